@@ -33,6 +33,7 @@ const templatePush = () => import("./pages/template-push.js");
 const templates = () => import("./pages/templates.js");
 const tokens = () => import("./pages/tokens.js");
 const triggers = () => import("./pages/triggers.js");
+const worker = () => import("./pages/worker.js");
 const workers = () => import("./pages/workers.js");
 
 /** Shown where nobody is logged in. */
@@ -74,6 +75,7 @@ const GROUPS = {
     ["/templates/:name/push", "New version", templatePush, "templates.push"],
     ["/templates/:name/run", "Run", run, "automations.create"],
     ["/targets/:name", "Target", target, "targets.view"],
+    ["/workers/:name", "Worker", worker, "workers.view"],
     ["/automations/:id", "Automation", automation, "automations.view"],
     ["/logs", "Search the logs", logs, "automations.view"],
     ["/approvals/:id", "Approval", approval, "approvals.view"],

@@ -30,6 +30,7 @@ PACKAGES = {
     "prometheus-alertmanager": Package(
         "/usr/bin/prometheus-alertmanager", "calls a trigger, as it does for users"
     ),
+    "prometheus": Package("/usr/bin/prometheus", "reads the figures, takes alerts and queries"),
     "iproute2": Package("/usr/sbin/ip", "makes networks of the tests' own"),
     "nftables": Package("/usr/sbin/nft", "closes ways between those networks"),
     "curl": Package("/usr/bin/curl", "a foreign client of the API"),

@@ -39,13 +39,23 @@ def start() -> None:
         unpack(target)
         mark = claim(target)
 
-    sys.path[0] = os.path.join(target, "files", "site-packages")
+    sys.path[:] = [os.path.join(target, "files", "site-packages"), *standard_library()]
     forget_contents()
     # The folder is ours, and without compiled modules each start takes twice as long.
     sys.dont_write_bytecode = False
     from opsicle.cli import main
 
     sys.exit(main())
+
+
+def standard_library() -> "list[str]":
+    """Return where Python's own modules are.
+
+    All else is in this file: what somebody has installed beside Python, in whichever version, is
+    none of ours to load.
+    """
+    foreign = ("site-packages", "dist-packages")
+    return [path for path in sys.path[1:] if os.path.basename(path) not in foreign]
 
 
 def forget_contents() -> None:

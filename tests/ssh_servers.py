@@ -28,7 +28,10 @@ StrictModes no
 UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+SetEnv HOME={folder}
 {more}
+"""
+"""With a home of its own, as a login shell may read a file there that takes more than all the rest.
 """
 
 

@@ -150,7 +150,7 @@ export function workerRow({
   const how = !isHere ? "away" : withheld ? "withheld" : state === "draining" ? "draining" : "here";
   const [look, text] = says[how];
   return tileRow(
-    "/workers",
+    `/workers/${encodeURIComponent(name)}`,
     h("span", { class: `presence ${look}`, "aria-hidden": "true" }),
     what(name),
     side(text),

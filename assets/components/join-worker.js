@@ -1,18 +1,40 @@
-// How one more worker joins: a command with a token in it, to be copied.
+// How one more worker joins: what it is to be, and then what to run, with a token in it.
 
 import { post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { inContainers, inKubernetes, inShell, inSystemd } from "../lib/join-commands.js";
 import { countdown } from "../lib/times.js";
 import { button, copyButton } from "./buttons.js";
 import { ask } from "./dialogs.js";
+import { field, input, lines, select, textarea } from "./fields.js";
 import { loading } from "./headings.js";
 import { problemBox } from "./problems.js";
+
+const WAYS = [
+  ["shell", "A command, to try it"],
+  ["systemd", "A service of systemd"],
+  ["compose", "Docker or Podman Compose"],
+  ["kubernetes", "Kubernetes"],
+];
+const SHOWN = {
+  shell: inShell,
+  systemd: inSystemd,
+  compose: inContainers,
+  kubernetes: inKubernetes,
+};
+const ABOUT = {
+  shell: "On the machine that is to carry out automations, with the opsicle file there, run:",
+  systemd: "As root, with the opsicle file in /usr/local/bin. It starts again with the machine:",
+  compose: "In a folder with the opsicle file. Automations then run in this container:",
+  kubernetes:
+    "Where kubectl leads to the cluster. The image is one that you make of the opsicle file:",
+};
 
 /**
  * Show a join token; `isShared`: for a shared worker, which serves every org that lets it.
  */
 export async function openJoinDialog(isShared) {
-  const place = h("div", {}, loading());
+  const place = h("div", { class: "join" }, loading());
   ask({
     title: isShared ? "Add a shared worker" : "Add a worker",
     content: place,
@@ -20,47 +42,75 @@ export async function openJoinDialog(isShared) {
     back: "Close",
     isWide: true,
   });
-  const make = async () => {
-    try {
-      const { token, expires_at: expires } = await post("/workers/tokens", {
-        body: { is_shared: isShared },
-      });
-      replace(place, instructions(token, expires, make));
-    } catch (error) {
-      replace(place, problemBox(error));
-    }
+  const choices = {
+    way: select(WAYS, "shell"),
+    slots: input({ type: "number", min: "1", max: "1000", value: "4" }),
   };
-  await make();
+  const head = h(
+    "div",
+    { class: "join-choices" },
+    field({ label: "How it runs", control: choices.way }).element,
+    field({ label: "Jobs at once", control: choices.slots }).element,
+  );
+  let show = () => {};
+  head.addEventListener("input", () => show());
+  const make = async (labels) => {
+    const body = { is_shared: isShared, ...(labels && { labels }) };
+    const made = await post("/workers/tokens", { body });
+    const command = commandStep(made, choices, () => make(labels));
+    show = command.show;
+    replace(place, head, labelsStep(labels, make), command.elements);
+  };
+  try {
+    await make(null);
+  } catch (error) {
+    replace(place, problemBox(error));
+  }
 }
 
-function instructions(token, expires, makeAnother) {
-  const command = `printf %s '${token}' | opsicle worker --join-file - --data-dir ./opsicle-worker`;
-  return [
-    h(
-      "p",
-      {},
-      "On the machine that is to carry out automations, with the ",
-      h("code", {}, "opsicle"),
-      " file there, run:",
-    ),
-    h("pre", { class: "command-line", tabindex: "0" }, command),
+/** What to run, and `show`, which makes that follow what is chosen. */
+function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother) {
+  const about = h("p", {});
+  const command = h("pre", { class: "command-line", tabindex: "0" });
+  const text = () => SHOWN[way.value]({ token, slots: Number(slots.value) || 4 });
+  const show = () => {
+    replace(about, ABOUT[way.value]);
+    replace(command, text());
+  };
+  show();
+  const elements = [
+    about,
+    command,
     h(
       "p",
       { class: "dialog-actions" },
       h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)),
       button("Make another", { look: "quiet", onclick: makeAnother }),
-      copyButton(() => command, "Copy", "primary"),
+      copyButton(text, "Copy", "primary"),
     ),
-    h(
-      "p",
-      { class: "muted" },
-      "Add ",
-      h("code", {}, "--label site=ams"),
-      " for each label that templates may ask for: it is granted those with which it joins. ",
-      h("code", {}, "--slots 4"),
-      " lets it run several at once. To fix the labels yourself, make the token with ",
-      h("code", {}, "opsicle workers token --label site=ams"),
-      ". It shows up in the list as soon as it has joined.",
-    ),
+    h("p", { class: "muted" }, "It shows up in the list as soon as it has joined."),
   ];
+  return { elements, show };
+}
+
+/** Which labels count is decided by the token, so that changing them makes another. */
+function labelsStep(granted, make) {
+  const shown = Object.entries(granted ?? {}).map(([key, value]) => `${key}=${value}`);
+  const labels = field({
+    label: "Labels that it is granted",
+    path: "labels",
+    help: "One per line, such as site=ams. Nothing: those with which it says that it joins.",
+    control: textarea({ rows: "2", value: shown.join("\n") }),
+  });
+  const typed = () => lines(labels.control).map((line) => line.trim().split(/=(.*)/s));
+  const changed = async () => {
+    const pairs = typed().map(([key, value = ""]) => [key, value]);
+    try {
+      await make(pairs.length ? Object.fromEntries(pairs) : null);
+    } catch (error) {
+      labels.setError(error.errors?.[0]?.message ?? error.message); // the focus stays where the person is by now
+    }
+  };
+  labels.control.addEventListener("change", changed);
+  return labels.element;
 }

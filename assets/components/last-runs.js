@@ -5,7 +5,9 @@ import { h, svg } from "../lib/dom.js";
 import { ago, durationText } from "../lib/times.js";
 import { isFinal, stateBadge, stateText } from "./states.js";
 
-const MOST = 30;
+/** How many runs a list has of each template, at most. */
+export const RUNS_LISTED = 30;
+
 const STEP = 5; // one bar and the gap behind it
 const BAR = 3.5;
 const HEIGHT = 24;
@@ -50,8 +52,8 @@ export function usualSeconds(runs) {
  */
 export function runStrip(runs) {
   const longest = Math.max(...runs.map(({ seconds }) => seconds ?? 0), 0.001);
-  const bars = runs.slice(0, MOST).map((run, i) => bar(run, MOST - 1 - i, longest));
-  const width = MOST * STEP - (STEP - BAR);
+  const bars = runs.slice(0, RUNS_LISTED).map((run, i) => bar(run, RUNS_LISTED - 1 - i, longest));
+  const width = RUNS_LISTED * STEP - (STEP - BAR);
   return svg(
     "svg",
     {

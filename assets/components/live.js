@@ -15,9 +15,9 @@ export function onOrgChanged(listener, { signal }) {
 /**
  * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has
  * it called once more afterwards. What goes wrong is shown in `trouble`, with a way to try again.
- * Nothing happens once `signal` is aborted.
+ * Nothing happens once `signal` is aborted. After each call it rests for `restMs`.
  */
-export function refresher(load, { trouble, signal }) {
+export function refresher(load, { trouble, signal, restMs = 0 }) {
   let isRunning = false;
   let isStale = false;
   const refresh = async () => {
@@ -32,6 +32,7 @@ export function refresher(load, { trouble, signal }) {
       } catch (error) {
         if (!signal.aborted) trouble.replaceChildren(problemBox(error, mayHelp(error) && again));
       }
+      if (restMs) await new Promise((resume) => setTimeout(resume, restMs));
     }
     isRunning = false;
   };
@@ -48,8 +49,8 @@ function mayHelp({ status = 0 }) {
  * Call `load()` now and whenever the org's lists change, as `refresher` does. Gives { mark, refresh
  * }.
  */
-export function keepFresh(load, { trouble, signal }) {
-  const refresh = refresher(load, { trouble, signal });
+export function keepFresh(load, { trouble, signal, restMs }) {
+  const refresh = refresher(load, { trouble, signal, restMs });
   const mark = liveMark();
   refresh();
   let isFirst = true;

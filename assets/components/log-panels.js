@@ -44,12 +44,13 @@ export class LogPanels {
     this.#plan?.describe(automation);
     const hasBoth = this.#hasBoth;
     if (hasBoth === this.#choice.hidden) this.#drawChoice();
-    if (isFirst && this.#isPlanShown) this.#show(hasBoth, { takesPlace: true });
+    if (this.#hasPlanAlone) this.#show(true, { takesPlace: isFirst, isNoted: false });
+    else if (isFirst && this.#isPlanShown) this.#show(hasBoth, { takesPlace: true });
   }
 
   /** Show a place in the log of a phase; `isPlan`: of the plan. See `LogPanel.goTo`. */
   async goTo(phase, offset, isPlan) {
-    const isApart = isPlan && this.#hasBoth;
+    const isApart = isPlan && (this.#hasBoth || this.#hasPlanAlone);
     await this.#show(isApart);
     (isApart ? this.#plan : this.#live).goTo(phase, offset);
   }
@@ -71,11 +72,17 @@ export class LogPanels {
     return plan.length > 0 && jobs.some((job) => job.is_plan) && !jobs.at(-1).is_plan;
   }
 
-  async #show(isPlan, { takesPlace = false } = {}) {
+  /** Of what runs on several machines, once it has planned: each of these has a log of its own. */
+  get #hasPlanAlone() {
+    const { jobs = [], targets = [], state } = this.#automation ?? {};
+    return targets.length > 0 && state !== "planning" && jobs.some((job) => job.is_plan);
+  }
+
+  async #show(isPlan, { takesPlace = false, isNoted = true } = {}) {
     const isOther = isPlan !== this.#isPlanShown;
     this.#isPlanShown = isPlan;
     this.#drawChoice();
-    if (isOther) this.#noteInAddress();
+    if (isOther && isNoted) this.#noteInAddress();
     if (isPlan && !this.#plan) {
       this.#plan = new LogPanel({ ...this.#options, takesPlace });
       this.#plan.describe(this.#automation);

@@ -45,7 +45,10 @@ function headingRow(heading, kind, index, parts) {
   const isShut = parts.isShut(heading);
   return h(
     "div",
-    { class: `log-row ${kind}`, dataset: { index } },
+    {
+      class: `log-row ${kind} ${isShut || kind === "is-phase" ? "is-tall" : ""}`,
+      dataset: { index },
+    },
     h("span", { class: "log-number" }),
     h(
       "button",

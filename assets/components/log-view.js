@@ -269,9 +269,9 @@ export class LogView {
     this.#pressed = key;
     this.parts.toggle(key);
     this.#rows.changed(0);
-    const isPhase = this.buffer.lines[index].kind === "phase";
-    const row = this.#rows.rowOf(index) - (isPhase ? 0 : 1);
-    this.#settle(row * ROW_HEIGHT - (y - this.element.getBoundingClientRect().top));
+    this.#settle(
+      this.#rows.firstRowOf(index) * ROW_HEIGHT - (y - this.element.getBoundingClientRect().top),
+    );
     this.redraw();
   }
 
@@ -323,7 +323,8 @@ export class LogView {
       parts: this.parts,
     };
     const drawn = new Map();
-    for (let row = first; row < last; row++) drawn.set(row, this.#element(row, look));
+    for (let row = first; row < last; row++)
+      if (!this.#rows.at(row).isRest) drawn.set(row, this.#element(row, look));
     for (const [row, { element }] of this.#drawn)
       if (drawn.get(row)?.element !== element) element.remove();
     for (const { element } of drawn.values()) if (!element.parentNode) this.#canvas.append(element);

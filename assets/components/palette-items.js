@@ -89,7 +89,7 @@ async function workers(signal) {
       title,
       detail: visible(detail.join(", ")),
       symbol: "workers",
-      href: "/workers",
+      href: `/workers/${encodeURIComponent(name)}`,
     });
   });
 }

@@ -9,7 +9,7 @@ import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
-import { diffView } from "./diff.js";
+import { sideBySide } from "./diff-sides.js";
 import { select } from "./fields.js";
 import { List } from "./list.js";
 import { loadInto } from "./loading.js";
@@ -42,7 +42,7 @@ function comparison({ name, version, latest_version: latest }, signal) {
   const compare = () => {
     const query = { from: from.value, to: to.value };
     const load = () => get("/templates/{name}/diff", { path: { name }, query, signal });
-    loadInto(result, signal, load, ({ diff }) => replace(result, diffView(diff)));
+    loadInto(result, signal, load, ({ diff }) => replace(result, sideBySide(diff)));
   };
   compare();
   const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);

@@ -8,6 +8,7 @@
 import { whoAmI } from "./session.js";
 
 const KEY = "opsicle.draft";
+const TYPED = "opsicle.typed ";
 
 const forms = new Map();
 
@@ -50,6 +51,37 @@ export function dropStaleDrafts(address) {
   const kept = stored();
   const me = whoAmI();
   if (kept && me && (kept.owner !== ownerOf(me) || kept.address !== address)) store(null);
+  if (me) forgetTypedByOthers(`${TYPED}${ownerOf(me)} `);
+}
+
+/**
+ * A text that somebody is writing, kept in this tab until it is sent or given up, so that closing
+ * the page or going back costs nothing: { read(), keep(text), forget() }. It is this person's in
+ * this org, under a name. Nothing secret may be in it.
+ */
+export function typedText(name) {
+  const key = `${TYPED}${ownerOf(whoAmI())} ${name}`;
+  const attempt = (action) => {
+    try {
+      return action();
+    } catch {
+      return null; // storage is switched off or full: keeping it is a convenience
+    }
+  };
+  return {
+    read: () => attempt(() => sessionStorage.getItem(key)),
+    keep: (text) => attempt(() => sessionStorage.setItem(key, text)),
+    forget: () => attempt(() => sessionStorage.removeItem(key)),
+  };
+}
+
+function forgetTypedByOthers(own) {
+  try {
+    for (const key of Object.keys(sessionStorage))
+      if (key.startsWith(TYPED) && !key.startsWith(own)) sessionStorage.removeItem(key);
+  } catch {
+    // storage is switched off
+  }
 }
 
 function ownerOf({ user, org }) {

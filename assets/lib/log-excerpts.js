@@ -16,7 +16,8 @@ export async function lastErrorLines(id, count, { signal }) {
   return found.lines.map(shownLine);
 }
 
-const FAILED = ["failed", "timed_out", "unknown", "cancelled"];
+/** States of a phase or command that did not go well. */
+export const FAILED = ["failed", "timed_out", "unknown", "cancelled"];
 
 /**
  * What an automation that did not go well says of it: { lines, first }. `lines` are the last that
@@ -59,6 +60,28 @@ function beginOf(number, errors) {
 }
 
 /**
+ * The last lines that a phase of a run printed, as texts; "" for the name: the last of the whole
+ * log. None where there is no such phase. Throws ApiError.
+ */
+export async function phaseLines({ id, phases }, name, count, { signal }) {
+  const index = phases.findIndex((phase) => phase.name === name);
+  if (name && index < 0) return [];
+  const path = { automation_id: id };
+  const ask = async (query) =>
+    (await get("/automations/{automation_id}/log/lines", { path, query, signal })).lines;
+  const end = name ? beginAfter(phases, index) : null;
+  const [behind] = end === null ? [] : await ask({ from_byte: end, lines: 1 });
+  const lines = await ask({ tail: count, ...(behind && { before_line: behind.line }) });
+  return lines.filter(({ phase }) => !name || phase === index).map((line) => shownLine(line).text);
+}
+
+/** Where what comes behind a phase begins to print; null where nothing does. */
+function beginAfter(phases, index) {
+  const later = phases.slice(index + 1).flatMap(({ commands }) => commands);
+  return later.find(({ log_offset: offset }) => offset !== null)?.log_offset ?? null;
+}
+
+/**
  * Places in the log: where the failed phase and its failed command begin to print, and where what
  * came behind them does; null where not known.
  */
@@ -67,10 +90,8 @@ function failedPart({ plan, phases, jobs }) {
   const index = all.findIndex(({ state }) => FAILED.includes(state));
   const commands = all[index]?.commands ?? [];
   const failed = commands.find(({ state }) => FAILED.includes(state))?.log_offset ?? null;
-  const later = all.slice(index + 1).flatMap((phase) => phase.commands);
-  const next = later.find(({ log_offset: offset }) => offset !== null);
   const begin = commands[0]?.log_offset ?? failed;
-  return { begin, command: failed ?? begin, end: next?.log_offset ?? null };
+  return { begin, command: failed ?? begin, end: beginAfter(all, index) };
 }
 
 function shownLine({ line, stream, data }) {

@@ -2,10 +2,10 @@
 
 const DEFAULT_PRIORITY = 5;
 
-/** Each label that a template names, and its expression. */
-export function wantedLabels({ runs_on: labels, runs_on_where: expression }) {
+/** Each label that a template names, its expression, and the worker that was chosen, if one was. */
+export function wantedLabels({ runs_on: labels, runs_on_where: expression, only_worker: only }) {
   const exact = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
-  return expression ? [...exact, expression] : exact;
+  return [...exact, expression, only && `only ${only}`].filter(Boolean);
 }
 
 /** What is out of the ordinary about an automation's place in the queue. */

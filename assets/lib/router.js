@@ -6,6 +6,7 @@ import { queryText } from "./query.js";
 
 let showPlace = () => {};
 let shown = "";
+let leaving = null; // what asks before another page is shown
 
 const SCROLL = "scroll";
 const SETTLED_MS = 200; // after the last movement of the page
@@ -27,6 +28,10 @@ export function startRouter(pages, show) {
   history.scrollRestoration = "manual"; // what a page shows comes later than the page
   addEventListener("popstate", () => {
     if (location.pathname + location.search === shown) return;
+    if (leaving?.isNeeded()) {
+      askBeforeBack();
+      return;
+    }
     showPlace();
     scrollBack(keptHere(SCROLL));
   });
@@ -35,10 +40,33 @@ export function startRouter(pages, show) {
   showPlace();
 }
 
-/** Go to another page. */
-export function navigate(path, { isReplacing = false } = {}) {
+/** Go to another page, unless the person would rather stay on this one. */
+export async function navigate(path, { isReplacing = false } = {}) {
+  if (!isReplacing) {
+    if (leaving?.isNeeded() && !(await leaving.ask())) return;
+    leaving = null;
+  }
   history[isReplacing ? "replaceState" : "pushState"](null, "", inOrg(path));
   showPlace();
+}
+
+/**
+ * From now on `ask()`, which resolves to whether to leave, is asked before another page is shown,
+ * while `isNeeded()`. Gives the way to stop.
+ */
+export function guardLeaving(guard) {
+  leaving = guard;
+  return () => {
+    if (leaving === guard) leaving = null;
+  };
+}
+
+/** The browser has gone back already: stay at the address until the person has said. */
+async function askBeforeBack() {
+  history.pushState(null, "", shown);
+  if (!(await leaving.ask())) return;
+  leaving = null;
+  history.back();
 }
 
 /** Somebody came by an address without an org, or has just logged in to another one. */

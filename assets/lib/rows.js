@@ -8,6 +8,7 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 const ZERO_WIDTH = /[\p{Mn}\p{Me}\u200d\ufe0f]/u;
 const TAB = 8;
+const TALL = 2; // rows
 
 /**
  * Maps rows to pieces of lines and back; `columns` is how many characters fit beside each other.
@@ -92,7 +93,7 @@ export class Rows {
   /**
    * What stands in a row: { index, line, start, end, isFirst } for a piece of a line, with `hidden`
    * characters instead for the row that says how much of a long line is not shown, or `heading` for
-   * what stands above the line.
+   * what stands above the line. `isRest`: the row belongs to the one before it, which is tall.
    */
   at(row) {
     let low = 0;
@@ -104,8 +105,11 @@ export class Rows {
     }
     const line = this.#buffer.lines[low];
     const heading = this.#headingAbove(low);
-    const piece = row - (this.#ends[low - 1] ?? 0) - (heading ? 1 : 0);
-    if (piece < 0) return { index: low, line, start: 0, end: 0, hidden: 0, heading };
+    const first = this.#ends[low - 1] ?? 0;
+    const piece = row - first - this.#heightOf(heading);
+    const isRest = row > first && (piece < 0 || line.kind === "phase");
+    if (piece < 0 || isRest)
+      return { index: low, line, start: 0, end: 0, hidden: 0, heading, isRest };
     const shown = this.#shown(line);
     const breaks = this.#pieces(line, shown);
     if (piece >= breaks.count)
@@ -131,7 +135,13 @@ export class Rows {
     const breaks = this.#pieces(line, this.#shown(line));
     let piece = 0;
     while (piece + 1 < breaks.count && breaks.start(piece + 1) <= character) piece++;
-    return (this.#ends[index - 1] ?? 0) + (this.#headingAbove(index) ? 1 : 0) + piece;
+    return (this.#ends[index - 1] ?? 0) + this.#heightOf(this.#headingAbove(index)) + piece;
+  }
+
+  /** The row of a line, or of the heading above it. */
+  firstRowOf(index) {
+    this.#measure();
+    return this.#ends[index - 1] ?? 0;
   }
 
   #measure() {
@@ -150,7 +160,7 @@ export class Rows {
   #rowsAt(index) {
     const line = this.#buffer.lines[index];
     const rows = this.#parts.isHidden(line) ? 0 : this.#rowsOf(line);
-    return rows + (this.#headingAbove(index) ? 1 : 0);
+    return rows + this.#heightOf(this.#headingAbove(index));
   }
 
   #headingAbove(index) {
@@ -158,7 +168,14 @@ export class Rows {
     return this.#parts.headingAbove(lines[index], lines[index - 1]);
   }
 
+  /** One that is folded is tall, so that a finger does not meet the next one instead. */
+  #heightOf(heading) {
+    if (!heading) return 0;
+    return this.#parts.isShut(heading) ? TALL : 1;
+  }
+
   #rowsOf(line) {
+    if (line.kind === "phase") return TALL;
     const shown = this.#shown(line);
     return this.#pieces(line, shown).count + (shown < line.text.length ? 1 : 0);
   }

@@ -1,5 +1,6 @@
-// The record of who did what, newest first: filtered, verified, exported.
+// The record of who did what, newest first: as sentences, narrowed, verified in this browser, exported.
 
+import { circumstances, rawEntry, reasonOf, sentenceOf } from "../components/audit-sentences.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
@@ -7,16 +8,32 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { addressOf, get } from "../lib/api.js";
+import { BrokenRecord, canVerify, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
-import { ago, exactTime } from "../lib/times.js";
+import { queryText } from "../lib/query.js";
+import { whoAmI } from "../lib/session.js";
+import { remember, remembered } from "../lib/storage.js";
+import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const FILTERS = [
-  ["verb", "Did", { placeholder: "push" }],
+  ["verb", "Did", { placeholder: "push, approve" }],
   ["actor", "Who", { placeholder: "ada@example.com" }],
   ["resource", "To what", { placeholder: "templates/restart-web" }],
   ["since", "Since", { type: "date" }],
   ["until", "Before", { type: "date" }],
+];
+
+/** What people look for most, as parameters of the address. */
+const QUICK = [
+  ["All", () => ({})],
+  ["Today", () => ({ since: new Date(now()).toISOString().slice(0, 10) })],
+  ["Mine", () => ({ actor: whoAmI().user.email })],
+  ["Runs", () => ({ verb: "run,cancel,finish" })],
+  ["Decisions", () => ({ verb: "approve,reject,withdraw,expire,escalate" })],
+  ["Changes", () => ({ verb: "create,update,delete,push,rotate,grant_labels" })],
+  ["Logins", () => ({ verb: "login,logout,step_up" })],
+  ["Refusals", () => ({ verb: "refuse,refuse_login,refuse_totp,refuse_order,refuse_enrol" })],
 ];
 
 export function mount(root, { title, query }) {
@@ -35,55 +52,39 @@ export function mount(root, { title, query }) {
   });
   const verify = button("Verify", { onclick: () => busyWhile(verify, () => check(verdict, page)) });
   const download = buttonLink("Export", addressOf("/audit/export"), { download: "" });
-  root.append(pageHeading(title, { actions: [verify, download] }), verdict, list.element);
+  root.append(
+    pageHeading(title, { actions: [verify, download] }),
+    verdict,
+    quickFilters(query),
+    list.element,
+  );
   return () => page.abort();
 }
 
-async function check(verdict, { signal }) {
-  replace(verdict, h("p", { class: "muted" }, "Verifying…"));
-  try {
-    replace(verdict, verdictBox(await get("/audit/verify", { signal })));
-  } catch (error) {
-    if (!signal.aborted) replace(verdict, problemBox(error));
-  }
-}
-
-function verdictBox(found) {
-  const facts = [
-    `${found.entries} good entries`,
-    `signed up to entry ${found.signed_to}`,
-    found.removed_to > 0 && `removed by retention up to entry ${found.removed_to}`,
-  ];
-  const verdict = found.is_intact ? "The record is intact" : "The record is not as it was written";
-  return noticeBox(
-    found.is_intact ? "note" : "bad",
-    h("strong", {}, verdict),
-    !found.is_intact && h("p", {}, sentence(found.fault.message)),
-    h("p", { class: "muted small" }, facts.filter(Boolean).join(", ")),
-    h("p", { class: "muted small" }, `Key ${found.fingerprint}`),
+function quickFilters(query) {
+  const asked = queryText(Object.fromEntries(query));
+  return h(
+    "nav",
+    { class: "chips quick-filters", "aria-label": "What is looked for most" },
+    QUICK.map(([text, parameters]) => {
+      const wanted = queryText(parameters());
+      const current = wanted === asked ? "page" : null;
+      return h("a", { class: "chip", href: `/audit${wanted}`, "aria-current": current }, text);
+    }),
   );
 }
 
 const COLUMNS = [
   column("When", ({ at }) => ago(at)),
-  column("Who", ({ actor_name: name, actor_kind: kind }) => [
-    visible(name),
-    " ",
-    kind !== "user" && h("span", { class: "fact" }, kind),
-  ]),
-  column("Did", ({ verb }) => h("strong", {}, visible(verb))),
   column(
-    "To what",
-    ({ resource, data }) => [
-      h("code", {}, visible(resource)),
-      h(
-        "div",
-        { class: "muted small" },
-        pairsOf(data).map(([key, text]) => `${key} ${text}  `),
-      ),
+    "What happened",
+    (entry) => [
+      h("span", {}, sentenceOf(entry)),
+      h("div", { class: "muted small" }, reasonOf(entry)),
     ],
     { size: "grow" },
   ),
+  column("Verb", ({ verb }) => h("code", { class: "muted" }, visible(verb)), { isMinor: true }),
   column(
     "From",
     ({ channel, address }) =>
@@ -92,24 +93,15 @@ const COLUMNS = [
   ),
 ];
 
-/** What an entry says besides, as texts. */
-function pairsOf(data) {
-  const text = (value) => visible(typeof value === "string" ? value : JSON.stringify(value));
-  return Object.entries(data)
-    .filter(([, value]) => value !== null)
-    .map(([key, value]) => [key, text(value)]);
-}
-
-function showEntry({ seq, at, actor_name: name, verb, resource, data }) {
-  const pairs = pairsOf(data).map(([key, text]) => [
-    h("dt", {}, key),
-    h("dd", {}, h("code", {}, text)),
-  ]);
+function showEntry(entry) {
+  const reason = reasonOf(entry);
   ask({
-    title: `${visible(name)} · ${visible(verb)}`,
+    title: `Entry ${entry.seq}`,
     content: [
-      h("p", {}, resourceView(resource), h("br", {}), `${exactTime(at)}, entry ${seq}`),
-      h("dl", { class: "values" }, pairs),
+      h("p", { class: "lead" }, sentenceOf(entry, { hasLinks: true }), "."),
+      reason && h("p", {}, reason),
+      h("p", { class: "muted" }, circumstances(entry)),
+      h("details", { open: true }, h("summary", {}, "As it stands in the record"), rawEntry(entry)),
     ],
     actions: [],
     back: "Close",
@@ -117,8 +109,60 @@ function showEntry({ seq, at, actor_name: name, verb, resource, data }) {
   });
 }
 
-function resourceView(text) {
-  const shown = h("code", {}, visible(text));
-  const hasPage = /^(?:approvals|automations|templates)\/[\w-]+$/.test(text);
-  return hasPage ? h("a", { href: `/${text}` }, shown) : shown;
+/** Check the record here, where this browser can, so that nobody has to take the server's word. */
+async function check(verdict, { signal }) {
+  const progress = (entries) =>
+    replace(
+      verdict,
+      h("p", { class: "muted" }, `Verifying… ${entries.toLocaleString("en")} entries`),
+    );
+  progress(0);
+  try {
+    if (await canVerify()) {
+      const found = await verifyRecord({ signal, progress });
+      replace(verdict, goodBox(found, "in this browser", keyText(found.fingerprint)));
+    } else replace(verdict, serversVerdict(await get("/audit/verify", { signal })));
+  } catch (error) {
+    if (signal.aborted) return;
+    replace(verdict, error instanceof BrokenRecord ? badBox(error.message) : problemBox(error));
+  }
+}
+
+function serversVerdict({ is_intact: isIntact, fault, ...found }) {
+  if (!isIntact) return badBox(fault.message);
+  const { entries, removed_to: removedTo, signed_to: signedTo, fingerprint } = found;
+  const where = "by the server, as this browser cannot";
+  return goodBox({ entries, removedTo, signedTo }, where, `Key ${fingerprint}`);
+}
+
+function goodBox({ entries, removedTo, signedTo }, where, key) {
+  const facts = [
+    `${entries.toLocaleString("en")} good entries`,
+    `signed up to entry ${signedTo}`,
+    removedTo > 0 && `removed by retention up to entry ${removedTo}`,
+  ];
+  return noticeBox(
+    "note",
+    h("strong", {}, "The record is intact"),
+    h("p", {}, `Checked ${where}: ${facts.filter(Boolean).join(", ")}.`),
+    h("p", { class: "muted small" }, key),
+  );
+}
+
+function badBox(fault) {
+  return noticeBox(
+    "bad",
+    h("strong", {}, "The record is not as it was written"),
+    h("p", {}, sentence(fault)),
+  );
+}
+
+/** Whether it is the key by which this browser has verified the record before. */
+function keyText(fingerprint) {
+  const name = `audit-key.${whoAmI().org.code}`;
+  const before = remembered(name, null);
+  if (!before) remember(name, fingerprint);
+  if (before && before !== fingerprint)
+    return `Key ${fingerprint}: another one than when this browser verified it before, ${before}.`;
+  return `Key ${fingerprint}${before ? ", as before" : ""}`;
 }

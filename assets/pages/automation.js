@@ -5,6 +5,7 @@ import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { inputsOf, inputsView, trailOf, trailView } from "../components/automation-facts.js";
 import { chainNotices } from "../components/chain.js";
+import { comparisonView } from "../components/comparison.js";
 import { BANNER_LINES, failureBanner } from "../components/failure-banner.js";
 import { pageHeading, setTitle } from "../components/headings.js";
 import { liveMark } from "../components/live.js";
@@ -16,6 +17,7 @@ import { isLongPlan, phaseView } from "../components/steps.js";
 import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
 import { timelineOf, timelineView } from "../components/timeline.js";
+import { trailRecord } from "../components/trail-record.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
@@ -50,6 +52,12 @@ export function mount(root, { id, title, query }) {
   parts.head.append(pageHeading(title));
   const side = h("div", { class: "automation-side" }, steps);
   const log = h("div", { class: "automation" }, side, parts.log.element);
+  const known = Promise.withResolvers();
+  const onceKnown = (view) => {
+    const place = h("div", {});
+    known.promise.then((automation) => place.append(view(automation, page.signal)));
+    return place;
+  };
   parts.tabs = tabbed({
     label: "Views of the automation",
     query,
@@ -58,7 +66,8 @@ export function mount(root, { id, title, query }) {
       { key: "timeline", text: "Timeline", content: parts.timeline },
       { key: "data", text: "Inputs and outputs", content: parts.inputs },
       { key: "artifacts", text: "Artifacts", content: parts.artifacts },
-      { key: "trail", text: "Trail", content: parts.trail },
+      { key: "compare", text: "Compare", content: () => onceKnown(comparisonView) },
+      { key: "trail", text: "Trail", content: () => [parts.trail, onceKnown(trailRecord)] },
     ],
   });
   parts.signal = page.signal;
@@ -67,6 +76,7 @@ export function mount(root, { id, title, query }) {
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
+    known.resolve(automation);
     // each of its targets has its own phases and log
     const { targets, jobs } = automation;
     steps.hidden = targets.length > 0;

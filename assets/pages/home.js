@@ -11,7 +11,7 @@ import {
   templateRow,
   workerRow,
 } from "../components/home-panels.js";
-import { recentRuns } from "../components/last-runs.js";
+import { recentRuns, RUNS_LISTED } from "../components/last-runs.js";
 import { keepFresh } from "../components/live.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -22,7 +22,9 @@ import { now } from "../lib/times.js";
 const DAY_MS = 24 * 3_600_000;
 const SHOWN = 8; // of each; the pages behind have them all
 const MOST_PAGES = 5; // looked at for a list that leaves something out
-const LOOKED_AT = 100; // failures of each kind, so that what fails again and again hides no other
+const NAMES_MS = 60_000; // how long titles of templates, and who is there, are taken for known
+const REST_MS = 2_000; // after each look, however much changes meanwhile
+const UNDER_WAY = "running,paused,queued";
 const ENDED_BADLY = ["failed", "timed_out", "unknown"];
 
 export function mount(root, { title }) {
@@ -30,13 +32,13 @@ export function mount(root, { title }) {
   const trouble = h("div", {});
   const panels = makePanels();
   const steps = firstSteps();
-  const lines = new Map(); // the last line of each automation that has failed: it stays so
+  const known = new Known(page.signal);
   const load = async () => {
-    const found = await loadAll(page.signal, lines);
+    const found = await loadAll(known);
     for (const [name, each] of Object.entries(panels)) each.show(found[name], SHOWN);
     steps.show(found.done);
   };
-  const { mark } = keepFresh(load, { trouble, signal: page.signal });
+  const { mark } = keepFresh(load, { trouble, signal: page.signal, restMs: REST_MS });
   const run = may("automations.create") && may("templates.view");
   root.append(
     pageHeading(title, {
@@ -99,22 +101,44 @@ function makePanels() {
   return Object.fromEntries(given.map(([name, { title, ...how }]) => [name, panel(title, how)]));
 }
 
-async function loadAll(signal, lines) {
-  const [waiting, running, failed, templates, workers, others] = await Promise.all([
+/** What stays as it is for a while, so that it is not asked for anew with each change. */
+class Known {
+  #found = new Map();
+
+  constructor(signal) {
+    this.signal = signal;
+  }
+
+  /** What `load` gives, or has given before; for so many milliseconds. */
+  async get(key, load, milliseconds = Infinity) {
+    const before = this.#found.get(key);
+    if (before && performance.now() - before.at < milliseconds) return before.value;
+    const value = await load();
+    this.#found.set(key, { value, at: performance.now() });
+    return value;
+  }
+}
+
+async function loadAll(known) {
+  const { signal } = known;
+  const [waiting, running, runs, workers] = await Promise.all([
     allowed("approvals.view", () => inbox(signal)),
     allowed("automations.view", () => underWay(signal)),
-    allowed("automations.view", () => failures(signal, lines)),
-    allowed("templates.view", () => templatesWithRuns(signal)),
+    allowed("automations.view", () => recentRuns({ signal })),
     allowed("workers.view", () => getAll("/workers", { signal })),
-    stepsTaken(signal),
   ]);
-  const ran = templates.filter(({ runs }) => runs.length > 0);
+  const [failed, templates, others] = await Promise.all([
+    failures(runs, known),
+    templatesWithRuns(new Map(runs), known),
+    known.get("steps", () => stepsTaken(signal), NAMES_MS),
+  ]);
+  const ran = templates.filter((each) => each.runs.length > 0);
   const latest = ran.toSorted((a, b) => (a.runs[0].created_at < b.runs[0].created_at ? 1 : -1));
   const done = {
     ...others,
     worker: workers.length > 0,
     template: templates.length > 0,
-    run: ran.some(({ runs }) => runs.some(({ state }) => state === "succeeded")),
+    run: ran.some((each) => each.runs.some(({ state }) => state === "succeeded")),
   };
   const fleet = workers.toSorted((a, b) => isWell(a) - isWell(b)); // who is away is seen first
   return { waiting, running, failed, templates: latest.slice(0, SHOWN), workers: fleet, done };
@@ -132,8 +156,10 @@ async function inbox(signal) {
   return (await get("/approvals", { query: { whose: "inbox", limit: SHOWN }, signal })).items;
 }
 
-async function newest(query, signal) {
-  return (await wholes({ ...query, limit: SHOWN }, signal)).items;
+async function underWay(signal) {
+  const items = await wholes({ state: UNDER_WAY, limit: SHOWN }, signal);
+  const order = UNDER_WAY.split(",");
+  return items.toSorted((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
 }
 
 /**
@@ -149,58 +175,66 @@ async function wholes(query, signal) {
     cursor = page.next_cursor;
     if (!cursor) break;
   }
-  return { items, next_cursor: cursor };
-}
-
-async function underWay(signal) {
-  const states = ["running", "paused", "queued"];
-  const found = await Promise.all(states.map((state) => newest({ state }, signal)));
-  return found.flat().slice(0, SHOWN);
+  return items;
 }
 
 /**
  * What has ended badly within a day, newest first: of each template the newest of a kind, with the
  * last line that it printed and how many more there are.
  */
-async function failures(signal, lines) {
-  const since = new Date(now() - DAY_MS).toISOString();
-  const query = { since, limit: LOOKED_AT };
-  const found = await Promise.all(ENDED_BADLY.map((state) => wholes({ ...query, state }, signal)));
-  const hasOlder = new Set(ENDED_BADLY.filter((_, i) => found[i].next_cursor));
-  const all = found.flatMap(({ items }) => items).toSorted((a, b) => (a.id < b.id ? 1 : -1));
-  const groups = Object.values(Object.groupBy(all, (each) => `${each.template} ${each.state}`));
+async function failures(runs, known) {
+  const since = now() - DAY_MS;
+  const groups = [...runs].flatMap(([template, all]) => {
+    const recent = all.filter(({ created_at: at }) => Date.parse(at) > since);
+    const hasOlder = recent.length === all.length && all.length >= RUNS_LISTED;
+    return ENDED_BADLY.map((state) => recent.filter((run) => run.state === state))
+      .filter((some) => some.length > 0)
+      .map(([latest, ...more]) => ({
+        latest,
+        template,
+        more: more.length && `${more.length}${hasOlder ? "+" : ""}`,
+      }));
+  });
+  const newest = groups.toSorted((a, b) => (a.latest.id < b.latest.id ? 1 : -1));
   return Promise.all(
-    groups.map(async ([latest, ...more], i) => ({
-      ...latest,
-      more: more.length && `${more.length}${hasOlder.has(latest.state) ? "+" : ""}`,
-      line: i < SHOWN ? await lineOf(latest, signal, lines) : null,
+    newest.map(async ({ latest, template, more }, i) => ({
+      ...(i < SHOWN ? await known.get(latest.id, () => ended(latest, known.signal)) : latest),
+      template,
+      state: latest.state,
+      more,
     })),
   );
 }
 
-async function lineOf({ id, started_at: at }, signal, lines) {
-  if (!at) return null; // it has printed nothing
-  if (!lines.has(id)) {
-    try {
-      lines.set(id, (await lastErrorLines(id, 1, { signal })).at(-1) ?? null);
-    } catch (error) {
-      if (error.status !== 410) throw error; // its log has been removed
-      lines.set(id, null);
-    }
-  }
-  return lines.get(id);
+/** An automation that has failed, with the last line that it printed: it stays so. */
+async function ended({ id }, signal) {
+  const automation = await get("/automations/{automation_id}", {
+    path: { automation_id: id },
+    signal,
+  });
+  return { ...automation, line: await lineOf(automation, signal) };
 }
 
-async function templatesWithRuns(signal) {
-  const [templates, runs] = await Promise.all([
-    getAll("/templates", { signal }),
-    allowed("automations.view", () => recentRuns({ signal })),
-  ]);
-  const of = new Map(runs);
+async function lineOf({ id, started_at: at }, signal) {
+  if (!at) return null; // it has printed nothing
+  try {
+    return (await lastErrorLines(id, 1, { signal })).at(-1) ?? null;
+  } catch (error) {
+    if (error.status !== 410) throw error; // its log has been removed
+    return null;
+  }
+}
+
+async function templatesWithRuns(runs, known) {
+  const load = () =>
+    allowed("templates.view", () => getAll("/templates", { signal: known.signal }));
+  let templates = await known.get("templates", load, NAMES_MS);
+  if ([...runs.keys()].some((name) => !templates.some((each) => each.name === name)))
+    templates = await known.get("templates", load, 0);
   return templates.map(({ name, display_name: title }) => ({
     name,
     title: title || name,
-    runs: of.get(name) ?? [],
+    runs: runs.get(name) ?? [],
   }));
 }
 

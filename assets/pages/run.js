@@ -10,6 +10,7 @@ import { runPreview } from "../components/run-preview.js";
 import { phasesView } from "../components/steps.js";
 import { placeView } from "../components/targets.js";
 import { variableField } from "../components/variable-fields.js";
+import { workerChoice } from "../components/worker-choice.js";
 import { get, post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
@@ -25,7 +26,7 @@ import { visible, visibleValue } from "../lib/visible.js";
 
 /**
  * `?version=` runs an older version, `?from=` fills the form with the values of an automation,
- * `?var.ID=` with one value, and `?reason=` with a reason.
+ * `?var.ID=` with one value, `?reason=` with a reason, `?worker=` with the one that is to take it.
  */
 export function mount(root, { name, query }) {
   const page = new AbortController();
@@ -56,7 +57,13 @@ async function load(name, query, { signal }) {
   ]);
   const link = readFormLink(template.variables, query);
   if (link.refused.length) replaceQuery(withoutRefused(query, link.refused));
-  return { template, earlier, need, last, link: { ...link, reason: query.get("reason") } };
+  return {
+    template,
+    earlier,
+    need,
+    last,
+    link: { ...link, reason: query.get("reason"), worker: query.get("worker") },
+  };
 }
 
 /** What the person has run of it last; null if nothing. */
@@ -82,22 +89,25 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const filled = { kept, link, earlier };
   const fields = template.variables.map((variable) => fieldOf(variable, filled, changed));
   const reason = reasonField(filled);
+  const wanted = kept?.worker ?? link.worker ?? earlier?.only_worker;
+  const worker = workerChoice(template, wanted, changed);
   const look = { look: "primary", name: "run", type: "submit" };
   const submit = button(need.is_needed ? "Ask to run" : "Run now", look);
   const preview = runPreview({
     need,
-    request: () => ({ template: template.name, version: template.version, ...readable(fields) }),
+    request: () => ({ ...requestOf(template, worker), ...readable(fields) }),
     found: (found) => {
       for (const each of fields) each.tell(saidOf(each, found.problems));
+      if (!worker.value()) worker.offer(found.workers);
       submit.lastChild.textContent = found.need.is_needed ? "Ask to run" : "Run now";
     },
     signal,
   });
   const copyLink = () => formLink(`${path}/run`, template.variables, typedIn(fields));
-  const send = sender(template);
+  const send = sender(template, worker);
   const form = pageForm({
     look: "form",
-    fields: [...fields, reason],
+    fields: [...fields, reason, worker],
     check: () => fields.flatMap((each) => each.problems()),
     submit,
     foot: [
@@ -129,7 +139,11 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const controls = [...fields, reason].map((each) => each.control);
   const first = controls.find((control) => control && !control.value) ?? submit;
   first.focus({ preventScroll: true });
-  return () => ({ texts: typedIn(fields), reason: reason.control.value });
+  return () => ({
+    texts: typedIn(fields),
+    reason: reason.control.value,
+    worker: worker.value(),
+  });
 }
 
 function lastView({ id, created_at: at }, template) {
@@ -148,6 +162,10 @@ function linkNotice({ refused, unknown }) {
     unknown.length > 0 && `The link names what this version does not ask for: ${names(unknown)}.`,
   ].filter(Boolean);
   return texts.length > 0 && noticeBox("warn", ...texts.map((text) => h("p", {}, text)));
+}
+
+function requestOf({ name, version }, worker) {
+  return { template: name, version, worker: worker.value() };
 }
 
 function fieldOf(variable, { kept, link, earlier }, changed) {
@@ -295,11 +313,11 @@ function shownValue({ variable, value, shown }) {
 }
 
 /** Sends each content of the form once, however often the button is hit or the answer gets lost. */
-function sender(template) {
+function sender(template, worker) {
   let key = "";
   let sent = "";
   return (values, reason) => {
-    const body = { template: template.name, version: template.version, values, reason };
+    const body = { ...requestOf(template, worker), values, reason };
     if (JSON.stringify(body) !== sent) {
       key = randomId();
       sent = JSON.stringify(body);

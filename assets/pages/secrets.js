@@ -1,11 +1,11 @@
 // The org's secrets: what there is, and new values for them. No page ever shows a value.
 
 import { button } from "../components/buttons.js";
-import { askForm, confirm } from "../components/dialogs.js";
+import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
-import { post, put, remove } from "../lib/api.js";
+import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -21,6 +21,11 @@ export function mount(root, { title }) {
     endpoint: "/secrets",
     columns: [...COLUMNS, actionsColumn((secret) => actions(secret, list))],
     key: ({ name }) => name,
+    show: ({ name }) =>
+      opensWith(
+        () => usesOf(name),
+        (uses) => showUses(name, uses),
+      ),
     empty: nothingYet,
     signal: page.signal,
   });
@@ -46,14 +51,17 @@ const COLUMNS = [
 
 function actions(secret, list) {
   const { name } = secret;
-  const end = () =>
-    confirm({
-      title: `Delete ${name}?`,
-      text: "Templates that name it cannot run any more, and automations that wait for it will fail.",
-      action: "Delete the secret",
-      run: () => remove("/secrets/{secret}", { path: { secret: name } }),
-      done: list.reload,
-    });
+  const end = opensWith(
+    () => usesOf(name),
+    (uses) =>
+      confirm({
+        title: `Delete ${name}?`,
+        text: deletingText(uses),
+        action: "Delete the secret",
+        run: () => remove("/secrets/{secret}", { path: { secret: name } }),
+        done: list.reload,
+      }),
+  );
   const renew = () => openForm(secret, list);
   return [
     may("secrets.update") &&
@@ -65,6 +73,42 @@ function actions(secret, list) {
         onclick: end,
       }),
   ];
+}
+
+function usesOf(name) {
+  return get("/secrets/{secret}/uses", { path: { secret: name } });
+}
+
+function deletingText({ templates, targets, hidden }) {
+  const missing = [
+    ...templates.map((name) => `the template ${name}`),
+    ...targets.map((name) => `the target ${name}`),
+    ...(hidden ? [`${hidden} more that you may not see`] : []),
+  ];
+  if (!missing.length) return "No template and no target names it.";
+  return `It is used by ${missing.join(", ")}. What names it cannot run any more, and automations that wait for it will fail.`;
+}
+
+/** Which templates and targets name it: where a new value is to work, and who would miss it. */
+function showUses(name, { templates, targets, hidden, last_run_at: at }) {
+  const links = (noun, names) =>
+    names.map((each) => h("li", {}, h("a", { href: `/${noun}/${each}` }, each)));
+  const count = templates.length + targets.length + hidden;
+  ask({
+    title: `Who uses ${name}`,
+    content: [
+      !count && h("p", {}, "No template and no target names it."),
+      templates.length > 0 && [
+        h("h3", {}, "Templates"),
+        h("ul", {}, links("templates", templates)),
+      ],
+      targets.length > 0 && [h("h3", {}, "Targets"), h("ul", {}, links("targets", targets))],
+      hidden > 0 && h("p", { class: "muted" }, `And ${hidden} more that you may not see.`),
+      at && h("p", { class: "muted" }, "One of the templates began last ", ago(at), "."),
+    ],
+    actions: [],
+    back: "Close",
+  });
 }
 
 /** The form for a new secret, or for the next value of one that there is. */

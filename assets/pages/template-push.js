@@ -1,8 +1,11 @@
-// Pushing a template: a file or typed text, checked while one types, mistakes beside the lines they
-// are in.
+// Writing and pushing a template: checked while one types, mistakes beside the lines they are in,
+// and beside it what it makes.
 
 import { note } from "../components/announcer.js";
 import { busyWhile, button } from "../components/buttons.js";
+import { codeEditor } from "../components/code-editor.js";
+import { confirm } from "../components/dialogs.js";
+import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import {
   keptNotice,
@@ -11,10 +14,13 @@ import {
   problemBox,
   sentence,
 } from "../components/problems.js";
-import { ApiError, post } from "../lib/api.js";
+import { templatePreview } from "../components/template-preview.js";
+import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { keepDraft, takeDraft } from "../lib/drafts.js";
-import { here, navigate } from "../lib/router.js";
+import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
+import { guardLeaving, here, navigate } from "../lib/router.js";
+import { fieldsAt, valuesAt } from "../lib/schema.js";
+import { may, whoAmI } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
@@ -46,182 +52,239 @@ spec:
 
 export function mount(root, { name, title }) {
   const page = new AbortController();
-  const editor = buildEditor();
-  const findings = h("div", { class: "findings", role: "status" });
-  const push = button("Push", {
-    look: "primary",
-    onclick: () => busyWhile(push, () => send(editor, findings)),
-  });
-  const file = h("input", {
-    type: "file",
-    accept: ".yaml,.yml,text/yaml",
-    class: "unseen",
-    id: "file",
-  });
-  file.addEventListener("change", () => readFile(file.files[0], editor, findings));
-  let timer = 0;
-  editor.text.addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => check(editor, findings, page.signal), PAUSE_MS);
-  });
+  const { signal } = page;
+  const work = new Writing(name, signal);
+  root.classList.add("is-wide");
   root.append(
     pageHeading(name ? `${title} of ${name}` : title, {
       above: [
         h("a", { href: "/templates" }, "Templates"),
         name && [" / ", h("a", { href: pathOf({ name }) }, name)],
       ],
-      actions: [h("label", { class: "button", for: "file" }, "Open a file…"), file, push],
+      actions: work.actions,
       below: h(
         "p",
         { class: "muted" },
         "Each push makes a version that never changes. What is the same as the newest version makes none.",
       ),
     }),
-    findings,
-    editor.element,
+    ...work.elements,
   );
-  const forget = keepDraft("template", () => (editor.text.value ? editor.text.value : null));
-  const controls = [editor.text, file, push];
-  enable(controls, false);
-  start(name, editor, findings, page.signal).finally(() => enable(controls, true));
+  const forget = keepDraft("template", () => work.text.value || null);
+  work.start();
   return () => {
     forget();
-    clearTimeout(timer);
     page.abort();
+    root.classList.remove("is-wide");
   };
 }
 
-/** What is typed before the newest version is there would be overwritten by it. */
-function enable(controls, isEnabled) {
-  for (const control of controls) control.disabled = !isEnabled;
-}
-
-async function start(name, editor, findings, signal) {
-  const kept = takeDraft("template", here());
-  if (kept !== null) {
-    editor.fill(kept);
-    replace(findings, keptNotice());
-    return;
-  }
-  if (!name) {
-    editor.fill(SAMPLE);
-    return;
-  }
-  try {
-    editor.fill((await getTemplate(name, "", { signal })).source);
-  } catch (error) {
-    if (!signal.aborted) replace(findings, problemBox(error));
-  }
-}
-
-/** A text field with line numbers, some of them marked. */
-function buildEditor() {
-  const numbers = h("div", { class: "editor-numbers", "aria-hidden": "true" });
-  const text = h("textarea", {
-    class: "editor-text",
-    "aria-label": "Template (YAML)",
-    spellcheck: "false",
-    autocapitalize: "off",
-    wrap: "off",
+/** A template as somebody writes it: its text, what was found in it, and whether it is pushed. */
+class Writing {
+  #name;
+  #signal;
+  #base = ""; // the text from which it began
+  #typed;
+  #schema = null;
+  #timer = 0;
+  #turn = 0;
+  #notice = h("div", {});
+  #findings = h("div", { class: "findings", role: "status" });
+  #preview = templatePreview();
+  #editor = codeEditor({
+    label: "Template (YAML)",
+    offersAt: (place) => this.#offersAt(place),
   });
-  const element = h("div", { class: "editor" }, numbers, text);
-  let wrong = new Map();
-  const draw = () => {
-    const count = text.value.split("\n").length;
-    text.rows = count + 1;
-    replace(
-      numbers,
-      Array.from({ length: count }, (_, i) =>
-        h(
-          "div",
-          wrong.has(i + 1) ? { class: "is-wrong", title: wrong.get(i + 1) } : {},
-          String(i + 1),
-        ),
-      ),
-    );
-  };
-  text.addEventListener("input", draw);
-  text.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") text.blur(); // Tab would be the way out, were it not for indenting
+  #message = field({
+    label: "What changes, and why",
+    path: "message",
+    help: "Stands with the version from then on.",
+    control: input({ maxlength: 500 }),
   });
-  return {
-    element,
-    text,
-    fill: (content) => ((text.value = content), draw()),
-    mark: (problems) => (
-      (wrong = new Map(
-        problems.filter((each) => each.line).map((each) => [each.line, each.message]),
-      )),
-      draw()
-    ),
-    goTo: (line) => {
-      const lines = text.value.split("\n");
-      const from = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
-      text.focus();
-      text.setSelectionRange(from, from + (lines[line - 1]?.length ?? 0));
-      numbers.children[line - 1]?.scrollIntoView({ block: "center" });
-    },
-  };
-}
+  #try = button("Try it", {
+    name: "run",
+    title: "Pushes it, then shows its form",
+    onclick: () => busyWhile(this.#try, () => this.#send("/run")),
+  });
+  #push = button("Push", {
+    look: "primary",
+    onclick: () => busyWhile(this.#push, () => this.#send()),
+  });
+  #file = h("input", { type: "file", accept: ".yaml,.yml,text/yaml", class: "unseen", id: "file" });
 
-async function readFile(file, editor, findings) {
-  if (!file) return;
-  if (file.size > MAX_CHARACTERS) {
-    replace(
-      findings,
-      problemBox(
-        new ApiError({ title: "The file is too large", detail: "A template has at most 1 MiB." }),
-      ),
-    );
-    return;
+  constructor(name, signal) {
+    this.#name = name;
+    this.#signal = signal;
+    this.#typed = typedText(name ? pathOf({ name }) : "a new template");
+    const listen = (target, kind, action) => target.addEventListener(kind, action, { signal });
+    listen(this.#file, "change", () => this.#readFile(this.#file.files[0]));
+    listen(this.text, "input", () => this.#changed());
+    listen(window, "beforeunload", (event) => this.#isChanged && event.preventDefault());
+    const stop = guardLeaving({ isNeeded: () => whoAmI() && this.#isChanged, ask: askToLeave });
+    signal.addEventListener("abort", () => (stop(), clearTimeout(this.#timer)));
   }
-  editor.fill(await file.text());
-  editor.text.dispatchEvent(new Event("input"));
+
+  get text() {
+    return this.#editor.text;
+  }
+
+  get actions() {
+    const open = h("label", { class: "button", for: "file" }, "Open a file…");
+    return [open, this.#file, may("automations.create") && this.#try, this.#push];
+  }
+
+  get elements() {
+    const write = h(
+      "div",
+      { class: "writing" },
+      this.#notice,
+      this.#findings,
+      this.#editor.element,
+      this.#message.element,
+    );
+    return [h("div", { class: "editor-page" }, write, this.#preview.element)];
+  }
+
+  get #isChanged() {
+    return this.text.value !== this.#base;
+  }
+
+  async start() {
+    const controls = [this.text, this.#file, this.#try, this.#push];
+    // what is typed before the newest version is there would be overwritten by it
+    for (const control of controls) control.disabled = true;
+    this.#loadSchema();
+    try {
+      this.#base = this.#name ? (await getTemplate(this.#name, "", this)).source : SAMPLE;
+      this.#fill();
+    } catch (error) {
+      if (!this.#signal.aborted) replace(this.#findings, problemBox(error));
+    }
+    for (const control of controls) control.disabled = false;
+  }
+
+  get signal() {
+    return this.#signal;
+  }
+
+  /** Begin with what was written before, if anything was. */
+  #fill() {
+    const kept = takeDraft("template", here());
+    const typed = kept ?? this.#typed.read();
+    this.#editor.fill(typed ?? this.#base);
+    this.#check();
+    if (kept !== null) replace(this.#notice, keptNotice());
+    else if (typed !== null && typed !== this.#base) replace(this.#notice, this.#typedNotice());
+  }
+
+  #typedNotice() {
+    const giveUp = () => {
+      this.#editor.fill(this.#base);
+      this.#notice.replaceChildren();
+      this.#changed();
+    };
+    return noticeBox(
+      "note",
+      h("p", {}, "Here is what you had typed, and not pushed."),
+      button("Give it up", { onclick: giveUp }),
+    );
+  }
+
+  /** Offer fields once the schema is there; without it one types as before. */
+  async #loadSchema() {
+    try {
+      this.#schema = await get("/template-schema", { signal: this.#signal });
+    } catch (error) {
+      console.debug(error);
+    }
+  }
+
+  #offersAt({ path, key }) {
+    if (!this.#schema) return [];
+    return key === undefined ? fieldsAt(this.#schema, path) : valuesAt(this.#schema, path, key);
+  }
+
+  #changed() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#check(), PAUSE_MS);
+    if (this.#isChanged) this.#typed.keep(this.text.value);
+    else this.#typed.forget();
+  }
+
+  async #check() {
+    const turn = ++this.#turn;
+    const isWanted = () => turn === this.#turn && !this.#signal.aborted;
+    try {
+      const body = { source: this.text.value };
+      const found = await post("/templates/validate", { body, signal: this.#signal });
+      if (!isWanted()) return;
+      this.#editor.mark(found.warnings);
+      this.#preview.show(found);
+      if (this.#isChanged) replace(this.#findings, this.#verdict(found));
+    } catch (error) {
+      if (isWanted()) this.#showMistakes(error);
+    }
+  }
+
+  #verdict({ name, warnings }) {
+    if (!warnings.length) return h("p", { class: "good" }, `No mistakes in ${name}.`);
+    const list = problemList(warnings, this.#editor.goTo);
+    return noticeBox("warn", h("strong", {}, "Worth a look"), list);
+  }
+
+  #showMistakes(error) {
+    const problems = error.errors ?? [];
+    this.#editor.mark(problems);
+    const list = problemList(problems, this.#editor.goTo);
+    const title = () => h("strong", {}, sentence(error.detail));
+    const box = problems.length ? noticeBox("bad", title(), list) : problemBox(error);
+    replace(this.#findings, box);
+  }
+
+  async #send(then = "") {
+    clearTimeout(this.#timer);
+    this.#turn += 1; // what is still being checked is not shown over the answer
+    try {
+      const source = this.text.value;
+      const message = this.#message.control.value.trim();
+      const pushed = await post("/templates", { body: { source, message } });
+      note(
+        pushed.is_new
+          ? `Pushed ${pushed.name}, version ${pushed.version}`
+          : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
+      );
+      this.#typed.forget();
+      this.#base = this.text.value;
+      navigate(pathOf(pushed) + then);
+    } catch (error) {
+      this.#showMistakes(error);
+      this.#findings.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  async #readFile(file) {
+    if (!file) return;
+    if (file.size > MAX_CHARACTERS) {
+      const detail = "A template has at most 1 MiB.";
+      replace(this.#findings, problemBox(new ApiError({ title: "The file is too large", detail })));
+      return;
+    }
+    this.#editor.fill(await file.text());
+    this.#changed();
+  }
 }
 
-async function check(editor, findings, signal) {
-  try {
-    const found = await post("/templates/validate", {
-      body: { source: editor.text.value },
-      signal,
+/** What is typed is kept in any case, so leaving costs nothing but the way back. */
+function askToLeave() {
+  return new Promise((resolve) => {
+    const dialog = confirm({
+      title: "Leave without pushing?",
+      text: "What you have typed stays in this tab: it is here when you come back.",
+      action: "Leave",
+      look: "primary",
+      back: "Stay",
+      run: () => resolve(true),
     });
-    editor.mark(found.warnings);
-    replace(findings, verdict(found, editor));
-  } catch (error) {
-    if (!signal.aborted) showMistakes(error, editor, findings);
-  }
-}
-
-async function send(editor, findings) {
-  try {
-    const pushed = await post("/templates", { body: { source: editor.text.value } });
-    note(
-      pushed.is_new
-        ? `Pushed ${pushed.name}, version ${pushed.version}`
-        : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
-    );
-    navigate(pathOf(pushed));
-  } catch (error) {
-    showMistakes(error, editor, findings);
-    findings.scrollIntoView({ block: "nearest" });
-  }
-}
-
-function verdict(found, editor) {
-  return [
-    found.warnings.length > 0 &&
-      noticeBox("warn", h("strong", {}, "Worth a look"), problemList(found.warnings, editor.goTo)),
-    !found.warnings.length && h("p", { class: "good" }, `No mistakes in ${found.name}.`),
-  ];
-}
-
-function showMistakes(error, editor, findings) {
-  const problems = error.errors ?? [];
-  editor.mark(problems);
-  if (!problems.length) replace(findings, problemBox(error));
-  else
-    replace(
-      findings,
-      noticeBox("bad", h("strong", {}, sentence(error.detail)), problemList(problems, editor.goTo)),
-    );
+    dialog.addEventListener("close", () => resolve(false));
+  });
 }

@@ -1,30 +1,27 @@
 // The fleet: who is there, who is busy, and how to get one more.
 
-import { busyWhile, button } from "../components/buttons.js";
-import { confirm } from "../components/dialogs.js";
+import { button } from "../components/buttons.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
 import { openJoinDialog } from "../components/join-worker.js";
 import { List } from "../components/list.js";
 import { queueLimitsLine } from "../components/queue-limits.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
-import { getAll, post } from "../lib/api.js";
+import {
+  certificate,
+  limitsBy,
+  mayChange,
+  presence,
+  slots,
+  workerActions,
+  workerLabels,
+  workerPath,
+} from "../components/worker-facts.js";
+import { getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
-
-const OWN = {
-  drain: "/workers/{worker}/drain",
-  undrain: "/workers/{worker}/undrain",
-  revoke: "/workers/{worker}/revoke",
-};
-const SHARED = {
-  drain: "/server/workers/{worker}/drain",
-  undrain: "/server/workers/{worker}/undrain",
-  revoke: "/server/workers/{worker}/revoke",
-};
-const SOON_MS = 24 * 3_600_000; // a certificate of 7 days is renewed at half its life: by then something is wrong
 
 export function mount(root, { title }) {
   const page = new AbortController();
@@ -67,7 +64,7 @@ async function load(gone, { signal }) {
 
 function goneRow(worker) {
   const seen = h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never"));
-  return h("li", {}, visible(worker.name), seen);
+  return h("li", {}, h("a", { href: workerPath(worker) }, visible(worker.name)), seen);
 }
 
 function card(worker, list) {
@@ -78,7 +75,12 @@ function card(worker, list) {
     h(
       "div",
       { class: "worker-head" },
-      h("h2", {}, visible(worker.name), worker.is_shared && h("span", { class: "fact" }, "shared")),
+      h(
+        "h2",
+        {},
+        h("a", { href: workerPath(worker) }, visible(worker.name)),
+        worker.is_shared && h("span", { class: "fact" }, "shared"),
+      ),
       presence(worker),
     ),
     worker.withheld &&
@@ -90,7 +92,7 @@ function card(worker, list) {
         `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
       ),
     slots(worker),
-    labels(worker),
+    workerLabels(worker),
     h(
       "p",
       { class: "row-facts" },
@@ -101,88 +103,8 @@ function card(worker, list) {
       isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
       certificate(worker),
     ),
-    may(worker.is_shared ? "server.manage" : "workers.manage") &&
-      h("div", { class: "worker-actions" }, actions(worker, list)),
+    mayChange(worker) && h("div", { class: "worker-actions" }, workerActions(worker, list.reload)),
   );
-}
-
-/** By what it keeps the limits of phases that have no image. */
-function limitsBy({ limits_by: { subprocess: by } }) {
-  return by && ` · limits by ${visible(by)}`;
-}
-
-/** What it was granted decides what it gets; what it only says of itself is shown apart. */
-function labels({ labels: said, granted_labels: granted }) {
-  const fact = ([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`));
-  const only = Object.entries(said).filter(([key, value]) => granted[key] !== value);
-  return h(
-    "div",
-    { class: "worker-labels" },
-    Object.entries(granted).map(fact),
-    only.length > 0 && [
-      h("span", { class: "row-facts" }, " only says of itself: "),
-      only.map(fact),
-    ],
-  );
-}
-
-function presence(worker) {
-  if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
-  if (worker.withheld) return h("span", { class: "presence is-away" }, "gets no work");
-  return worker.state === "draining"
-    ? h("span", { class: "presence is-draining" }, "draining")
-    : h("span", { class: "presence is-here" }, "connected");
-}
-
-function slots({ busy, slots: count }) {
-  const shown = Math.min(count, 16);
-  const boxes = Array.from({ length: shown }, (_, i) =>
-    h("span", { class: i < (busy / count) * shown ? "slot is-busy" : "slot" }),
-  );
-  return h(
-    "div",
-    { class: "slots" },
-    h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes),
-    h("span", {}, `${busy} of ${count} slots busy`),
-  );
-}
-
-function certificate({ certificate_expires_at: expires }) {
-  const isSoon = Date.parse(expires) - Date.now() < SOON_MS;
-  return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
-}
-
-function actions(worker, list) {
-  const path = { worker: worker.id };
-  const change = (verb) => async () => {
-    const endpoint = worker.is_shared ? SHARED[verb] : OWN[verb];
-    await post(endpoint, { path });
-    list.reload();
-  };
-  const drain = () =>
-    confirm({
-      title: `Drain ${worker.name}?`,
-      text: "It finishes what it runs and takes no more, until you let it again.",
-      action: "Drain",
-      look: "primary",
-      run: change("drain"),
-    });
-  const revoke = () =>
-    confirm({
-      title: `Revoke ${worker.name}?`,
-      text: worker.busy
-        ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
-        : "It is shut out at once and for good. To come back it must join anew.",
-      action: "Revoke for good",
-      run: change("revoke"),
-    });
-  const undrain = (event) => busyWhile(event.currentTarget, change("undrain"));
-  return [
-    worker.state === "draining"
-      ? button("Take work again", { look: "quiet", onclick: undrain })
-      : button("Drain…", { look: "quiet", onclick: drain }),
-    button("Revoke…", { look: "quiet", onclick: revoke }),
-  ];
 }
 
 function nothingYet() {

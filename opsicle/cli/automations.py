@@ -57,7 +57,10 @@ def automations() -> None:
 
 @automations.command("list")
 @click.option(
-    "--state", type=click.Choice([*map(str, AutomationState)]), help="Only those in this state."
+    "--state",
+    type=click.Choice([*map(str, AutomationState)]),
+    multiple=True,
+    help="Only those in this state; may be given several times.",
 )
 @click.option("--template", metavar="NAME", help="Only those of this template.")
 @click.option(
@@ -70,11 +73,12 @@ def automations() -> None:
     help="Only those from this time on: 2026-03-01, 2026-03-01T12:00:00Z, 90m, 12h, 7d.",
 )
 @limit
-def list_(limit: int | None, since: str | None, **filters: str | None) -> None:
+def list_(
+    limit: int | None, since: str | None, state: tuple[str, ...], **filters: str | None
+) -> None:
     """List automations, newest first."""
-    found = connect().pages(
-        endpoints.LIST_AUTOMATIONS, query={**filters, "since": past_time(since)}
-    )
+    query = {**filters, "state": ",".join(state), "since": past_time(since)}
+    found = connect().pages(endpoints.LIST_AUTOMATIONS, query=query)
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
 
@@ -331,6 +335,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
         ("runs where", automation.runs_on_where),
+        ("only on", automation.only_worker),
         ("priority", automation.priority),
         ("group", _group(automation)),
         ("cancel asked for", automation.is_cancel_requested or ""),

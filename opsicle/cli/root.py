@@ -170,7 +170,8 @@ def _refuse_unknown(ctx: click.Context, args: list[str], group: click.Group) -> 
         noun = ctx.command_path.split()[1:]
         hint = did_you_mean(args[0], known)
         if "push" in known and args[0] in _MAKING:
-            hint = f"; `opsicle {' '.join([*noun, 'push'])} FILE` makes and changes what it names"
+            push = " ".join(["opsicle", *noun, "push"])
+            hint = f"; `{push} FILE` makes and changes what it names"
         ctx.fail(f"there is no command {quoted(' '.join([*noun, args[0]]))}{hint}")
 
 

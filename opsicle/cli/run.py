@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import msgspec
 
 from opsicle.cli.automations import follow_option, show_new
 from opsicle.cli.given_files import LocalFiles, upload_id, with_files
@@ -50,6 +51,12 @@ _FILE_ENDINGS = (".yaml", ".yml", ".json")
     "May be repeated.",
 )
 @click.option(
+    "--worker",
+    metavar="NAME",
+    default="",
+    help="The only worker that may take it, of those that fit.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Say what NAME would do with these values: where, and who must agree. Run nothing.",
@@ -65,6 +72,7 @@ def run(  # noqa: PLR0913 - each is an option
     follow: bool,
     version: int | None,
     reason: str,
+    worker: str,
     dry_run: bool,
     totp: str | None,
 ) -> AutomationState | JobState | OpsicleError | None:
@@ -82,6 +90,8 @@ def run(  # noqa: PLR0913 - each is an option
             raise click.UsageError(
                 "--totp is for templates on the server; a file asks for no code."
             )
+        if worker:
+            raise click.UsageError("--worker is for templates on the server; a file runs here.")
         if dry_run:
             raise click.UsageError(
                 "--dry-run is for templates on the server; `opsicle templates validate` checks "
@@ -93,9 +103,12 @@ def run(  # noqa: PLR0913 - each is an option
         raise click.UsageError(
             "--secret-file is for files; the server has secrets of its own, see `opsicle secrets`."
         )
+    request = RunRequest(template=what, version=version, reason=reason, worker=worker)
+    request = _with_values(connect(), request, values)
     if dry_run:
-        return show_preview(_request(connect(), what, version, values, reason))
-    return _run_there(what, version, values, reason, follow=follow, totp=totp)
+        return show_preview(request)
+    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
+    return show_new(automation, follow=follow)
 
 
 def is_file(what: str) -> bool:
@@ -148,26 +161,10 @@ def _given_secrets(names: Sequence[str], given: Sequence[str]) -> dict[str, str]
     return secrets
 
 
-def _run_there(
-    name: str,
-    version: int | None,
-    given: GivenValues,
-    reason: str,
-    *,
-    follow: bool,
-    totp: str | None,
-) -> AutomationState | None:
-    request = _request(connect(), name, version, given, reason)
-    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
-    return show_new(automation, follow=follow)
-
-
-def _request(
-    api: Api, name: str, version: int | None, given: GivenValues, reason: str
-) -> RunRequest:
-    values: dict[str, Value] = {}
-    if given or has_person():  # the server checks them once more when it makes the automation
-        template = fetch(api, templates.SHOW, templates.SHOW_VERSION, name, version)
-        values = given.read(template.variables)
-        values = with_files(template.variables, values, lambda path: upload_id(api, path))
-    return RunRequest(template=name, version=version, values=values, reason=reason)
+def _with_values(api: Api, request: RunRequest, given: GivenValues) -> RunRequest:
+    if not (given or has_person()):  # the server checks them once more anyway
+        return request
+    template = fetch(api, templates.SHOW, templates.SHOW_VERSION, request.template, request.version)
+    values = given.read(template.variables)
+    values = with_files(template.variables, values, lambda path: upload_id(api, path))
+    return msgspec.structs.replace(request, values=values)

@@ -60,6 +60,22 @@ def show(secret: str) -> None:
 
 @secrets.command()
 @click.argument("secret")
+def uses(secret: str) -> None:
+    """Show which templates and targets name a secret, and so would miss it."""
+    found = connect().call(endpoints.SHOW_USES, secret)
+    emit(
+        found,
+        [
+            ("templates", ", ".join(found.templates)),
+            ("targets", ", ".join(found.targets)),
+            ("more that you may not see", found.hidden),
+            ("one of the templates began last", found.last_run_at),
+        ],
+    )
+
+
+@secrets.command()
+@click.argument("secret")
 @click.option("--description", metavar="TEXT", default="", help="What it is for.")
 @value_file
 @totp_option

@@ -70,6 +70,14 @@ def validate(files: tuple[str, ...]) -> InvalidInput | None:
 
 
 @templates.command()
+def schema() -> None:
+    """Print the JSON Schema of templates, for editors that check as one types."""
+    from opsicle.domain.template_schema import template_schema
+
+    print_json(template_schema())
+
+
+@templates.command()
 @versioned.files_argument
 @versioned.message_option
 @totp_option

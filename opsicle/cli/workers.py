@@ -93,6 +93,24 @@ def show(worker: str, shared: bool) -> None:
     _emit(connect().call(endpoints.SHOW_SHARED if shared else endpoints.SHOW, worker))
 
 
+_JOB_COLUMNS = [
+    Column("automation", lambda job: job.automation_id),
+    Column("template", lambda job: job.template),
+    Column("state", lambda job: job.state),
+    Column("handed out", lambda job: job.leased_at),
+    Column("seconds", lambda job: job.seconds),
+]
+
+
+@workers.command()
+@click.argument("worker")
+@limit
+def jobs(worker: str, limit: int | None) -> None:
+    """List what a worker was handed, newest first: what it runs now, and how the rest went."""
+    found = connect().pages(endpoints.LIST_JOBS, worker)
+    emit_list(found, _JOB_COLUMNS, limit=limit, table_limit=100)
+
+
 @workers.command()
 @click.argument("worker")
 @labels_option

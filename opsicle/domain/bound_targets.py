@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import msgspec
 
-from opsicle.domain.templates import Phase
+from opsicle.domain.problems import quoted
+from opsicle.domain.templates import Phase, VolumeMount
 
 
 class BoundTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,13 +26,25 @@ class BoundTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def unfit_for_target(phase: Phase) -> str:
-    """Return why a phase cannot run on a target, as what it does ("has an image …"); "" if it can.
+    """Return why a phase cannot run on a target, as what it does ("names …"); "" if it can.
 
     What a command says to `OPSICLE_MASK` would come over another way than its output, and perhaps
     later.
     """
-    if phase.image is not None:
-        return "has an image, and on targets nothing runs in containers"
     if any("OPSICLE_MASK" in command for command in phase.commands):
         return "names OPSICLE_MASK, which there is none of on targets"
+    return ""
+
+
+def unfit_mount_for_target(mount: VolumeMount) -> str:
+    """Return why a container on a target cannot be shown this, "" if it can.
+
+    Nobody there has allowed anything outside of the job's own workspace.
+    """
+    path = PurePosixPath(mount.host)
+    if path.is_absolute() or ".." in path.parts:
+        return (
+            f"the volume mount {quoted(mount.host)} is not in the workspace, "
+            "and on a target a container sees nothing else"
+        )
     return ""

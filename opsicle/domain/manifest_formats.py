@@ -179,6 +179,7 @@ _LATER: Fields = {
         "fan_out",
         "member_of",
         "target",
+        "only_worker",
     ),
     "Phase": (
         "network",

@@ -17,7 +17,7 @@ import msgspec
 
 from opsicle.domain.automations import WorkerLost
 from opsicle.domain.bound_calls import BoundCall
-from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
 from opsicle.domain.bound_targets import BoundTarget
 from opsicle.domain.calls import CalledBy
 from opsicle.domain.files import InputFile
@@ -51,8 +51,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
     own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
     hands on. One with a `fan_out` has no job: each of those machines gets an automation of its own,
-    which is `member_of` it and for that machine alone. All
-    phases run on `target`, where there is one.
+    which is `member_of` it and for that machine alone. `only_worker` was chosen by whoever asked.
+    All phases run on `target`, where there is one.
     """
 
     format: int = NEWEST
@@ -88,6 +88,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     fan_out: BoundFanOut | None = None
     member_of: MemberOf | None = None
     target: BoundTarget | None = None
+    only_worker: BoundMember | None = None
 
     @property
     def first_phase(self) -> int:

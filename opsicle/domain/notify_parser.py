@@ -13,7 +13,7 @@ from opsicle.domain.yaml_documents import Kind
 MAX_NOTIFY = 20
 
 _NAMING = ("users", "groups", "chats")
-_ENDS = [str(state) for state in AutomationState if state in FINAL]
+ENDS = [str(state) for state in AutomationState if state in FINAL]
 
 
 def parse_notify(spec: Fields) -> tuple[Notify, ...]:
@@ -58,10 +58,10 @@ def _states(fields: Fields) -> tuple[AutomationState, ...]:
         if word is None:
             continue
 
-        if word not in _ENDS:
+        if word not in ENDS:
             place.add(
-                f"{quoted(word)} is not how an automation ends{did_you_mean(word, _ENDS)}; "
-                f"it must be {listed(_ENDS)}"
+                f"{quoted(word)} is not how an automation ends{did_you_mean(word, ENDS)}; "
+                f"it must be {listed(ENDS)}"
             )
         elif word in states:
             place.add(f"{quoted(word)} stands twice")

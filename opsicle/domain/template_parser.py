@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.bound_targets import unfit_for_target
+from opsicle.domain.bound_targets import unfit_for_target, unfit_mount_for_target
 from opsicle.domain.call_parser import check_calls, parse_chained
 from opsicle.domain.conditions import findings
 from opsicle.domain.documents import DocumentNode, Fields
@@ -312,6 +312,10 @@ def _check_targets(spec: Fields, template: Template) -> None:
         for each, phase in zip(place.items() if place else (), read, strict=False):
             if reason := unfit_for_target(phase):
                 each.add(f"phase {quoted(phase.name)} {reason}")
+    mounts = body.find("volumeMounts") if body else None
+    for each, mount in zip(mounts.items() if mounts else (), template.volume_mounts, strict=False):
+        if reason := unfit_mount_for_target(mount):
+            each.add(reason)
 
 
 def _check_conditions(spec: Fields, template: Template) -> None:

@@ -96,6 +96,22 @@ def sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
+def sync_file_system(folder: Path) -> None:
+    """Make everything in the file system of a folder durable. Raises OSError.
+
+    One call instead of one for each of a hundred thousand files. Python does not have it.
+    """
+    import ctypes
+
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(folder))
+    finally:
+        os.close(fd)
+
+
 def born_at_ns(path: Path) -> int:
     """Return when a file was made, in nanoseconds since 1970.
 

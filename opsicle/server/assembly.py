@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from opsicle.server.approvals import routes as approvals
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.approvals.service import Approvals
-from opsicle.server.artifacts import routes as artifacts
 from opsicle.server.artifacts.service import Artifacts
-from opsicle.server.audit import routes as audit
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.audit.service import Audit
-from opsicle.server.automations import routes as automations
 from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.fan_outs import FanOuts
@@ -27,7 +23,6 @@ from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.target_automations import TargetAutomations
-from opsicle.server.channels import routes as channels
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
@@ -42,7 +37,6 @@ from opsicle.server.channels.service import Channels
 from opsicle.server.contents.content_store import ContentStore
 from opsicle.server.contents.content_sweep import ContentSweep
 from opsicle.server.core import Core
-from opsicle.server.dispatch import routes as worker_jobs
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.job_artifacts import JobArtifacts
@@ -59,24 +53,20 @@ from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import WorkBuilder
 from opsicle.server.figures import Figures
-from opsicle.server.files import routes as files
 from opsicle.server.files.service import Files
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.forwarding.forwarder import Forwarder
-from opsicle.server.http.routing import Route
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.password_changes import PasswordChanges
 from opsicle.server.identity.passwords import PasswordHasher
-from opsicle.server.identity.routes import accounts, identity
 from opsicle.server.identity.routes.identity import IdentityServices
 from opsicle.server.identity.server_setup import ServerSetup
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.logs import routes as logs
 from opsicle.server.logs.retention import LogRetention
 from opsicle.server.logs.service import Logs
 from opsicle.server.loop_lag import LoopLag
@@ -90,38 +80,22 @@ from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.recovery import Recovery
 from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
-from opsicle.server.members.routes import (
-    groups,
-    invitations,
-    orgs,
-    roles,
-    service_accounts,
-    tokens,
-    users,
-)
-from opsicle.server.members.routes import identity as member_identity
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
-from opsicle.server.policies import routes as policies
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
-from opsicle.server.schedules import routes as schedules
 from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
-from opsicle.server.secrets import routes as secrets
 from opsicle.server.secrets.service import Secrets
+from opsicle.server.secrets.uses import SecretUsage
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
-from opsicle.server.targets import routes as targets
 from opsicle.server.targets.service import Targets
-from opsicle.server.templates import routes as templates
 from opsicle.server.templates.service import Templates
-from opsicle.server.triggers import routes as triggers
 from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
-from opsicle.server.workers.routes import enrol, workers
 from opsicle.server.workers.service import Workers
 
 
@@ -178,6 +152,7 @@ class Services:
         self.templates = Templates(state, step_up, clock)
         self.policies = Policies(state, step_up, clock)
         self.secrets = Secrets(state, core.vault, step_up, clock)
+        self.secret_usage = SecretUsage(state)
         self.targets = Targets(state, clock)
         self.workers = Workers(state, self.fleet, step_up, clock)
 
@@ -342,59 +317,7 @@ class Services:
         self.job_logs.close()
         self.contents.close()
 
-    def user_routes(self) -> list[Route]:
-        """Return what the users' listener offers about orgs and what they have."""
-        return [
-            *accounts.routes(self.server_setup, self.logins, self.accounts),
-            *identity.routes(self.identity),
-            *member_identity.routes(self.recovery, self.forgotten_passwords),
-            *orgs.routes(self.orgs, self.accounts, self.server_operations),
-            *workers.operator_routes(self.workers),
-            *tokens.routes(self.tokens),
-            *invitations.routes(self.invitations),
-            *users.routes(self.users),
-            *service_accounts.routes(self.service_accounts),
-            *groups.routes(self.groups),
-            *roles.routes(self.roles, self.permission_checks),
-            *templates.routes(self.templates),
-            *schedules.routes(self.schedules),
-            *triggers.routes(self.triggers, self.hooks),
-            *targets.routes(self.targets),
-            *automations.routes(
-                self.automations,
-                self.resumes,
-                self.group_releases,
-                self.job_logs,
-                self.live_streams,
-                self.target_automations,
-            ),
-            *artifacts.routes(self.artifacts),
-            *files.routes(self.files),
-            *logs.routes(self.logs),
-            *workers.routes(self.workers, self.enrolments),
-            *secrets.routes(self.secrets),
-            *policies.routes(self.policies),
-            *approvals.routes(self.approvals),
-            *channels.routes(self.channel_services),
-            *audit.routes(self.audit),
-            *enrol.routes(self.enrolments),
-        ]
-
     @cached_property
     def loop_lag(self) -> LoopLag:
         """How long the event loop was held up."""
         return LoopLag()
-
-    def worker_routes(self) -> list[Route]:
-        """Return what the workers' listener offers."""
-        return [
-            *worker_jobs.routes(
-                self.dispatch,
-                self.jobs,
-                self.job_artifacts,
-                self.job_files,
-                self.audit_checkpoints,
-                self.epoch_reports,
-            ),
-            *enrol.worker_routes(self.enrolments),
-        ]

@@ -28,6 +28,9 @@ _OWN_FILES = ("lock", "opsicle.db", "authority.pem")
 missing."""
 
 
+RESTORING = ".restoring"
+"""Where a restore puts what is not checked yet; nothing is left in it once the folder is whole."""
+
 LAST_BACKUP = "last-backup"
 """A file in the data folder that was written when a backup was whole last."""
 
@@ -86,8 +89,8 @@ class DataFolder:
     def open(cls, path: Path) -> Self:
         """Take possession of a folder, made if absent.
 
-        Raises Conflict while another server has it, InvalidInput for a folder that is something
-        else's, NotAllowed or Unavailable if it cannot be written.
+        Raises Conflict while another server has it or a restore into it is not whole, InvalidInput
+        for a folder that is something else's, NotAllowed or Unavailable if it cannot be written.
         """
         with explained(path):
             path = path.absolute()
@@ -96,6 +99,11 @@ class DataFolder:
                 raise InvalidInput(
                     f"{path} is not empty, and no data folder of Opsicle",
                     hint="Choose a folder of its own.",
+                )
+            if any((path / RESTORING).glob("*")):
+                raise Conflict(
+                    f"a restore into {path} is under way, or was cut short",
+                    hint="If none is, empty the folder, and restore again.",
                 )
             path.chmod(0o700)
             return cls(path, _take_lock(path))

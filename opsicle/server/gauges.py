@@ -9,6 +9,7 @@ from pathlib import Path
 from opsicle.server.assembly import Services
 from opsicle.server.data_folder import LAST_BACKUP
 from opsicle.server.http.metrics import Metrics
+from opsicle.server.last_backup import made_at
 
 _DATABASES = ("opsicle.db", "opsicle.db-wal", "logs.db", "logs.db-wal")
 
@@ -85,7 +86,7 @@ def add_gauges(
         "opsicle_last_backup_seconds",
         f"When {LAST_BACKUP} in the data folder was touched last, in Unix time; absent if never.",
         "",
-        lambda: _modified(folder / LAST_BACKUP),
+        lambda: _last_backup(folder),
     )
 
 
@@ -97,8 +98,6 @@ def _sizes(folder: Path) -> dict[str, float]:
     return sizes
 
 
-def _modified(path: Path) -> dict[str, float]:
-    try:
-        return {"": path.stat().st_mtime}
-    except OSError:
-        return {}
+def _last_backup(folder: Path) -> dict[str, float]:
+    at = made_at(folder)
+    return {} if at is None else {"": at}

@@ -38,6 +38,7 @@ from opsicle.server.forwarding.targets import ForwardingTargets
 from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
+from opsicle.server.last_backup import LateBackupRemark
 from opsicle.server.listeners import Listeners
 from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
@@ -59,6 +60,7 @@ is done waits for longer than it took until the event loop lets its thread say s
 
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
+_LOOK_AT_BACKUP_EVERY_SECONDS = 60.0
 _MARK_STATE_EVERY_SECONDS = 5.0
 _WANTED_DESCRIPTORS = 16384
 
@@ -175,6 +177,9 @@ class Lifecycle:
             addresses.worker_url(listeners.worker_port),
         )
 
+        backup = LateBackupRemark(folder.path, services.status.remarks.shown)
+        backup.update(now)
+
         services.jobs.recover()
         services.sender.recover()
         for forwarder in services.forwarders:
@@ -186,6 +191,11 @@ class Lifecycle:
                 "renew certificates",
                 _RENEW_CERTIFICATES_EVERY_SECONDS,
                 lambda _: listeners.renew(self._clock.now()),
+            ),
+            Loop(
+                "look at the last backup",
+                _LOOK_AT_BACKUP_EVERY_SECONDS,
+                lambda _: backup.update(self._clock.now()),
             ),
             Loop(
                 "mark state",

@@ -20,6 +20,7 @@ from opsicle.server.http.routing import Route
 from opsicle.server.http.wire.sockets import Listener
 from opsicle.server.http.wire.tls import TLS_VERSIONS, GivenCertificate, Tls
 from opsicle.server.identity.authentication import PersonAuthentication
+from opsicle.server.route_table import user_routes, worker_routes
 from opsicle.server.settings import ServerOptions, parse_address
 from opsicle.server.workers.authentication import WorkerAuthentication
 
@@ -118,7 +119,7 @@ class Listeners:
     def _user_listener(self, options: ServerOptions) -> Listener:
         table: list[Route] = [
             *health.routes(self._readiness, self._metrics, self._trusted_pem),
-            *self._services.user_routes(),
+            *user_routes(self._services),
         ]
         application = Application(
             [*table, *openapi.routes(table)],
@@ -139,7 +140,7 @@ class Listeners:
 
     def _worker_listener(self, options: ServerOptions) -> Listener:
         application = Application(
-            self._services.worker_routes(),
+            worker_routes(self._services),
             WorkerAuthentication(self._services.workers),
             fallback=route_not_found,
             streams=self._streams,

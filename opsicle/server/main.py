@@ -34,9 +34,9 @@ def _patch_standard_library() -> None:
 
     At each of some twenty events gevent would search all installed packages for plug-ins of its
     own. The file ships none, and the searches would be a third of the time that the server takes to
-    be ready.
+    be ready. The server starts no processes: what gevent has for that would be a megabyte.
     """
     from gevent import events, monkey
 
     events.notify_and_call_entry_points = events.notify  # type: ignore[attr-defined]
-    monkey.patch_all()
+    monkey.patch_all(subprocess=False, signal=False)

@@ -170,6 +170,7 @@ def _of_files(
         found.at.generation == noted.generation
         and found.at.frames < noted.frames
         and not _is_folded(found, noted)
+        and not _has_begun_anew(found, noted)
     ):
         yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
 
@@ -187,6 +188,11 @@ def _is_copy(marker: Marker, database: Path) -> bool:
 def _is_folded(found: DatabaseInspection, noted: MinimumState) -> bool:
     """Return whether the whole log stands in the file, so that the file needs no log beside it."""
     return found.file_generation == noted.generation and not noted.is_folding
+
+
+def _has_begun_anew(found: DatabaseInspection, noted: MinimumState) -> bool:
+    """Return whether the log is a later one, before which the whole of it was folded in."""
+    return found.at.log_number > noted.log_number >= 0
 
 
 def _of_entries(

@@ -141,7 +141,11 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditEntry(msgspec.Struct, kw_only=True):
-    """One line of the record. `actor_kind` is user, worker or system."""
+    """One line of the record. `actor_kind` is user, worker or system.
+
+    `about` is what people call the resource, as it is called now; "" where its name says it, or
+    it is not there any more. It is no part of the record.
+    """
 
     seq: int
     at: datetime
@@ -153,3 +157,4 @@ class AuditEntry(msgspec.Struct, kw_only=True):
     verb: str
     resource: str
     data: dict[str, object]
+    about: str = ""

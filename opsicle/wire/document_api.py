@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.bounds import Description, Document
+from opsicle.domain.calls import Call
 from opsicle.domain.errors import Problem
+from opsicle.domain.templates import Phase, Variable
 
 
 class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -28,3 +30,30 @@ class DocumentPushed(msgspec.Struct, kw_only=True):
     digest: str
     is_new: bool
     warnings: list[Problem]
+
+
+class Validation(msgspec.Struct, kw_only=True):
+    """A document that is fine, with what it asks for and what it does.
+
+    `unsupported` is always empty: earlier command lines ask for it.
+    """
+
+    name: str
+    type: str
+    digest: str
+    warnings: list[Problem]
+    variables: list[Variable] = []
+    plan: list[Phase] = []
+    phases: list[Phase] = []
+    on_success: list[Call] = []
+    on_failure: list[Call] = []
+    unsupported: tuple[()] = ()
+
+
+class TemplateDiff(msgspec.Struct, kw_only=True):
+    """How two versions' documents differ, as a unified diff."""
+
+    name: str
+    from_version: int
+    to_version: int
+    diff: str

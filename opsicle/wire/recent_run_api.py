@@ -1,4 +1,4 @@
-"""How the newest automations of each template went, for a strip of marks beside it."""
+"""How the newest automations of each template, or on a worker, went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, JobState
 
 
 class RecentRun(msgspec.Struct, kw_only=True):
@@ -30,3 +30,16 @@ class TemplateRuns(msgspec.Struct, kw_only=True):
 
     template: str
     runs: list[RecentRun]
+
+
+class WorkerJob(msgspec.Struct, kw_only=True):
+    """An attempt that a worker was handed: `state` is how that went, not the automation.
+
+    `seconds` is how long it has run, null while it does or if it never did.
+    """
+
+    automation_id: str
+    template: str
+    state: JobState
+    leased_at: datetime
+    seconds: float | None

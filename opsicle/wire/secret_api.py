@@ -44,3 +44,16 @@ class Secret(msgspec.Struct, kw_only=True):
     created_at: datetime
     updated_at: datetime
     updated_by: Person
+
+
+class SecretUses(msgspec.Struct, kw_only=True):
+    """What names a secret in its newest version, by name.
+
+    `hidden` is how many more there are that the caller may not see. `last_run_at` is when one of
+    the templates began last, null if none has yet.
+    """
+
+    templates: list[str]
+    targets: list[str]
+    hidden: int = 0
+    last_run_at: datetime | None = None

@@ -198,16 +198,6 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 # Templates
 
 
-class Validation(msgspec.Struct, kw_only=True):
-    """A document that is fine. `unsupported` is always empty: earlier command lines ask for it."""
-
-    name: str
-    type: str
-    digest: str
-    warnings: list[Problem]
-    unsupported: tuple[()] = ()
-
-
 class Pushed(DocumentPushed, kw_only=True):
     """What pushing a template did. `unsupported` is always empty, as in `Validation`."""
 
@@ -279,22 +269,17 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
     fan_out: FanOut | None = None
 
 
-class TemplateDiff(msgspec.Struct, kw_only=True):
-    """How two versions' documents differ, as a unified diff."""
+class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Triggers an automation; `version` None means the newest.
 
-    name: str
-    from_version: int
-    to_version: int
-    diff: str
-
-
-class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Triggers an automation; `version` None means the newest."""
+    `worker` is the name or id of the only worker that may take it, "" for any that fits.
+    """
 
     template: Word
     version: Int32 | None = None
     values: GivenValues = {}
     reason: Reason = ""
+    worker: Word = ""
 
 
 class WorkerRef(msgspec.Struct):
@@ -363,7 +348,8 @@ class Automation(AutomationSummary, kw_only=True):
     it ended, and it holds its group until it is released. `artifacts` are the files that the newest
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
-    has ended, `depth` how far below what somebody has started it is, `targets` its machines.
+    has ended, `depth` how far below what somebody has started it is, `targets` its machines,
+    `only_worker` the one that was chosen for it, if any.
     `labels` are its template's.
     """
 
@@ -390,3 +376,4 @@ class Automation(AutomationSummary, kw_only=True):
     chain: list[ChainedStart] = []
     depth: int = 0
     targets: list[AutomationTarget] = []
+    only_worker: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from opsicle.domain.templates import VolumeMount
 from opsicle.worker.runtimes.protocol import CannotStart
@@ -15,7 +15,7 @@ _OPEN_TO_ALL = 0o777
 workspaces lie is its own alone. Inside a container it may be another user's number that asks."""
 
 
-def mount(source: Path, target: str | Path, *, is_read_only: bool = False) -> str:
+def mount(source: PurePath, target: str | PurePath, *, is_read_only: bool = False) -> str:
     r"""Return what `--mount` takes: a line of CSV, so that no path can add an option.
 
     >>> mount(Path("/a,b"), "/c")

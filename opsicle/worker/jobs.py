@@ -15,12 +15,11 @@ from functools import partial
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.manifests import WorkOrder, digest
-from opsicle.wire.endpoints import jobs as endpoints
 from opsicle.wire.jobs import Outcome, Work
-from opsicle.wire.worker_api import LogRequest, RunningJob, StartRequest
-from opsicle.worker.after_crash import TOO_LATE, LostJob, plan_for
+from opsicle.wire.worker_api import RunningJob
+from opsicle.worker.after_crash import plan_for
 from opsicle.worker.artifact_spool import ArtifactSpool
-from opsicle.worker.connection import AWAY, ServerConnection
+from opsicle.worker.connection import ServerConnection
 from opsicle.worker.file_downloads import FileDownloads
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
@@ -28,9 +27,10 @@ from opsicle.worker.job import HeldJob
 from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import Journal
-from opsicle.worker.journal_lines import ChildProcess, JobEntry
+from opsicle.worker.journal_lines import ChildProcess, CleanUpPlan, JobEntry
 from opsicle.worker.kept_workspaces import KeptWorkspaces
 from opsicle.worker.log_shipper import LogShipper
+from opsicle.worker.lost_jobs import LostJobs
 from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.process import OsAccount
@@ -40,7 +40,6 @@ from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import Spool, SpoolQuota
 from opsicle.worker.verification import Refused, Verifier
-from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +98,15 @@ class JobSupervisor:
         self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
         self._downloads = FileDownloads(folder.workspaces, self._reporter)
+        self._lost = LostJobs(
+            folder,
+            runtimes,
+            self._reporter,
+            self.shipper,
+            self.was_answered,
+            self._account_of,
+            self._runner_of_lost,
+        )
 
     @property
     def can_begin(self) -> bool:
@@ -318,6 +326,13 @@ class JobSupervisor:
         )
         return Runner(work, job.log, host, job.cancellation)
 
+    def _runner_of_lost(self, job: HeldJob, plan: CleanUpPlan) -> Runner:
+        return self._runner(job, plan.work, plan.org_id, self._account_of(plan.org_id))
+
+    def _account_of(self, org_id: str) -> OsAccount | None:
+        """Return as whom an org's jobs run. Raises Refused."""
+        return self.accounts.get(org_id)
+
     def _upload(self, job: HeldJob) -> None:
         """Send a running job's artifacts beside it; what cannot be sent goes with its end."""
         if job.artifacts.waiting():
@@ -330,64 +345,8 @@ class JobSupervisor:
 
     def _report_lost(self, job: HeldJob, entry: JobEntry) -> None:
         """Report what can be said of a job in whose midst an earlier run of the worker ended."""
-        survivors = self._runtimes.sweep(job.id, entry.children[-1] if entry.children else None)
-        if survivors:
-            facts = {"job_id": job.id, "count": survivors}
-            log.error("processes of a lost job cannot be ended", extra=facts)
-
-        outcome, log_bytes = entry.outcome, entry.log_bytes
-        if outcome is None:
-            outcome = self._clean_up(job, LostJob(entry, self._folder.workspaces))
-            if outcome is None:
-                return
-            log_bytes = job.spool.end
-            job.note_end(outcome)
-
-        if problem := remove_folder(self._folder.workspaces / job.id):
-            log.warning("the job's workspace is left", extra={"job_id": job.id, "reason": problem})
-        log.warning(
-            "job of an earlier run is reported", extra={"job_id": job.id, "state": outcome.state}
-        )
-        self._report(job, outcome, log_bytes)
-
-    def _clean_up(self, job: HeldJob, lost: LostJob) -> Outcome | None:
-        """Run the clean-up phases that a lost job still has, if that can and may be.
-
-        Returns None if it is to be left for the next run. The server is asked first, and only when
-        a poll has renewed the lease: so nobody else runs the job by then.
-        """
-        phases = lost.to_clean_up
-        if lost.plan is None or not phases:
-            return lost.outcome()
-        if why_not := lost.refusal_reason():
-            return lost.outcome(why_not)
-
-        self.was_answered.wait()
-        try:
-            account = self.accounts.get(lost.plan.org_id)
-            ask = partial(self._reporter.retry, job)
-            ask(endpoints.START, StartRequest(job.fence))
-            durable_to = ask(endpoints.LOG, LogRequest(fence=job.fence)).durable_to
-        except Refused as refused:
-            return lost.outcome(str(refused))
-        except AWAY:
-            return None
-        except OpsicleError:
-            return lost.outcome(TOO_LATE)
-
-        job.spool.skip_to(durable_to)
-        runner = self._runner(job, lost.plan.work, lost.plan.org_id, account)
-        log.warning(
-            "clean-up phases of a lost job are run", extra={"job_id": job.id, "phases": len(phases)}
-        )
-        job.idle_since = None
-        runner.run_clean_up(lost.reports, phases, job.spool.end)
-
-        self.shipper.detach(job.log)
-        if job.is_dropped:
-            job.close()
-            return None
-        return lost.outcome(ran=phases)
+        if ended := self._lost.conclude(job, entry):
+            self._report(job, *ended)
 
     def _report(self, job: HeldJob, outcome: Outcome, log_bytes: int) -> None:
         """Deliver the rest of the log and the outcome, however long the server is away."""

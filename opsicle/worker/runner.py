@@ -27,18 +27,16 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 
 from opsicle.domain.automations import JobState
-from opsicle.domain.files import FOLDER
 from opsicle.domain.pauses import ResumeVerdict
-from opsicle.domain.resume_points import KeptWorkspace, in_words
+from opsicle.domain.resume_points import in_words
 from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.attempt import MarkerPipe, RunContext
-from opsicle.worker.input_files import place
 from opsicle.worker.job_masking import masking_of
 from opsicle.worker.job_result import JobResult
-from opsicle.worker.kept_workspaces import CannotTakeOver, KeptWorkspaceRecord
+from opsicle.worker.job_workspaces import keep_workspace, prepare_workspace
 from opsicle.worker.masking import Masking
 from opsicle.worker.output import JobOutput, Sink, now_ms
 from opsicle.worker.pausing import Answered, PausedRun, waiting_text
@@ -50,7 +48,7 @@ from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtime_check import runtime_problem
 from opsicle.worker.runtimes.table import JobRuntimes
 from opsicle.worker.waiting import Cancellation, Waiter
-from opsicle.worker.workspace import Workspace, remove_folder
+from opsicle.worker.workspace import Workspace
 
 __all__ = ["Cancellation", "Runner", "Sink"]
 
@@ -108,7 +106,9 @@ class Runner:
         Whatever goes wrong with it is in the outcome, not raised. Raises only what a defect in the
         sink raises; nothing of the job is alive then either.
         """
-        problem = runtime_problem(self._work, self._host.runtimes.kinds) or self._make_workspace()
+        problem = runtime_problem(self._work, self._host.runtimes.kinds) or prepare_workspace(
+            self._work, self._host, self._workspace
+        )
         if problem:
             return self._refuse(problem)
 
@@ -210,53 +210,6 @@ class Runner:
 
             self._result.complete_phases()
         return self._result.outcome()
-
-    def _make_workspace(self) -> str:
-        """Make the workspace. Returns why it could not be made, or an empty string."""
-        kept = self._work.resumed_from.workspace if self._work.resumed_from else None
-        try:
-            if kept is None:
-                self._workspace.make()
-            else:
-                self._take_over(kept)
-            if self._work.files:
-                place(self._work, self._workspace.path, self._host.account)
-        except (OSError, ValueError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-            return f"the workspace could not be made: {reason}"
-        except CannotTakeOver as problem:
-            return str(problem)
-        return ""
-
-    def _take_over(self, kept: KeptWorkspace) -> None:
-        """Go on in the workspace that another job has left. Raises CannotTakeOver."""
-        host, path = self._host, self._workspace.path
-        if host.kept is None:
-            raise CannotTakeOver("this worker keeps no workspaces")
-        host.kept.take_over(kept.job_id, host.org_id, self._work.template, host.account, path)
-        # The files that it is given come anew: those that were left may have been changed.
-        if problem := remove_folder(path / FOLDER):
-            raise CannotTakeOver(problem)
-
-    def _keep_workspace(self) -> bool:
-        """Keep the workspace of a job that did not go well, where its template says so."""
-        seconds, kept = self._work.keep_workspace, self._host.kept
-        result = self._result
-        if seconds is None or kept is None or result.has_succeeded or result.is_unknown:
-            return False
-
-        self._workspace.remove_siblings()
-        record = KeptWorkspaceRecord(
-            job_id=self._work.job_id,
-            org_id=self._host.org_id,
-            template=self._work.template,
-            kept_until_ms=now_ms() + 1000 * seconds,
-            size=0,
-        )
-        if not kept.keep(self._workspace.path, record):
-            return False
-        result.kept_until_ms = record.kept_until_ms
-        return True
 
     def _listen_for_cancel(self, stack: ExitStack) -> None:
         wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -374,7 +327,7 @@ class Runner:
         end_remaining_processes(self._context)
         if self._context.output.is_held_up:
             # Perhaps by a disk that is full of what this very job has written.
-            self._remove_workspace()
+            self._result.add_problem(self._workspace.remove())
         drain_output(self._context, 0)
 
         if dropped := self._context.output.dropped_bytes:
@@ -390,9 +343,5 @@ class Runner:
         if self._is_paused:
             return
         self._result.add_problem(self._context.runtimes.close())
-        if not self._keep_workspace():
-            self._remove_workspace()
-
-    def _remove_workspace(self) -> None:
-        if problem := self._workspace.remove():
-            self._result.add_problem(problem)
+        if not keep_workspace(self._work, self._host, self._workspace, self._result):
+            self._result.add_problem(self._workspace.remove())

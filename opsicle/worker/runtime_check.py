@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from opsicle.domain.bound_targets import unfit_for_target
+from opsicle.domain.bound_targets import unfit_for_target, unfit_mount_for_target
 from opsicle.domain.templates import Phase
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import TargetAccess, Work
@@ -30,7 +30,7 @@ def runtime_problem(work: Work, kinds: Collection[str]) -> str:
 def _cannot_be_carried_over(work: Work) -> str:
     if work.keep_workspace or (work.resumed_from and work.resumed_from.workspace):
         return "its workspace would be kept, which it cannot be on a target"
-    return ""
+    return next(filter(None, map(unfit_mount_for_target, work.volume_mounts)), "")
 
 
 def _no_runtime(phase: Phase, target: TargetAccess | None) -> str:

@@ -186,7 +186,11 @@ class SshConnection:
         answers = self._end("end")
         if ["removed"] in answers:
             return ""
-        why = "a file system is mounted in it" if ["kept"] in answers else "the connection was lost"
+        why = "the connection was lost"
+        if ["stuck"] in answers:
+            why = "something in it cannot be removed"
+        if ["kept"] in answers:
+            why = "a file system is mounted in it"
         return left_text(self._target, self.folder, why)
 
     def _end(self, word: str) -> list[list[str]]:

@@ -23,7 +23,8 @@ from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.input_files import file_environment
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
-from opsicle.worker.ssh_task_limits import OBEY, REMOVE_CGROUP, prepare
+from opsicle.worker.ssh_endings import ENDINGS
+from opsicle.worker.ssh_task_limits import OBEY
 
 KEEPER_COMMAND = (
     "exec /bin/sh -c '"
@@ -122,8 +123,6 @@ fi
 """
 """Of several that want a folder one gets it, and none before its last keeper has let go of it."""
 
-_CGROUP = f"remove_cgroup() {{\n{REMOVE_CGROUP}}}\n"
-
 _KEEPER = """\
 mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
 if mkdir "$private" 2>/dev/null; then ln -s "$private" "$base/private"
@@ -137,11 +136,12 @@ echo "$nonce ready"
 is_over=
 while read -r word grace; do
     case $word in
-        stop) end_all all "$grace"; echo "$nonce stopped $left" ;;
+        stop) term_containers; end_all all "$grace"; end_containers; echo "$nonce stopped $left" ;;
         end | leave) is_over=$word; break ;;
     esac
 done
-[ -n "$is_over" ] || end_all all "$last"
+[ -n "$is_over" ] || { term_containers; end_all all "$last"; }
+end_containers
 remove_cgroup
 cd /
 if [ "$is_over" = leave ]; then
@@ -151,13 +151,13 @@ if [ "$is_over" = leave ]; then
 fi
 remove_folder "$base" || echo "$nonce kept"
 rm -rf -- "$private"
-[ -e "$base" ] || echo "$nonce removed"
+if [ -e "$base" ]; then echo "$nonce stuck"; else echo "$nonce removed"; fi
 """
 """Words come as lines: `stop GRACE`, `leave`, `end`. Without one of the last two, the worker or the
 way to it is gone."""
 
 _FAIL = """\
-fail() { echo "opsicle: $1" >&2; echo 126 >"$base/private/code"; exit 0; }
+fail() { echo "opsicle: $1" >&2; echo "${2:-126}" >"$base/private/code"; exit 0; }
 """
 
 _PHASE = """\
@@ -176,7 +176,9 @@ _LEAD = ': >"$0/session.$$"; exec "$@"'
 
 _PHASE_END = """\
 code=$?
+[ -z "$(ours sessions)" ] || sleep 0.5 || sleep 1 # for who is about to make one of its own
 end_all sessions "$last"
+end_containers
 rm -f "$base"/session.*
 remove_cgroup
 exec 4>&-
@@ -189,9 +191,23 @@ exec 4>&-
 ) >/dev/null 2>&1 </dev/null & killer=$!
 wait "$out" "$err"
 kill "$killer"
-rm -f "$base"/private/secret.* "$base/script"
+rm -f "$base"/private/secret.* "$base/private/first" "$base/script"
 echo "$code" >"$base/private/code"
 """
+
+
+class PhaseStart(NamedTuple):
+    """What a phase is started with: its shell, or an engine's program.
+
+    `files` are those that it finds in its private folder, by name. `prepare` comes before all: it
+    may end the phase by `fail`, and set `scope` or `engine`, which stand before `arguments`.
+    """
+
+    arguments: Sequence[bytes]
+    environment: Mapping[str, str]
+    files: Mapping[str, str]
+    limits: ResourceLimits = ResourceLimits()
+    prepare: str = ""
 
 
 class RemoteFolder(NamedTuple):
@@ -244,7 +260,7 @@ class RemoteFolder(NamedTuple):
         """
         remove = _REMOVE.replace("DAYS", str(_WAITING_DAYS))
         begin = _COME_BACK if comes_back else _BEGIN
-        script = f"{self.names()}{_FUNCTIONS}{_CGROUP}{_UNHEEDING}{remove}{begin}{_KEEPER}"
+        script = f"{self.names()}{_FUNCTIONS}{ENDINGS}{_UNHEEDING}{remove}{begin}{_KEEPER}"
         return f"{{\n{script}}}\n.\n".encode()
 
     def unpack_command(self) -> str:
@@ -274,42 +290,37 @@ class RemoteFolder(NamedTuple):
             "rm -rf output summary output.sent summary.sent exceeded\n"
         ).encode()
 
-    def phase_script(
-        self,
-        arguments: Sequence[bytes],
-        script: bytes,
-        environment: Mapping[str, str],
-        secrets: Mapping[str, str],
-        limits: ResourceLimits,
-        start_in: str,
-    ) -> bytes:
+    def phase_script(self, start: PhaseStart, script: bytes, start_in: str) -> bytes:
         """Return what runs a phase on the target. Raises ValueError for a NUL byte.
 
-        `arguments` are the shell's, `script` is what is written for it; `secrets` are the files
-        that it finds, by name.
+        `script` is what is written for its shell.
         """
         end = f"end-{self.nonce}"
         has_marks = str(self.marks).encode() in script
         lines = [
-            b"{\n" + (self.names() + _FUNCTIONS + _CGROUP).encode(),
+            b"{\n" + (self.names() + _FUNCTIONS + ENDINGS).encode(),
             b"folder=" + quoted(start_in) + b"\n",
             b'exec 4>"$base/marks"\n' if has_marks else b"",
             b"( umask 077\n",
             _file("script", script, end),
-            *(_file(f"private/{name}", text.encode(*_ANY), end) for name, text in secrets.items()),
+            *(
+                _file(f"private/{name}", text.encode(*_ANY), end)
+                for name, text in start.files.items()
+            ),
             b': >"$base/private/output"; : >"$base/private/summary"\n) || exit 3\n',
             _FAIL.encode(),
-            b"scope=\n" if limits.processes is None else prepare(limits.processes).encode(),
+            b"scope= engine=\n" + start.prepare.encode(),
             _PHASE.encode(),
             b"(\n",
-            *(line.encode() + b"\n" for line in _limit_lines(limits)),
+            *(line.encode() + b"\n" for line in _limit_lines(start.limits)),
             # Beforehand: a phase may have a variable of any name.
-            b'set -- "$base" $scope "$(command -v setsid)" ',
-            b" ".join(quoted(each.decode(*_ANY)) for each in arguments),
+            b'set -- "$base" $scope "$(command -v setsid)" $engine ',
+            b'${engine:+--env "LANG=$LANG"} ${engine:+${TZ+--env "TZ=$TZ"}} ',
+            b" ".join(quoted(each.decode(*_ANY)) for each in start.arguments),
             f"\nunset {SHELLS_OWN}\n".encode(),
             *(
                 b"export " + name.encode() + b"=" + quoted(value) + b"\n"
-                for name, value in environment.items()
+                for name, value in start.environment.items()
             ),
             b"exec 4>&- 5>&-\n",
             b"exec /bin/sh -c " + quoted(_LEAD) + b' "$@"',

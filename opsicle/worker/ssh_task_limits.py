@@ -52,18 +52,8 @@ OBEY = """\
 """
 """What the process says that becomes the phase's shell; `$scope` stands before that."""
 
-REMOVE_CGROUP = """\
-if [ -e "$base/cgroup" ]; then
-    read -r cgroup <"$base/cgroup"
-    if grep -q '^max [1-9]' "$cgroup/pids.events"; then : >"$base/private/exceeded"; fi
-    rmdir "$cgroup"
-    rm -f "$base/cgroup"
-fi 2>/dev/null
-"""
-"""Once nothing of the phase runs any more; a cgroup that a daemon is in stays with it."""
 
-
-def prepare(processes: int) -> str:
+def prepare_task_limit(processes: int) -> str:
     """Return what finds out how a limit can be kept, and ends the phase where it cannot.
 
     It calls `fail`; before the phase's output is read.

@@ -133,7 +133,8 @@ class Verifier:
         kept = point.workspace if point else None
         if kept and kept.worker_id != self._identity.worker_id:
             raise Refused("it goes on in a workspace that another worker keeps")
-        meant = manifest.member_of.member.worker_id if manifest.member_of else ""
+        member = manifest.member_of.member if manifest.member_of else manifest.only_worker
+        meant = member.worker_id if member else ""
         if meant not in {"", self._identity.worker_id}:
             raise Refused("it is for another worker alone")
 

@@ -20,6 +20,7 @@ FILTERS = {
     "actor=SERVER&verb=test": {"things/0", "things/1", "boxes/1"},
     "actor=nobody": set(),
     "verb=test&resource=boxes": {"boxes/1"},
+    "verb=login,test&resource=things": {"things/0", "things/1"},
 }
 
 
@@ -59,3 +60,17 @@ def test_the_record_is_filtered_by_time_and_in_pages(api_server: ApiServer) -> N
     )
     refused = alice.get("/api/v1/audit?since=yesterday")
     assert (refused.status, refused.json["errors"][0]["path"]) == (400, "query.since")
+
+
+def test_what_stands_in_the_record_by_an_id_is_named(api_server: ApiServer) -> None:
+    alice = api_server.actor(ALICE)
+    resources = [f"users/{alice.user_id}", "users/nobody", "templates/web"]
+
+    def work(db: Any) -> None:
+        for resource in resources:
+            audit.append(db, api_server.clock.now(), alice.org_id, SystemActor(), "name", resource)
+
+    api_server.state.write(work)
+    items = api_server.session(ALICE).get("/api/v1/audit?verb=name").json["items"]
+    assert [item["about"] for item in reversed(items)] == [ALICE, "", ""]
+    assert api_server.session(ALICE).get(f"/api/v1/audit?verb={'a,' * 20}").status == 400

@@ -295,7 +295,10 @@ def test_what_cannot_be_done_is_explained(
 def test_a_worker_is_shown_drained_and_given_work_again(alice: User) -> None:
     worker = alice.json("workers", "show", "w1")
     assert worker["labels"]["site"] == "ams"
-    assert worker["limits_by"]["subprocess"] in {"cgroup v2", "rlimits"}
+    assert worker["limits_by"]["subprocess"] in {
+        *("cgroup v2", "rlimits"),
+        "rlimits, and cgroup v1 for processes",
+    }
     assert worker["id"] in [one["id"] for one in alice.json("workers", "list")]
     assert alice.json("workers", "drain", "w1")["state"] == "draining"
     waiting = alice.start("waiting", "run", "hello", "--follow")

@@ -20,6 +20,7 @@ from opsicle.server.doctor import machine_checks
 from opsicle.server.doctor.findings import Level
 from opsicle.server.doctor.folder_checks import examine
 from opsicle.server.doctor.machine_checks import file_system_of
+from opsicle.server.last_backup import LateBackupRemark
 from opsicle.server.store import epochs, migrations
 from opsicle.server.store.integrity import check_integrity
 from opsicle.server.upgrade_check import check_upgrade
@@ -81,7 +82,7 @@ def _no_database(data: Path) -> None:
     [
         (_open_key, "permissions: .*master.key .*can be read by others"),
         (_open_folder, "permissions: .* can be entered by others"),
-        (_old_backup, "backup: the last one is .* days"),
+        (_old_backup, "backup: the last backup is .* days"),
         (_no_backup, "backup: there was none"),
         (_newer_schema, "database: it has schema 9999, newer"),
         (_no_database, "database: opsicle.db is damaged"),
@@ -190,3 +191,20 @@ def test_a_downgrade_is_refused_with_the_way_back_named(data: Path) -> None:
         check_upgrade(data, lambda _: None)
 
     assert "restore a copy" in refused.value.hint
+
+
+def test_an_old_backup_is_remarked_until_there_is_a_new_one(data: Path) -> None:
+    remarks = ["another's"]
+    remark = LateBackupRemark(data, remarks)
+
+    (data / LAST_BACKUP).unlink()
+    remark.update(NOW())
+    assert remarks == ["another's"], "who has never made one is left alone"
+
+    (data / LAST_BACKUP).touch()
+    remark.update(NOW() + timedelta(days=3))
+    remark.update(NOW() + timedelta(days=4, hours=1, seconds=30))
+    assert remarks == ["another's", "the last backup is 4 days 1 h old"]
+
+    remark.update(NOW())
+    assert remarks == ["another's"]

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.http.routing import Access, Route
+from opsicle.server.route_table import user_routes, worker_routes
 from opsicle.wire.document_api import PushRequest, SourceRequest
 from opsicle.wire.endpoint import PLACEHOLDER
 from tests.api.running_server import ApiServer
@@ -54,7 +55,8 @@ def promised(route: Route) -> tuple[list[Any], Any]:
 
 
 def test_each_method_takes_and_returns_what_its_endpoint_says(api_server: ApiServer) -> None:
-    routes = [*api_server.services.user_routes(), *api_server.services.worker_routes()]
+    services = api_server.services
+    routes = [*user_routes(services), *worker_routes(services)]
     served = [route for route in routes if route.endpoint.description]
 
     assert len(served) > 70

@@ -86,6 +86,8 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     page.get_by_role("link", name="the automation").click()
     expect(page.locator(".state-succeeded").first).to_be_visible()
     page.get_by_role("tab", name="Trail").click()
+    expect(page.get_by_text("The code that binds the decision to the manifest")).to_be_visible()
+    expect(page.get_by_text("It names the manifest that was agreed to.")).to_be_visible()
     page.get_by_role("link", name="Its approval").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Run Something careful?")
 

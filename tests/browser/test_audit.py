@@ -1,28 +1,94 @@
-"""The audit page: filters and verification."""
+"""The audit page: sentences, filters, and verification in the browser."""
 
 from __future__ import annotations
 
+import json
+import re
+
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
+from tests.product import Installation
+
+VERDICTS = """async (changes) => {
+  const { open } = await import("/lib/api.js");
+  const { RecordCheck } = await import("/lib/audit-verification.js");
+  const text = await (await open("/audit/export", {})).text();
+  const verdicts = [];
+  for (const change of changes) {
+    const lines = text.trim().split("\\n").map((line) => JSON.parse(line));
+    const entries = lines.filter(({ type }) => type === "entry");
+    const signed = lines.filter(({ type }) => type === "checkpoint");
+    const drop = (line) => lines.splice(lines.indexOf(line), 1);
+    if (change === "an actor") entries[2].actor_name = "mallory@example.com";
+    if (change === "an entry gone") drop(entries[2]);
+    if (change === "the last gone") drop(entries.at(-1));
+    if (change === "no checkpoints") signed.forEach(drop);
+    if (change === "a signature") signed.at(-1).signature = "0".repeat(128);
+    if (change === "a checkpoint") signed.at(-1).seq -= 1;
+    const check = new RecordCheck();
+    try {
+      for (const line of lines) await check.take(line);
+      verdicts.push(check.end().entries === entries.length ? "intact" : "too few");
+    } catch (error) {
+      verdicts.push(error.message);
+    }
+  }
+  return verdicts;
+}"""
 
 
-def test_the_record_is_filtered_in_the_page(open_page: OpenPage) -> None:
+def test_the_record_is_read_as_sentences_and_narrowed_in_the_address(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    ran = installation.admin.json("run", "hostile", "--follow")
     page = open_page("/audit")
-    page.get_by_label("Did").fill("login")
-    page.get_by_role("button", name="Filter").click()
-    expect(page.locator(".audit tbody tr").first).to_contain_text("login")
+    rows = page.locator(".audit tbody tr")
+    ended = rows.filter(has_text=re.compile(r"Worker edge ended hostile version \d+ as succeeded"))
+    expect(ended.first).to_be_visible()
+    assert is_accessible(page)
+
+    page.get_by_role("link", name="Runs").click()
+    expect(rows.filter(has_text="logged in")).to_have_count(0)
+    page.reload()
+    expect(page.get_by_role("link", name="Runs")).to_have_attribute("aria-current", "page")
+    expect(rows.filter(has_text="began")).to_have_count(0)
+    ended.first.click()
+    dialog = page.get_by_role("dialog")
+    raw = json.loads(dialog.get_by_label("The entry as it is").inner_text())
+    assert (raw["verb"], raw["resource"]) == ("finish", f"automations/{ran['id']}")
+    dialog.get_by_role("link", name="hostile version").click()
+    expect(page).to_have_url(re.compile(ran["id"]))
+
+    page.goto("/audit")
     page.get_by_label("Did").fill("never")
     page.get_by_label("Did").press("Enter")
     expect(page.get_by_text("Nothing like this")).to_be_visible()
-    expect(page.locator(".audit tbody tr")).to_have_count(0)
+    expect(rows).to_have_count(0)
 
 
-def test_the_page_says_that_the_record_is_intact(open_page: OpenPage) -> None:
+def test_the_browser_itself_verifies_the_record(open_page: OpenPage) -> None:
     page = open_page("/audit")
     page.get_by_role("button", name="Verify").click()
-    expect(page.get_by_role("status").get_by_text("The record is intact")).to_be_visible()
+    verdict = page.get_by_role("status").filter(has_text="The record is intact")
+    expect(verdict).to_contain_text("Checked in this browser")
+    page.reload()
+    page.get_by_role("button", name="Verify").click()
+    expect(verdict).to_contain_text("as before")
     with page.expect_download() as download:
         page.get_by_role("link", name="Export").click()
     assert download.value.suggested_filename == "audit-acme.jsonl"
     assert download.value.path().read_bytes().startswith(b'{"type":"header"')
+
+    faults = {
+        "nothing": "^intact$",
+        "an actor": "^entry 3 was altered$",
+        "an entry gone": "^entry 3 is missing: 4 stands in its place$",
+        "the last gone": r"^entry \d+ is missing: a checkpoint says",
+        "no checkpoints": "^checkpoint 1 is missing$",
+        "a signature": "^checkpoint \\d+ was not signed with this key$",
+        "a checkpoint": "^checkpoint \\d+ was not signed with this key$",
+    }
+    for found, expected in zip(page.evaluate(VERDICTS, list(faults)), faults.values(), strict=True):
+        assert re.match(expected, found)

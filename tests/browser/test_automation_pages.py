@@ -7,6 +7,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_text, wait_for_log, wait_for_state
 from tests.product import Installation
@@ -23,9 +24,14 @@ spec:
       - name: apply
         commands:
           - echo "no such table yet"; seq -f 'row %.0f' 4000
-          - seq 50; echo "no such table" >&2; echo "at 14" >&2; sleep "$OPSICLE_VAR_WAIT"; exit 3
+          - |
+            seq 50
+            [ "$OPSICLE_VAR_CODE" = 0 ] || { echo "no such table" >&2; echo "at 14" >&2; }
+            sleep "$OPSICLE_VAR_WAIT"; exit "$OPSICLE_VAR_CODE"
       - {name: put back, when: always, commands: [seq 400; echo all is put back >&2]}
-  variables: [{id: wait, type: number, default: 0}]
+  variables:
+    - {id: wait, type: number, default: 0}
+    - {id: code, type: number, default: 3}
 """
 
 
@@ -33,6 +39,7 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     open_page: OpenPage, installation: Installation
 ) -> None:
     installation.push(TEMPLATE)
+    succeeded = installation.admin.json("run", "migrate", "--var", "code=0", "--follow")
     ran = installation.admin.attempt("-o", "json", "run", "migrate", "--follow")
     failed = json.loads(ran.stdout)
     page = open_page(f"/automations/{failed['id']}")
@@ -62,6 +69,20 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     page.get_by_role("button", name="Log of the run").click()
     wait_for_log(page, "all is put back")
 
+    page.get_by_role("tab", name="Compare").click()
+    panel = page.get_by_role("tabpanel", name="Compare")
+    expect(panel.locator("dd", has_text="0 → 3")).to_be_visible()
+    differences = panel.get_by_role("region", name="Differences")
+    expect(differences.locator(".is-added")).to_have_text(["+no such table", "+at 14"])
+    assert is_accessible(page)
+    page.get_by_role("tab", name="Trail").click()
+    expect(
+        page.get_by_text(re.compile(r"Worker edge ended migrate version \d+ as failed"))
+    ).to_be_visible()
+    page.get_by_role("tab", name="Compare").click()
+    panel.get_by_role("link", name="the last success before it").click()
+    expect(page).to_have_url(re.compile(succeeded["id"]))
+
 
 def _reads_errors_alone(page: Page, number: str) -> None:
     """Show standard error alone, of which most is not on the page, and search it."""
@@ -83,8 +104,7 @@ def _reads_errors_alone(page: Page, number: str) -> None:
 def _folds_what_is_of_no_interest(page: Page) -> None:
     page.get_by_role("button", name="Fold", exact=True).click()
     headings = page.locator(".log-fold")
-    expect(headings.last).to_have_text("put back")
-    assert log_text(page).strip() == ""
+    wait_until(lambda: not log_text(page).strip(), what="all phases folded")
     apply = headings.filter(has_text="apply")
     expect(apply).to_have_attribute("aria-expanded", "false")
     apply.click()

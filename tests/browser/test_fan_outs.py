@@ -11,6 +11,28 @@ from tests.product import Installation
 GATE = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
 
 
+def test_the_log_of_its_plan_stands_below_the_machines_and_is_no_failure(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: planned-on-each}\nspec:\n"
+        "  plan: [{name: look, commands: ['echo looked around']}]\n"
+        '  runsOn: {each: {where: "!retired"}}\n'
+        "  template: {phases: [{name: act, commands: ['exit 3']}]}\n"
+    )
+    whole = installation.admin.json("run", "planned-on-each")
+
+    page = open_page(f"/automations/{whole['id']}")
+    wait_for_state(page, "failed")
+    page.reload()
+
+    plan = page.get_by_role("region", name="Log of the plan")
+    expect(plan).to_contain_text("looked around")
+    expect(page.get_by_role("button", name="Go to line")).to_have_count(0)
+    expect(page.get_by_role("table").get_by_role("row", name="edge")).to_contain_text("failed")
+    assert has_no_horizontal_scroll(page)
+
+
 def test_the_machines_are_shown_from_the_approval_to_their_ends(
     open_page: OpenPage, installation: Installation
 ) -> None:
@@ -50,6 +72,13 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     page.go_back()
     table.get_by_role("link", name="edge").click()
     expect(page.get_by_role("link", name="a part of on-each")).to_be_visible()
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: outer-each}\n"
+        "spec: {template: {phases: [{name: act, call: {template: on-each}}]}}\n"
+    )
+    outer = installation.admin.json("run", "outer-each")
+    page.goto(f"/approvals/{outer['approval_id']}")
+    expect(page.get_by_role("main")).to_contain_text("on each of edge")
     page.goto("/")
     expect(page.get_by_role("main")).to_contain_text("it ended failed on edge")
     expect(page.get_by_role("main")).not_to_contain_text("more")

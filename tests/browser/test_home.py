@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
@@ -78,6 +80,8 @@ def test_home_follows_what_runs_and_sums_up_how_it_went(
     workers = page.get_by_role("list", name="Workers").get_by_role("link", name="edge")
     expect(workers).to_contain_text("0 of 4 busy")
 
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     with Api(installation.access()) as api:
         automation_id = api.run("count")
         expect(running).to_contain_text("on edge")
@@ -87,6 +91,11 @@ def test_home_follows_what_runs_and_sums_up_how_it_went(
     expect(running).to_have_count(0)
     strip = page.get_by_role("list", name="Last 30 runs").locator("li", has_text="count")
     expect(strip.get_by_role("img")).to_have_accessible_name(re.compile("1 cancelled"))
+    each = Counter(path.rpartition("/api/v1/")[2] for path in asked)
+    looks = each.pop("workers")
+    each.pop("approvals")  # by the bell too
+    assert set(each) <= {"events", "automations", "recent-runs"}
+    assert max(each.values()) <= looks + 1
 
 
 def test_what_cannot_be_loaded_is_not_shown_as_nothing(open_page: OpenPage) -> None:

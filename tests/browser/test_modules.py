@@ -232,8 +232,8 @@ def test_rows_hold_every_character_once_and_find_it_again(modules: Page) -> None
             rows.layOut({ isWrapped, columns: 40 });
             const shown = buffer.lines.map(() => "");
             for (let row = 0; row < rows.count; row++) {
-              const { index, line, start, end, hidden } = rows.at(row);
-              if (hidden) continue;
+              const { index, line, start, end, hidden, isRest } = rows.at(row);
+              if (hidden || isRest) continue;
               shown[index] += line.text.slice(start, end);
               if (rows.rowOf(index, start) !== row) answers.push(`row ${row} is not found again`);
             }

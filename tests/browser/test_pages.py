@@ -26,6 +26,7 @@ PAGES = {
     "/templates/greet/run": "Run Greet somebody",
     "/templates/greet/push": "New version of greet",
     "/approvals?whose=all": "Approvals",
+    "/workers/edge": "edge",
     "/nowhere": "Nothing here",
 }
 COUNT = re.compile(r"^\(\d+\) ")
@@ -45,7 +46,7 @@ def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage)
 
     assert table == [[entry.group, entry.path, entry.title, entry.may] for entry in PAGE_TABLE]
     for entry in PAGE_TABLE:
-        address = re.compile(entry.path.replace(":name", "greet"))
+        address = re.compile(entry.path.replace(":name", "(greet|edge)"))
         assert entry.path in WITH_STORIES or any(
             address.fullmatch(path) for path in {**PAGES, **OPEN}
         ), entry
@@ -200,8 +201,8 @@ def test_two_versions_are_compared(open_page: OpenPage, installation: Installati
             f"      - name: say\n        commands: [echo {word}]\n"
         )
     page = open_page("/templates/changing?view=versions")
-    expect(page.locator(".diff-line.is-removed")).to_contain_text("echo first")
-    expect(page.locator(".diff-line.is-added")).to_contain_text("echo second")
+    expect(page.locator(".diff-side.is-removed")).to_contain_text("echo first")
+    expect(page.locator(".diff-side.is-removed + .is-added")).to_contain_text("echo second")
 
 
 def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> None:
@@ -214,6 +215,23 @@ def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> N
     expect(command).to_contain_text("| opsicle worker --join-file - --data-dir ./opsicle-worker")
     expect(page.get_by_role("dialog")).to_contain_text("Works once, for 14 min")
     assert is_accessible(page, "dialog")
+    dialog = page.get_by_role("dialog")
+    for way, text in {
+        "A service of systemd": "systemctl enable --now opsicle-worker",
+        "Docker or Podman Compose": "stop_grace_period: 65m",
+        "Kubernetes": "kind: StatefulSet",
+    }.items():
+        dialog.get_by_label("How it runs").select_option(way)
+        expect(command).to_contain_text(text)
+        token = re.search(r"opsj1\S+?(?=['\s])", command.inner_text())
+        assert token, way
+    dialog.get_by_label("Labels that it is granted").fill("no label")
+    dialog.get_by_label("Jobs at once").fill("7")
+    expect(dialog.locator(".field-error", has_text="label")).to_be_visible()
+    dialog.get_by_label("Labels that it is granted").fill("site=fra")
+    dialog.get_by_role("button", name="Make another").focus()
+    expect(command).not_to_contain_text(token[0])
+    expect(command).to_contain_text('"7"]')
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     card.get_by_role("button", name="Drain…").click()

@@ -58,15 +58,19 @@ def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
 
     page.get_by_label("site").fill("ams")
     expect(preview).to_contain_text("Nobody has to agree.")
+    page.get_by_label("Worker").select_option("edge")
     page.get_by_label("data").evaluate(DROP)
     expect(page.get_by_text("dropped.txt, 11 B, is uploaded")).to_be_visible()
     run_now(page)
     wait_for_state(page, "succeeded")
     expect(page.locator(".log-text")).to_contain_text(["from a drop"])
+    page.get_by_role("tab", name="Trail").click()
+    expect(page.get_by_text("only edge")).to_be_visible()
 
     page.goto("/templates/deploy/run")
     page.get_by_role("link", name="Fill in the values of then").click()
     expect(page.get_by_label("Reason")).to_have_value("INC-1")
+    expect(page.get_by_label("Worker")).to_have_value("edge")
 
     installation.push(TEMPLATE.replace("default: ams", "default: lon"))
     page.goto("/automations?template=deploy")

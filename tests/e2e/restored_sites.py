@@ -42,6 +42,7 @@ class Site:
         self.judge, self.go = folder / "judge", folder / "go"
         self.backup, self.passphrase_file = folder / "opsicle.age", folder / "passphrase"
         self.passphrase_file.write_text("correct horse battery")
+        self.litestream = self.litestream_config = Path()
         self.judge.touch()
         installation.push(TEMPLATE)
         self.worker = installation.worker("w1", None, "--slots", "3")
@@ -68,7 +69,7 @@ class Site:
 
     def record(self, verb: str) -> list[dict[str, Any]]:
         with Api(self.access) as api:
-            return list(api.retry("GET", f"/api/v1/audit?verb={verb}")["items"])
+            return list(api.retry("GET", f"/api/v1/audit?verb={verb}&limit=200")["items"])
 
     def copy(self, to: Path) -> Path:
         assert self.server.process.stop() == 0
@@ -79,17 +80,19 @@ class Site:
         shutil.rmtree(self.data)
         shutil.copytree(source, self.data)
 
-    def do_documented(self, beginning: str) -> str:
-        """Run the command of docs/operations/backup-and-restore.md that begins so, on this site.
+    def do_documented(self, beginning: str, guide: str = GUIDE) -> str:
+        """Run the command of a guide, that to backups unless told, that begins so, on this site.
 
         Returns what it printed.
         """
-        (command,) = re.findall(rf"^{re.escape(beginning)}.*$", GUIDE, re.MULTILINE)
+        (command,) = re.findall(rf"^{re.escape(beginning)}.*$", guide, re.MULTILINE)
         for theirs, ours in (
             ("/var/backups/opsicle.age", self.backup),
             ("ssh backup@vault", f"env -C {self.backup.parent} sh -c"),
             ("/etc/opsicle/backup-passphrase", self.passphrase_file),
             ("/var/lib/opsicle", self.data),
+            ("/etc/litestream.yml", self.litestream_config),
+            ("litestream restore", f"{self.litestream} restore"),
         ):
             command = command.replace(theirs, str(ours))
         opsicle = f'opsicle() {{ {shlex.join(program())} "$@"; }}\n'

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.backup import EVERYTHING, Backup
 from opsicle.server.backups.restore import Restore, RestoreOptions
 from tests.e2e.restored_sites import Site
@@ -20,7 +20,8 @@ from tests.support import SCALE, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-BACKUPS = max(3, round(5 * SCALE))
+BACKUPS = max(3, round(3 * SCALE))
+RUNS_APART_SECONDS = 0.1
 KEY = Passphrase("correct horse battery", work_factor=4)
 
 
@@ -38,7 +39,7 @@ class Load:
         return self
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.wait(RUNS_APART_SECONDS):
             self.acknowledged.append(self._site.run())
 
     def __exit__(self, *_: object) -> None:
@@ -62,7 +63,7 @@ def test_each_backup_of_a_second_under_load_holds_what_was_acknowledged_before(
             )
             due_at, known = due_at + 1, len(load.acknowledged)
             before, target = list(load.acknowledged), io.BytesIO()
-            made = Backup(site.data, None, SystemClock(), lambda _: None)
+            made = Backup(site.data, SystemClock(), lambda _: None)
             made.write(target, KEY, EVERYTHING)
             backups.append((before, target.getvalue()))
 

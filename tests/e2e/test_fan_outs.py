@@ -66,6 +66,25 @@ def test_each_worker_runs_its_part_once_though_the_server_is_killed(
     ]
 
 
+def test_its_log_is_how_each_has_ended_and_that_of_its_plan_stands_beside(
+    installation: Installation,
+) -> None:
+    installation.push(
+        "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: planned}\nspec:\n"
+        "  plan: [{name: look, commands: ['echo looked around']}]\n"
+        "  runsOn: {each: {where: role=edge}}\n"
+        "  template: {phases: [{name: act, commands: ['echo acted']}]}\n"
+    )
+    admin = installation.admin
+
+    whole = admin.json("run", "planned")["id"]
+    wait_until(lambda: admin.json("automations", "show", whole)["finished_at"], timeout=90)
+
+    ended = [line.split(" UTC ")[1] for line in admin.cli("logs", whole).splitlines()]
+    assert sorted(ended) == [f"{name} succeeded, exit code 0" for name in ("e1", "e2", "e3")]
+    assert admin.cli("logs", whole, "--plan") == "looked around\n"
+
+
 def test_each_target_runs_its_part_over_ssh_and_a_changed_one_does_not(
     installation: Installation, tmp_path: Path
 ) -> None:

@@ -39,6 +39,21 @@ def test_a_template_that_asks_for_approval_never_runs_unapproved(core: Core, ali
     assert core.automations.list_newest(alice, AutomationFilter(), "", 10).items == []
 
 
+def test_automations_in_one_of_several_states_are_one_list(core: Core, alice: Actor) -> None:
+    runs = [core.run(alice) for _ in range(6)]
+    for run in runs[::2]:
+        core.automations.cancel(alice, run.id)
+
+    def listed(state: str, cursor: str = "") -> list[str]:
+        page = core.automations.list_newest(alice, AutomationFilter(state), cursor, 4)
+        return [each.id for each in page.items]
+
+    newest_first = [run.id for run in reversed(runs)]
+    assert listed("queued,cancelled") == newest_first[:4]
+    assert listed("queued,cancelled", newest_first[3]) == newest_first[4:]
+    assert listed("running,cancelled") == newest_first[1::2]
+
+
 def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:
     old = core.run(alice, who="you")
     new = core.automations.rerun(alice, old.id)

@@ -7,6 +7,7 @@ import pytest
 from opsicle.domain.errors import Conflict, NotAllowed
 from opsicle.server.approvals.cases import load_unaltered
 from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.automations import bound_calls
 from opsicle.server.store import approvals
 from opsicle.wire.starts import CalledAutomation
 from opsicle.wire.user_api import RunRequest
@@ -120,3 +121,20 @@ def test_what_fits_no_machine_or_may_not_be_used_is_said_when_the_caller_is_trig
         team.ask("outer")
 
     assert started(core, team.people["alice"]) == []
+
+
+def test_calls_on_each_of_many_machines_that_run_on_many_are_bounded_together(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    core = team.core
+    for name in ("e1", "e2"):
+        core.worker(team.org_id, name, role="edge")
+    core.push_again(
+        team.people["carol"], OUTER.replace("spec:\n", "spec:\n  runsOn: {each: {where: role}}\n")
+    )
+    assert len(team.ask("outer").targets) == 2
+
+    monkeypatch.setattr(bound_calls, "MOST_MEMBERS", 3)
+
+    with pytest.raises(Conflict, match="cannot call patch: it would run on more than"):
+        team.ask("outer")

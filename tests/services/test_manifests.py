@@ -240,7 +240,7 @@ ALTERATIONS = {
     "the template's name": ["UPDATE automations SET template = 'harmless'"],
     "the version": [
         "INSERT INTO template_versions"
-        " SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at"
+        " SELECT org_id, template_id, 2, digest, source, document, pushed_by, pushed_at, message"
         "   FROM template_versions WHERE version = 1",
         "UPDATE automations SET version = 2",
     ],
@@ -248,6 +248,10 @@ ALTERATIONS = {
     "which workers may have it": [
         """UPDATE automations SET requirements = '{"image_phase":"","labels":{},"runtimes":[]}'"""
     ],
+    "the worker that was chosen": [
+        """UPDATE automations SET only_worker = '{"name":"w","worker_id":"w"}'"""
+    ],
+    "a chosen worker that is no JSON": ["UPDATE automations SET only_worker = 'any'"],
     "requirements that are no JSON": ["UPDATE automations SET requirements = 'any'"],
     "the digest": [
         "DROP TRIGGER automations_stay_bound",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import apsw
 import pytest
 
 from opsicle.server import state_marker
@@ -108,6 +109,30 @@ def test_a_log_that_lost_its_end_is_noticed_though_nothing_of_the_record_is_miss
     assert reasons(folder)
 
 
+def test_what_another_program_has_folded_in_after_a_kill_is_not_missed(folder: Path) -> None:
+    """As one does that replicates the database: it reads on, and folds the log in by itself."""
+    with server_run(folder) as database:
+        with closing(apsw.Connection(str(folder / "opsicle.db"))) as other:
+            other.execute("BEGIN; SELECT count(*) FROM settings").fetchall()
+            put(database, 2)
+            database.checkpoint()  # a part of the log stays, which the other one still reads
+            for value in range(3, 20):
+                put(database, value)
+        killed = copy(folder, "killed")
+    lay_all(killed, folder)
+
+    with closing(apsw.Connection(str(folder / "opsicle.db"))) as other:
+        other.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+        other.execute("CREATE TABLE _other_seq (id INTEGER)")  # the log begins anew
+        assert reasons(folder) == ""
+
+        anew = copy(folder, "anew")
+    lay_all(anew, folder)
+    lay(killed, "opsicle.db-wal", folder)
+    (folder / "opsicle.db-wal").write_bytes((folder / "opsicle.db-wal").read_bytes()[:4152])
+    assert "opsicle.db-wal" in reasons(folder)
+
+
 def test_a_file_that_is_older_than_its_log_is_noticed(folder: Path) -> None:
     old = copy(folder, "old")
     for value in (2, 3):  # each start folds the log of the one before into the file
@@ -201,7 +226,8 @@ def test_a_note_is_read_and_what_is_none_is_not(tmp_path: Path) -> None:
         ("7 12", MinimumState(7, 12)),
         ("", None),
         ("x y", None),
-        ("1 2 3 4", None),
+        ("7 12 1 5", MinimumState(7, 12, 1, 5)),
+        ("1 2 3 4 5", None),
     ):
         (tmp_path / COMMITS).write_text(text)
         assert Commits.read(tmp_path / COMMITS) == noted

@@ -198,13 +198,13 @@ MISTAKES = {
         10,
         "needs no `acceptClaimed`",
     ),
-    "an image on targets": (
+    "a mask on targets": (
         in_spec(
-            "runsOn: {targets: {where: a}}\nplan: [{name: look, image: busybox, commands: [ls]}]"
+            "runsOn: {targets: {where: a}}\nplan: [{name: x, commands: [echo > $OPSICLE_MASK]}]"
         ),
         "spec.plan[0]",
         11,
-        "has an image, and on targets nothing runs in containers",
+        "names OPSICLE_MASK, which there is none of on targets",
     ),
     "a boolean runsOn label": (
         in_spec("runsOn: {labels: {ssd: yes}}"),

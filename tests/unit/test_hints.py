@@ -122,5 +122,5 @@ def test_each_command_in_a_hint_exists() -> None:
 
 
 def test_a_command_that_does_not_exist_is_found_out() -> None:
-    assert problem_of("restore FILE")
+    assert problem_of("no-such-command FILE")
     assert problem_of("workers list --no-such-option")

@@ -41,6 +41,7 @@ class PausedMachine(Machine):
         host = RunnerHost(
             workspace_root=self.root,
             private_folder=self.private_folder,
+            artifacts=self.artifacts,
             runtimes=self.runtimes or Runtimes((SubprocessRuntime(self.environment),)),
             grace_seconds=0.5,
             on_child=self.on_child,

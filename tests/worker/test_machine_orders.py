@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
@@ -31,6 +33,17 @@ def test_the_part_of_another_worker_is_refused(fake_server: FakeServer) -> None:
         Verifier(fake_server.identity(), {}).check(
             ordered(work(J1, "true"), fake_server.order_key, manifest)
         )
+
+
+def test_what_another_worker_was_chosen_for_is_refused(fake_server: FakeServer) -> None:
+    for worker_id, refuses in ((WORKER_ID, False), ("w2", True)):
+        only = BoundMember(name="edge1", worker_id=worker_id)
+        order = ordered(
+            work(J1, "true"), fake_server.order_key, manifest_of(work(J1, "true"), only_worker=only)
+        )
+
+        with pytest.raises(Refused, match="alone") if refuses else nullcontext():
+            Verifier(fake_server.identity(), {}).check(order)
 
 
 def test_the_whole_is_refused(fake_server: FakeServer) -> None:

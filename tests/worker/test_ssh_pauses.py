@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +19,17 @@ import pytest
 
 from opsicle.domain.files import InputFile
 from opsicle.domain.pauses import ResumeVerdict
-from opsicle.domain.templates import OnFailure, Retries, When
+from opsicle.domain.templates import OnFailure, ResourceLimits, Retries, When
 from opsicle.wire.jobs import Work
 from opsicle.worker import ssh_scripts
+from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.input_files import receive, staging_folder
 from opsicle.worker.pausing import Answered
 from opsicle.worker.private_files import private_folder
 from opsicle.worker.runtimes.ssh import SshRuntime
 from opsicle.worker.runtimes.table import Runtimes
-from tests.ssh_servers import SshServer
-from tests.support import wait_until
+from tests.ssh_servers import SshServer, ssh_server
+from tests.support import require, wait_until
 from tests.worker.job_runs import cut_between_tries, is_alive, phase
 from tests.worker.paused_runs import CONTINUE, LOOK, PausedMachine
 
@@ -221,3 +223,29 @@ def test_who_comes_to_a_target_removes_what_nobody_has_come_back_to(
     assert not old.exists()
     assert young.exists()
     shutil.rmtree(young)
+
+
+def test_the_small_programs_of_busybox_are_enough(machine: PausedMachine, tmp_path: Path) -> None:
+    busybox = shutil.which("busybox")
+    require(busybox is not None, "busybox: apt-get install busybox-static")
+    programs, way = tmp_path / "bin", tmp_path / "way"
+    programs.mkdir()
+    subprocess.run([str(busybox), "--install", "-s", programs], check=True)
+    way.write_text(f'#!/bin/sh\nPATH={programs} exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    way.chmod(0o755)
+    machine.artifacts = ArtifactSpool(tmp_path / "artifacts", "job")
+
+    with ssh_server(tmp_path / "sshd", f"ForceCommand {way}") as server:
+        work = machine.pause(
+            phase("mkdir a; echo x > a/f; sleep 300 &", "true", artifacts=("**/f",)),
+            LOOK,
+            phase("cat a/f", limits=ResourceLimits(processes=99)),
+            target=server.target(),
+        )
+        outcome = machine.go_on(work, CONTINUE)
+
+    assert outcome is not None
+    assert outcome.state == "succeeded", machine.log.everything
+    assert machine.log.of(2) == b"x\n"
+    assert [each.path for each in machine.artifacts.waiting() if each.sha256] == ["a/f"]
+    assert folders(work) == []

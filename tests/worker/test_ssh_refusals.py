@@ -88,7 +88,6 @@ def test_a_worker_without_the_program_says_so(
 @pytest.mark.parametrize(
     "unfit",
     [
-        {"image": "debian"},
         {"commands": ("echo x > $OPSICLE_MASK",)},
     ],
 )

@@ -23,7 +23,7 @@ from opsicle.server.store import templates
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
-from opsicle.server.store.recent_runs import RunRow
+from opsicle.server.store.recent_runs import RunRow, WorkerJobRow
 
 Labels = Mapping[str, str] | None
 
@@ -91,7 +91,9 @@ def is_hidden(db: Connection, actor: Actor, name: str | None, labels: Labels = N
     )
 
 
-def is_automation_hidden(db: Connection, actor: Actor, row: AutomationRow | RunRow) -> bool:
+def is_automation_hidden(
+    db: Connection, actor: Actor, row: AutomationRow | RunRow | WorkerJobRow
+) -> bool:
     """Return whether its template is hidden from the actor, who has not triggered it either."""
     if row.requester_id == actor.user_id or not actor.rights.depends_on_resource(
         Action.TEMPLATES_VIEW

@@ -83,6 +83,7 @@ def build(
         fan_out=fan_out,
         member_of=of,
         target=member.target if member else None,
+        only_worker=only_worker_of(row),
     )
 
 
@@ -106,6 +107,14 @@ def member_of(row: AutomationRow) -> MemberOf | None:
     return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
 
 
+def only_worker_of(row: AutomationRow) -> BoundMember | None:
+    """Return the worker that was chosen for an automation, None if any may take it that fits.
+
+    Raises msgspec's errors.
+    """
+    return msgspec.json.decode(row.only_worker, type=BoundMember) if row.only_worker else None
+
+
 def machines_of(row: AutomationRow) -> tuple[BoundMember, ...]:
     """Return the machines on which an automation runs one by one, or of a part its own.
 
@@ -123,7 +132,7 @@ def requirements_of(manifest: Manifest, template: Template, state: AutomationSta
     return requirements(
         template,
         point.workspace if point else None,
-        machine_of(manifest.member_of, manifest.fan_out),
+        machine_of(manifest.member_of, manifest.fan_out) or manifest.only_worker,
         is_fan_out=manifest.fan_out is not None and state is not AutomationState.PLANNING,
     )
 

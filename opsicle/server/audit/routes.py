@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from opsicle.domain.access import Action
+from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.clock import to_text
 from opsicle.server.audit.service import Audit
 from opsicle.server.http.lists import list_reply
@@ -12,6 +13,8 @@ from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.store.audit import AuditFilter
 from opsicle.wire.endpoints import audit as endpoints
+
+_MOST_VERBS = 20
 
 
 def routes(audit: Audit) -> list[Route]:
@@ -28,12 +31,20 @@ def routes(audit: Audit) -> list[Route]:
 def list_entries(audit: Audit, request: Request) -> Reply:
     """List the org's audit entries, newest first.
 
+    `verb` may be several, with commas between them;
     `actor` is a name or an id; `resource` one thing, as `templates/restart-web`, or a kind of
     things, as `templates`; `since` and `until` (exclusive) are times as RFC 3339 has them, or dates
     in UTC.
     """
+    verb = request.query("verb")
+    if verb.count(",") >= _MOST_VERBS:
+        raise InvalidInput(
+            f"these are more than {_MOST_VERBS} verbs",
+            hint="Leave the verb out to see all.",
+            problems=(Problem("query.verb", "too many"),),
+        )
     wanted = AuditFilter(
-        verb=request.query("verb"),
+        verb=verb,
         actor=request.query("actor"),
         resource=request.query("resource"),
         since=_time(request, "since"),

@@ -5,7 +5,8 @@ In lists, as an export, and to check that it is as it was written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 import msgspec
 
@@ -58,20 +59,30 @@ class Audit:
     def list_entries(
         self, actor: Actor, wanted: AuditFilter, cursor: str, limit: int
     ) -> Page[AuditEntry]:
-        """Return the org's entries that are wanted, newest first."""
+        """Return the org's entries that are wanted, newest first.
+
+        Several verbs have commas between them.
+        """
         actor.require(Action.AUDIT_VIEW)
         before = position(cursor)
         # What is filtered may be rare, and the search for it long.
 
-        def query(db: Connection) -> list[Entry]:
-            return audit.list_entries(db, actor.org_id, wanted, before, limit + 1)
+        def query(db: Connection) -> tuple[list[Entry], dict[str, str]]:
+            of_each = [
+                audit.list_entries(db, actor.org_id, wanted._replace(verb=verb), before, limit + 1)
+                for verb in wanted.verb.split(",")
+            ]
+            found = sorted(chain.from_iterable(of_each), key=lambda row: row.seq, reverse=True)
+            found = found[: limit + 1]
+            named = audit.list_names(db, actor.org_id, list({row.resource for row in found}))
+            return found, {each.resource: each.name for each in named}
 
-        rows = (
+        rows, names = (
             self._database.read_long(query, actor.org_id)
             if any(wanted)
             else self._database.read(query)
         )
-        return page_of(rows, limit, _shown, lambda row: str(row.seq))
+        return page_of(rows, limit, lambda row: _shown(row, names), lambda row: str(row.seq))
 
     def export(self, actor: Actor) -> Iterator[bytes]:
         """Return the org's whole record as lines of an export, signed to its end beforehand.
@@ -129,7 +140,7 @@ _MOST_SHOWN = 1_000
 """Characters of what was altered beyond reading."""
 
 
-def _shown(row: Entry) -> AuditEntry:
+def _shown(row: Entry, names: Mapping[str, str]) -> AuditEntry:
     return AuditEntry(
         seq=row.seq,
         at=row.at,
@@ -143,4 +154,5 @@ def _shown(row: Entry) -> AuditEntry:
         data=stored_json.read_or(
             row.data, dict[str, object], {CANNOT_BE_READ: row.data[:_MOST_SHOWN]}
         ),
+        about=names.get(row.resource, ""),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from opsicle.domain.bound_calls import BoundCall
@@ -42,7 +42,7 @@ class _CallBudget:
     """
 
     left: int = MOST_CALLS
-    machines: int = MOST_MEMBERS
+    machines: int = field(default_factory=lambda: MOST_MEMBERS)
 
     def use(self) -> None:
         self.left -= 1
@@ -56,12 +56,16 @@ class _CallBudget:
 
 
 class _Callers(NamedTuple):
-    """The templates on the way down to a call, the outermost first, and how deep it lies."""
+    """The templates on the way down to a call, the outermost first, and how deep it lies.
+
+    `times`: on how many machines all of them run, so that the call is made as often.
+    """
 
     templates: tuple[Template, ...]
     depth: int
     budget: _CallBudget
     fleet: Fleet
+    times: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,8 +80,11 @@ def bound_calls(  # noqa: PLR0913, PLR0917 - what calls depend on
     values: Mapping[str, Value],
     starter: Starter | None,
     first_phase: int = 0,
+    times: int = 1,
 ) -> tuple[BoundCall, ...]:
     """Return what an automation that is triggered now will call, and what those will.
+
+    `times`: on how many machines it runs itself.
 
     Of each that runs on several machines, also on which. One that was called itself is bound
     already. Raises Conflict, NotFound, NotAllowed or InvalidInput for what could never be called
@@ -91,7 +98,8 @@ def bound_calls(  # noqa: PLR0913, PLR0917 - what calls depend on
         require_in_scope(db, actor, template)
     if not any(phase.calls for phase in template.phases):
         return ()
-    callers = _Callers((template,), starter.depth if starter else 0, _CallBudget(), fleet)
+    depth = starter.depth if starter else 0
+    callers = _Callers((template,), depth, _CallBudget(), fleet, times)
     return tuple(_bound(db, actor, template, callers, values, first_phase))
 
 
@@ -168,11 +176,14 @@ def _bind_one(
     if values is not None:
         passed_values(call, callers.templates[-1], target, PassableValues(values))
 
-    fan_out = None
+    fan_out, times = None, callers.times
     if target.fan_out:
         fan_out = find_machines(db, callers.fleet, actor, target)
-        callers.budget.use_machines(len(fan_out.members))
-    below = callers._replace(templates=(*callers.templates, target), depth=callers.depth + 1)
+        times *= len(fan_out.members)
+        callers.budget.use_machines(times)
+    below = callers._replace(
+        templates=(*callers.templates, target), depth=callers.depth + 1, times=times
+    )
     calls = tuple(_bound(db, actor, target, below, None))
     return _Bound(version.document_id, version.version, calls, fan_out), target
 

@@ -1,18 +1,36 @@
-"""Whether what a list of automations is narrowed to is there at all.
+"""What a list of automations is narrowed to: whether it is there at all, and one of several states.
 
 A typing error must not look like an answer.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from heapq import merge
+from itertools import islice
+
 from opsicle.domain.errors import NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.store import automations, memberships, templates
-from opsicle.server.store.automations import AutomationFilter
+from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
+
+
+def newest_of_states(
+    db: Connection, org_id: str, wanted: AutomationFilter, before: str, limit: int
+) -> list[AutomationRow]:
+    """Return a page of automations in one of the states, which have commas between them.
+
+    Each state has an index of its own: what several together find is merged here.
+    """
+    of_each = (
+        automations.list_newest(db, org_id, replace(wanted, state=state), before, limit)
+        for state in wanted.state.split(",")
+    )
+    return list(islice(merge(*of_each, key=lambda row: row.id, reverse=True), limit))
 
 
 def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> None:

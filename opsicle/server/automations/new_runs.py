@@ -11,7 +11,7 @@ import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_calls import BoundCall
-from opsicle.domain.bound_fan_outs import BoundFanOut
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
@@ -79,12 +79,17 @@ class CheckedRun:
     values: dict[str, Value]
     origin: Origin
 
-    def bound_calls(self, db: Connection, fleet: Fleet, actor: Actor) -> tuple[BoundCall, ...]:
+    def bound_calls(
+        self, db: Connection, fleet: Fleet, actor: Actor, fan_out: BoundFanOut | None
+    ) -> tuple[BoundCall, ...]:
         """Return what its phases will call. Raises as the function of that name."""
         resumed = self.origin.resumed
         first_phase = resumed.point.first_phase if resumed else 0
         starter = self.origin.starter
-        return bound_calls(db, fleet, actor, self.template, self.values, starter, first_phase)
+        times = len(fan_out.members) if fan_out else 1
+        return bound_calls(
+            db, fleet, actor, self.template, self.values, starter, first_phase, times
+        )
 
     def row(
         self,
@@ -117,6 +122,7 @@ class CheckedRun:
             turn=placing.turn,
             calls=msgspec.json.encode(calls).decode() if calls else "",
             fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
+            only_worker=msgspec.json.encode(only).decode() if (only := placing.only_worker) else "",
             **placing.queue._asdict(),
         )
 
@@ -158,6 +164,7 @@ class NewRun:
             "rerun_of": row.rerun_of,
             "manifest": row.manifest_digest,
             "with_mfa": self.with_mfa,
+            **({"worker": self.request.worker} if self.request.worker else {}),
             **({"started_by": self.starter.shown} if self.starter else {}),
             **({"resumed_from": self.resumed.recorded} if self.resumed else {}),
         }
@@ -169,6 +176,7 @@ class Placing(NamedTuple):
     asked: Requirements
     queue: QueuePlace
     state: AutomationState
+    only_worker: BoundMember | None = None
 
     @property
     def turn(self) -> Turn:
@@ -182,6 +190,7 @@ def placing_of(
     values: Mapping[str, Value],
     origin: Origin,
     fan_out: BoundFanOut | None,
+    only_worker: BoundMember | None = None,
 ) -> Placing:
     """Return where a new automation stands, before it is known whether people must agree."""
     member, resumed = origin.member, origin.resumed
@@ -189,11 +198,12 @@ def placing_of(
     asked = requirements(
         template,
         resumed.point.workspace if resumed else None,
-        machine_of(member.of if member else None, fan_out),
+        machine_of(member.of if member else None, fan_out) or only_worker,
         is_fan_out=fan_out is not None and not plans,
     )
     queue = queue_place(template, values, is_member=member is not None)
-    return Placing(asked, queue, AutomationState.PLANNING if plans else AutomationState.QUEUED)
+    state = AutomationState.PLANNING if plans else AutomationState.QUEUED
+    return Placing(asked, queue, state, only_worker)
 
 
 def sealed_values(

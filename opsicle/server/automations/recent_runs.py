@@ -1,19 +1,22 @@
-"""The newest automations of each template, of which little more is asked than how they went."""
+"""The newest automations of a template or on a worker, with little more than how they went."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from opsicle.domain.access import Action
+from opsicle.domain.errors import NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_automation_hidden, is_hidden
 from opsicle.server.http.paging import page_of
-from opsicle.server.store import recent_runs, templates
+from opsicle.server.store import recent_runs, templates, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind
-from opsicle.server.store.recent_runs import RunRow
+from opsicle.server.store.recent_runs import RunRow, WorkerJobRow
 from opsicle.server.store.templates import TemplateRow
 from opsicle.wire.pages import Page
-from opsicle.wire.recent_run_api import RecentRun, TemplateRuns
+from opsicle.wire.recent_run_api import RecentRun, TemplateRuns, WorkerJob
 
 RUNS_PER_TEMPLATE = 30
 """As many as the strip has that pages show of a template."""
@@ -52,6 +55,29 @@ class RecentRuns:
             lambda row: row.name not in runs,
         )
 
+    def of_worker(self, actor: Actor, worker: str, cursor: str, limit: int) -> Page[WorkerJob]:
+        """Return what a worker, by id or name, was handed, newest first, save what is hidden.
+
+        Of a shared one that is what it was handed for the caller's org. Raises NotFound.
+        """
+        actor.require(Action.AUTOMATIONS_VIEW)
+
+        def query(db: Connection) -> Page[WorkerJob]:
+            found = workers.find(db, actor.org_id, worker)
+            if found is None and actor.may(Action.SERVER_MANAGE):
+                found = workers.find(db, None, worker)
+            if found is None:
+                raise NotFound(f"there is no worker {worker}")
+            return page_of(
+                recent_runs.list_on_worker(db, actor.org_id, found.id, cursor, limit + 1),
+                limit,
+                _job,
+                lambda row: row.job_id,
+                partial(is_automation_hidden, db, actor),
+            )
+
+        return self._database.read(query)
+
     def of_template(self, actor: Actor, name: str) -> TemplateRuns:
         """Return a template's newest automations, as far as the caller may see them.
 
@@ -73,6 +99,16 @@ def _visible_runs(db: Connection, actor: Actor, template: str, limit: int) -> li
     return [row for row in rows if not is_automation_hidden(db, actor, row)]
 
 
+def _job(row: WorkerJobRow) -> WorkerJob:
+    return WorkerJob(
+        automation_id=row.id,
+        template=row.template,
+        state=row.state,
+        leased_at=row.created_at,
+        seconds=seconds_of(row),
+    )
+
+
 def _run(row: RunRow) -> RecentRun:
     return RecentRun(
         id=row.id,
@@ -83,7 +119,7 @@ def _run(row: RunRow) -> RecentRun:
     )
 
 
-def seconds_of(row: RunRow) -> float | None:
+def seconds_of(row: RunRow | WorkerJobRow) -> float | None:
     """Return how long an automation has run, None while it does or if it never did."""
     if row.started_at and row.finished_at:
         return (row.finished_at - row.started_at).total_seconds()

@@ -21,7 +21,12 @@ from opsicle.wire.user_api import RunRequest
 
 def digest_of(vault: Vault, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
     """Return by what a request that is sent again is known."""
-    asked = [request, rerun_of or None, *([resumed.point] if resumed else [])]
+    # A field that came later is left out while it says nothing, so that what an earlier server
+    # has remembered is still known.
+    fields = msgspec.structs.asdict(request)
+    if not request.worker:
+        del fields["worker"]
+    asked = [fields, rerun_of or None, *([resumed.point] if resumed else [])]
     return vault.fingerprint(msgspec.json.encode(asked, order="sorted"))
 
 

@@ -7,6 +7,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.domain.templates import Template, Value
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.manifests import only_worker_of
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import secrets, templates
@@ -34,8 +35,13 @@ def request_again(
     values = stored_json.read(old.values_json, dict[str, Value], "its values")
     if sealed := secrets.find_values(db, automation_id):
         values |= _opened(vault, sealed)
+    chosen = only_worker_of(old)
     request = RunRequest(
-        template=old.template, version=old.version, values=values, reason=old.reason
+        template=old.template,
+        version=old.version,
+        values=values,
+        reason=old.reason,
+        worker=chosen.worker_id if chosen else "",
     )
     return old, template, request
 

@@ -30,6 +30,7 @@ from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import targets as target_endpoints
+from opsicle.wire.endpoints import workers as worker_endpoints
 from opsicle.wire.log_api import LogChannel, LogChunk, LogEvent
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
@@ -53,6 +54,7 @@ def routes(
         serve(endpoints.PREVIEW, automations.previews.preview, create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
+        serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
         serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
@@ -77,13 +79,15 @@ def run(automations: Automations, request: Request) -> Reply:
 def list_automations(automations: Automations, request: Request) -> Reply:
     """List the org's automations, newest first.
 
+    `state` may be several, with commas between them;
     `requester` is an e-mail address or an id; `since` a time as RFC 3339 has it, or a date in UTC.
     """
     state = request.query("state")
-    if state and state not in set(AutomationState):
+    unknown = set(state.split(",")).difference(AutomationState, [""])
+    if unknown or state.count(",") >= len(AutomationState):
         known = ", ".join(AutomationState)
         raise InvalidInput(
-            f"there is no state {state!r}",
+            f"there is no state {min(unknown, default=state)!r}",
             hint=f"The states are {known}.",
             problems=(Problem("query.state", "unknown"),),
         )
@@ -112,7 +116,8 @@ def log(automations: Automations, job_logs: JobLogs, request: Request, automatio
     """Return the newest job's log from `offset` to its end now, exactly as it was written.
 
     With `plan` that of the newest plan, as it stays beside what has run after it.
-    One that runs on several machines has no job: its log is how each of them has ended so far.
+    One that runs on several machines has no job but that of its plan: its log is how each of them
+    has ended so far.
     Or lines of it: up to `lines` from number `from_line` on, or the last `tail`; of one `stream`
     alone if that is `stdout` or `stderr`; and only such as began from `from` to before `to`, by
     the worker's clock. Lines come whole, in the order in which they begin.

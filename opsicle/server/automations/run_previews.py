@@ -13,17 +13,19 @@ from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from opsicle.domain.templates import Template, Value, Variable, VariableType
 from opsicle.domain.variables import check_values
 from opsicle.domain.waiting_reasons import waiting_reason
-from opsicle.domain.workers import Candidate, fits, requirements
+from opsicle.domain.workers import Candidate, Requirements, fits, is_meant, requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
+from opsicle.server.automations.chosen_workers import chosen_worker
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.new_runs import CheckedRun, Origin, placing_of
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.fleet.presence import Fleet
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.approval_api import ApprovalNeed
 from opsicle.wire.preview_api import RunPreview
@@ -61,10 +63,14 @@ class RunPreviews:
             )
             try:
                 fan_out = bound_fan_out(db, self._fleet, actor, template, _BY_HAND)
-                _place(preview, actor, template, fan_out, candidates)
+                only = chosen_worker(db, self._fleet, actor, template, request.worker)
+                _place(preview, actor, requirements(template, member=only), fan_out, candidates)
                 values = _values(db, actor, template, request, now)
                 run = CheckedRun(version, template, request, values, _BY_HAND)
-                preview.need = self._need(db, actor, run, fan_out, preview.need, now)
+                placing = placing_of(template, values, _BY_HAND, fan_out, only)
+                calls = run.bound_calls(db, self._fleet, actor, fan_out)
+                row = run.row(actor, placing, calls, fan_out, now)
+                preview.need = self._need(db, row, template, preview.need)
             except InvalidInput as error:
                 preview.problems = list(error.problems)
                 preview.refusal = "" if error.problems else error.message
@@ -75,21 +81,13 @@ class RunPreviews:
         return self._database.read(query)
 
     def _need(
-        self,
-        db: Connection,
-        actor: Actor,
-        run: CheckedRun,
-        fan_out: BoundFanOut | None,
-        need: ApprovalNeed,
-        now: datetime,
+        self, db: Connection, row: AutomationRow, template: Template, need: ApprovalNeed
     ) -> ApprovalNeed:
         """Return who must agree with these values: of the gates with conditions, those that hold.
 
-        Raises as what is made when it is triggered.
+        Raises Conflict where nobody could, as triggering it does.
         """
-        placing = placing_of(run.template, run.values, _BY_HAND, fan_out)
-        row = run.row(actor, placing, run.bound_calls(db, self._fleet, actor), fan_out, now)
-        applicable = self._approval_requests.applicable_policy(db, row, run.template)
+        applicable = self._approval_requests.applicable_policy(db, row, template)
         asked = {gate.name for gate in applicable.gates} if applicable else set()
         gates = [
             msgspec.structs.replace(gate, is_conditional=False)
@@ -117,7 +115,7 @@ def _perhaps_missing(variable: Variable, given: dict[str, Value | None]) -> Vari
 def _place(
     preview: RunPreview,
     actor: Actor,
-    template: Template,
+    asked: Requirements,
     fan_out: BoundFanOut | None,
     candidates: Sequence[Candidate],
 ) -> None:
@@ -125,8 +123,8 @@ def _place(
     if fan_out:
         preview.machines = [member.name for member in fan_out.members]
         return
-    asked = requirements(template)
-    names = sorted({one.name for one in candidates if fits(asked, one)})
+    able = [one for one in candidates if fits(asked, one) and is_meant(asked, one)]
+    names = sorted({one.name for one in able})
     preview.fitting = len(names)
     preview.workers = names[:_MOST_NAMED] if actor.may(Action.WORKERS_VIEW) else []
     preview.waiting = waiting_reason(asked, candidates)

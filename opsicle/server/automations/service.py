@@ -26,7 +26,8 @@ from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
-from opsicle.server.automations.filters import require_known
+from opsicle.server.automations.chosen_workers import chosen_worker
+from opsicle.server.automations.filters import newest_of_states, require_known
 from opsicle.server.automations.new_runs import (
     CheckedRun,
     NewRun,
@@ -149,14 +150,17 @@ class Automations:
         run = CheckedRun(
             version, template, request, check_values(template.variables, given), origin
         )
-        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor))
-        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
-            self._step_up.require_code(actor, f"running {template.name}")
         fan_out = self._database.read(
             lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
         )
+        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor, fan_out))
+        if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
+            self._step_up.require_code(actor, f"running {template.name}")
 
-        placing = placing_of(template, run.values, origin, fan_out)
+        chosen = self._database.read(
+            lambda db: chosen_worker(db, self._fleet, actor, template, request.worker)
+        )
+        placing = placing_of(template, run.values, origin, fan_out, chosen)
         row = run.row(actor, placing, calls, fan_out, now)
         sealed = sealed_values(self._vault, row, template, run.values)
         new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
@@ -300,7 +304,7 @@ class Automations:
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> list[AutomationRow]:
-            rows = automations.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            rows = newest_of_states(db, actor.org_id, wanted, cursor, limit + 1)
             hidden.update(row.id for row in rows if is_automation_hidden(db, actor, row))
             return rows
 
@@ -367,11 +371,17 @@ class Automations:
     def newest_job(
         self, actor: Actor, automation_id: str, *, of_plan: bool = False
     ) -> JobRow | None:
-        """Return the newest job, or that of its plan, None before the first. Raises NotFound."""
+        """Return the newest job, or that of its plan, None before the first. Raises NotFound.
+
+        One that runs on several machines has that of its plan alone, which is the newest while it
+        plans.
+        """
         actor.require(Action.AUTOMATIONS_VIEW)
 
         def query(db: Connection) -> JobRow | None:
-            get_visible(db, actor, automation_id)
+            row, _ = get_visible(db, actor, automation_id)
+            if row.fan_out and not of_plan and row.state is not AutomationState.PLANNING:
+                return None
             tries = jobs.list_of_automation(db, automation_id)
             return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 

@@ -154,7 +154,15 @@ def whole(snapshot: Snapshot) -> Automation:
         chain=[_chained(each, row.state) for each in snapshot.chain],
         depth=row.depth,
         targets=list(snapshot.targets),
+        only_worker=_only_worker(row),
     )
+
+
+def _only_worker(row: AutomationRow) -> str:
+    """Return the name of the worker that was chosen, "" if none was."""
+    if not row.only_worker:
+        return ""
+    return stored_json.read_or(row.only_worker, BoundMember, _UNREADABLE.member).name
 
 
 def _target(row: AutomationRow) -> str:

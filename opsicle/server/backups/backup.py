@@ -11,10 +11,12 @@ The order is what makes it one whole, with no lock that the server would wait fo
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import tempfile
+import os
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime
 from io import BufferedReader
 from pathlib import Path
@@ -22,10 +24,11 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.errors import Conflict, InvalidInput, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
-from opsicle.security.age_files import EncryptingWriter, Passphrase
+from opsicle.security.age_files import EncryptingWriter
+from opsicle.security.age_keys import LockingKey
 from opsicle.security.authority import Authority
 from opsicle.server.backups.archive import (
     END,
@@ -48,7 +51,10 @@ from opsicle.server.store.inspection import inspect, open_untouched
 from opsicle.server.store.integrity import check_integrity
 from opsicle.version import __version__
 
+WORKPLACE = ".backing-up"
 _ROWS_AT_ONCE = 500
+_SPARE_BYTES = 256 * 1024 * 1024
+"""What a backup leaves free on the server's disk."""
 
 OnProgress = Callable[[str], None]
 
@@ -74,37 +80,32 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backup:
-    """One backup of a data folder.
+    """One backup of a data folder."""
 
-    `workplace` is a folder with room for a copy of both databases; None is the system's.
-    """
-
-    def __init__(
-        self, folder: Path, workplace: Path | None, clock: Clock, on_progress: OnProgress
-    ) -> None:
+    def __init__(self, folder: Path, clock: Clock, on_progress: OnProgress) -> None:
         """Raise InvalidInput unless the folder is a server's."""
         if not (folder / STATE).exists() or not (folder / "authority.pem").exists():
             raise InvalidInput(
                 f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
             )
         self._folder = folder
-        self._workplace = workplace
         self._clock = clock
         self._on_progress = on_progress
         self._missing: list[str] = []
 
-    def write(self, target: IO[bytes], passphrase: Passphrase, parts: BackupParts) -> BackupReport:
+    def write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
         """Write it, encrypted.
 
         Raises Conflict for a database that is damaged and while keys change, NotAllowed for keys
-        that are not private, and OSError.
+        that are not private, Unavailable where the disk has no room for a copy of the databases,
+        and OSError from `target`.
         """
         began_at, keys = self._clock.now(), self._read_keys()
-        encrypted = EncryptingWriter(target, passphrase)
+        encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
 
-        with tempfile.TemporaryDirectory(prefix=".opsicle-", dir=self._workplace) as copies:
-            state = self._copy(STATE, Path(copies))
+        with _workplace(self._folder) as copies:
+            state = self._copy(STATE, copies)
             if self._read_keys() != keys:
                 raise Conflict("a key was replaced just now", hint="Make the backup again.")
 
@@ -114,7 +115,7 @@ class Backup:
                     archive.add_bytes(name, content)
                 _add_file(archive, STATE, state)
                 if parts.has_logs:
-                    self._add_logs(archive, Path(copies))
+                    self._add_logs(archive, copies)
                 artifacts = self._add_artifacts(archive, db) if parts.has_artifacts else 0
 
         archive.add_json(END, BackupEnd(missing=tuple(self._missing)))
@@ -176,6 +177,47 @@ class Backup:
             else:
                 self._missing.append(name)
         return count
+
+
+@contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Have a folder for copies of the databases to oneself, emptied of what a killed backup left.
+
+    It lies in the data folder, where the databases themselves are: no copy that is not encrypted
+    comes to where the backup goes, which may be a disk of somebody else's.
+    """
+    path = folder / WORKPLACE
+    with explained(folder):
+        path.mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _take(lock, folder)
+        try:
+            for left in path.iterdir():
+                left.unlink()
+            _check_room(folder)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, folder: Path) -> None:
+    files.give_away(lock, folder.stat())
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Conflict("another backup of this server is under way", hint="Wait for it.") from error
+
+
+def _check_room(folder: Path) -> None:
+    needed = sum(path.stat().st_size for name in (STATE, LOGS) for path in folder.glob(f"{name}*"))
+    if shutil.disk_usage(folder).free < needed + _SPARE_BYTES:
+        raise Unavailable(
+            f"the disk under {folder} has no room for a copy of the databases",
+            hint=f"Make {(needed + _SPARE_BYTES) // 1024**2} MiB free, for so long.",
+        )
 
 
 def _head(

@@ -23,18 +23,16 @@ from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.kit.clock import Clock, to_text
 from opsicle.security import audit_record
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.backups.archive import LOGS, STATE, artifact_name
 from opsicle.server.backups.backup import OnProgress, content_rows
 from opsicle.server.backups.unpacking import Unpacked, unpack
-from opsicle.server.data_folder import DataFolder, explained
+from opsicle.server.data_folder import RESTORING, DataFolder, explained
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
 from opsicle.server.store import audit, audit_checkpoints, orgs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.integrity import check_integrity
-
-DRAFT = ".restoring"
 
 
 class RestoreOptions(NamedTuple):
@@ -74,12 +72,12 @@ class Restore:
         self, data_dir: Path, clock: Clock, on_progress: OnProgress, options: RestoreOptions
     ) -> None:
         self._data_dir = data_dir
-        self._draft = data_dir / DRAFT
+        self._draft = data_dir / RESTORING
         self._clock = clock
         self._on_progress = on_progress
         self._options = options
 
-    def run(self, source: IO[bytes], passphrase: Passphrase) -> RestoreReport:
+    def run(self, source: IO[bytes], key: OpeningKey) -> RestoreReport:
         """Restore a backup.
 
         Raises InvalidInput for what is no backup, or was cut short or altered, and for a folder
@@ -88,7 +86,7 @@ class Restore:
         behind then.
         """
         with explained(self._data_dir), _claimed(self._data_dir, self._draft):
-            unpacked = unpack(source, passphrase, self._draft, self._on_progress)
+            unpacked = unpack(source, key, self._draft, self._on_progress)
             self._on_progress("reading the databases through")
             check_integrity(self._draft / STATE, is_thorough=True)
             if (self._draft / LOGS).exists():
@@ -170,11 +168,13 @@ class Restore:
         )
 
     def _put_in_place(self) -> None:
-        """Give everything its place, durably, the state last: without it no server starts."""
+        """Give everything its place, durably.
+
+        Until the draft is empty no server takes the folder (`DataFolder.open`).
+        """
         (self._draft / "lock").unlink()
-        os.sync()  # one for a hundred thousand files, instead of one for each
-        entries = sorted(self._draft.iterdir(), key=lambda path: path.name == STATE)
-        for path in entries:
+        files.sync_file_system(self._draft)
+        for path in list(self._draft.iterdir()):
             path.rename(self._data_dir / path.name)
         self._draft.rmdir()
         files.sync_folder(self._data_dir)
@@ -191,8 +191,12 @@ def _claimed(data_dir: Path, draft: Path) -> Iterator[None]:
     is_new = not data_dir.exists()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _locked(data_dir):
-        if any(path.name != DRAFT for path in data_dir.iterdir()):
-            raise InvalidInput(f"{data_dir} is not empty", hint="Restore into an empty folder.")
+        if any(path.name != RESTORING for path in data_dir.iterdir()):
+            raise InvalidInput(
+                f"{data_dir} is not empty"
+                + (", but of a restore that was cut short" if draft.exists() else ""),
+                hint="Restore into an empty folder.",
+            )
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         if os.geteuid() == 0:

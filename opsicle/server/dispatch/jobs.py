@@ -250,6 +250,7 @@ class Jobs:
         job = self._database.write(work)
 
         self._lease_store.end(job_id)
+        self._changed(job)  # first, since people wait for it
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._begin_leases(presence, leased)
@@ -258,7 +259,6 @@ class Jobs:
         self._lease_service.make_use_of_room(job.org_id)
         if job.is_plan or job.state in LOST:  # something may wait, and not for this worker alone
             self._fleet.wake_org(job.org_id)
-        self._changed(job)
         return FinishReply(job.state, leased.work)
 
     def _check_instance(self, presence: Presence | None, request: FinishRequest) -> None:

@@ -12,7 +12,8 @@ from cryptography import x509
 
 from opsicle.domain.clocks import duration_text
 from opsicle.domain.errors import InvalidInput, OpsicleError
-from opsicle.server.data_folder import LAST_BACKUP, find_running
+from opsicle.server import last_backup
+from opsicle.server.data_folder import find_running
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
@@ -25,7 +26,6 @@ from opsicle.version import __version__
 
 _MIB = 1024**2
 _LARGE_WAL_BYTES = 64 * _MIB
-_BACKUP_EVERY = timedelta(days=2)
 _CA_WARNING, _CA_PROBLEM = timedelta(days=365), timedelta(days=60)
 _UNSEEN = timedelta(days=1)
 _AHEAD = timedelta(seconds=60)
@@ -100,15 +100,13 @@ def _authority(folder: Path, now: datetime) -> Diagnosis:
 
 
 def _backup(folder: Path, now: datetime) -> Diagnosis:
-    try:
-        made_at = (folder / LAST_BACKUP).stat().st_mtime
-    except FileNotFoundError:
+    at = last_backup.made_at(folder)
+    if at is None:
         return problem(
             "backup", "there was none", "docs/operations/backup-and-restore.md: every night."
         )
-    seconds = max(0.0, now.timestamp() - made_at)
-    message = f"the last one is {duration_text(seconds)} old"
-    if seconds > _BACKUP_EVERY.total_seconds():
+    message = last_backup.age_text(at, now)
+    if last_backup.is_late(at, now):
         return problem("backup", message, "See why: systemctl status opsicle-backup.")
     return ok("backup", message)
 

@@ -25,18 +25,26 @@ _SHEETS = re.compile(r'(?:\s*<link rel="stylesheet" href="/([^"]+)">)+')
 _SHEET = re.compile(r'<link rel="stylesheet" href="/([^"]+)">')
 
 
+class _Sources(dict[str, bytes]):
+    """Files by their names. What is not kept is read."""
+
+    def __missing__(self, name: str) -> bytes:
+        return resources.asset(name)
+
+
 class Joined:
     """The application's files by their names, under a prefix that changes with their content."""
 
     def __init__(self) -> None:
         names = resources.asset_names()
-        self._sources = {name: resources.asset(name) for name in names}
+        self._sources = _Sources((name, resources.asset(name)) for name in names)
         digest = hashlib.sha256()
         for name, content in self._sources.items():
             digest.update(b"%s\0%d\0%s" % (name.encode(), len(content), content))
         self.prefix = f"v-{digest.hexdigest()[:16]}/"
         self._modules = self._chosen()
         self.names = frozenset({*names, STYLE})
+        self._sources.clear()  # half a megabyte, most of which nobody may ever ask for
 
     def content(self, name: str) -> bytes:
         """Return what goes out under one of `names`."""

@@ -154,7 +154,7 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
 
     For its phases, and to be passed on to what it starts.
     """
-    wanted = list(_wanted_secrets(template))
+    wanted = list(wanted_secrets(template))
     if not wanted:
         return
     known = secrets.list_names(db, org_id)
@@ -172,7 +172,7 @@ def require_secrets(db: Connection, org_id: str, template: Template) -> None:
         )
 
 
-def _wanted_secrets(template: Template) -> Iterator[tuple[str, str]]:
+def wanted_secrets(template: Template) -> Iterator[tuple[str, str]]:
     """Yield the place and the name of every secret that a template names."""
     for path, phases in (("spec.plan", template.plan), ("spec.template.phases", template.phases)):
         for i, phase in enumerate(phases):

@@ -9,7 +9,7 @@ Each org's entries form a hash chain, and so do those of no org (`org_id` ""); s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -18,7 +18,7 @@ import msgspec
 
 from opsicle.domain.audit_chain import NO_HASH, chain_of, entry_hash
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, json_list, where
 
 
 class Author(NamedTuple):
@@ -180,6 +180,45 @@ def list_entries(
     )
     given = {"org_id": org_id, "before_seq": before_seq, "limit": limit, **wanted._asdict()}
     return fetch_all(db, f"{_SELECT}{index}{which} ORDER BY seq DESC LIMIT :limit", given, Entry)
+
+
+class ResourceName(Row, frozen=True):
+    """What people call a resource of the record."""
+
+    resource: str
+    name: str
+
+
+def list_names(db: apsw.Connection, org_id: str, resources: Sequence[str]) -> list[ResourceName]:
+    """Return what people call those of the resources that stand in the record with an id."""
+    return fetch_all(
+        db,
+        """
+        WITH asked AS MATERIALIZED
+             (SELECT value AS resource, substr(value, 1, instr(value, '/') - 1) AS kind,
+                     substr(value, instr(value, '/') + 1) AS id
+                FROM json_each(:resources))
+        SELECT resource, a.template || ' version ' || a.version
+          FROM asked CROSS JOIN automations a ON a.id = asked.id
+         WHERE asked.kind = 'automations' AND a.org_id = :org_id
+         UNION ALL
+        SELECT resource, a.template || ' version ' || a.version
+          FROM asked
+         CROSS JOIN approvals p ON p.id = asked.id
+         CROSS JOIN automations a ON a.id = p.automation_id
+         WHERE asked.kind = 'approvals' AND p.org_id = :org_id
+         UNION ALL
+        SELECT resource, w.name
+          FROM asked CROSS JOIN workers w ON w.id = asked.id
+         WHERE asked.kind = 'workers' AND w.org_id = :org_id
+         UNION ALL
+        SELECT resource, coalesce(u.former_email, u.email)
+          FROM asked CROSS JOIN users u ON u.id = asked.id
+         WHERE asked.kind = 'users'
+        """,
+        {"org_id": org_id, "resources": json_list(resources)},
+        ResourceName,
+    )
 
 
 class LifecycleEntry(Row, frozen=True):

@@ -90,6 +90,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     evidence: str = ""
     fan_out: str = ""
     member_of: str = ""
+    only_worker: str = ""
 
     @property
     def rank(self) -> str:
@@ -119,7 +120,7 @@ _SELECT = """
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
            a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
            a.not_before, a.not_after, a.calls, a.called_by, a.evidence,
-           a.fan_out, a.member_of
+           a.fan_out, a.member_of, a.only_worker
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -144,13 +145,14 @@ def insert(db: apsw.Connection, row: AutomationRow, resume_point: str | None = N
                                  concurrency_limit, on_limit, turn, max_waiting,
                                  started_by_kind, started_by_name, started_by_id, depth,
                                  resumed_from, resume_point, calls, called_by, fan_out,
-                                 member_of)
+                                 member_of, only_worker)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
                 :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
                 :started_by_kind, :started_by_name, :started_by_id, :depth,
-                :resumed_from, :resume_point, :calls, :called_by, :fan_out, :member_of)
+                :resumed_from, :resume_point, :calls, :called_by, :fan_out, :member_of,
+                :only_worker)
         """,
         {
             **msgspec.structs.asdict(row),
@@ -247,6 +249,7 @@ class AutomationFilter:
     """What a list of automations is narrowed to; an empty string means any.
 
     `requester` is an id or an address, `since_id` the lowest id that counts: they grow with time.
+    `state` is one; people may ask for several (see `automations/filters.py`).
     """
 
     state: str = ""

@@ -10,6 +10,9 @@ numbers, which ask for less.
 - *Frames* is how long the log was. A log that is shorter has lost its end, or is another's; save
   where the whole of it has been folded in, by somebody who looked into the database with a tool of
   their own, say.
+- The *log's number* is one that SQLite raises when it begins the log anew, which it does only once
+  the whole of it stands in the file. So a shorter log with a later number has lost nothing: a
+  program that replicates the database has folded it in, say, while no server ran.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ It is SQLite's own default.
 _GENERATION = "generation"
 _WIDTH = 19
 
+NO_LOG = -1
+_LOG_HEADER_BYTES = 32
+_LOG_NUMBER_AT = 12
+"""Of the write-ahead log's header, see "WAL Header Format" of https://sqlite.org/fileformat2.html"""
+
 
 class MinimumState(NamedTuple):
     """What a database must have at least."""
@@ -41,6 +49,9 @@ class MinimumState(NamedTuple):
     frames: int = 0
     is_folding: int = 0
     """Whether a part of the log may stand in the file, so that the file alone is nothing whole."""
+
+    log_number: int = NO_LOG
+    """Which log it is; NO_LOG where there is none, or where an older version has noted this."""
 
 
 class Commits:
@@ -58,14 +69,16 @@ class Commits:
         self._is_due = True
         self._is_asked = False
         self._is_folding = 0
+        self._log_fd: int | None = None
+        self._log_number = NO_LOG
         self._noted = MinimumState()
 
     @staticmethod
     def read(path: Path) -> MinimumState | None:
         """Return what was noted last, or None if there is nothing that can be read."""
         try:
-            generation, frames, *folding = map(int, path.read_bytes().split())
-            return MinimumState(generation, frames, *folding)
+            generation, frames, *more = map(int, path.read_bytes().split())
+            return MinimumState(generation, frames, *more)
         except (OSError, ValueError, TypeError):
             return None
 
@@ -84,7 +97,7 @@ class Commits:
         """Note what is durable now, before anybody hears of it."""
         if self._is_due:
             self._generation, self._is_due = self._generation + 1, False
-        self._note(MinimumState(self._generation, self._frames, self._is_folding))
+        self._note_now()
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -102,7 +115,7 @@ class Commits:
         """
         self._is_asked = False
         self._is_folding = 1
-        self._note(MinimumState(self._generation, self._frames, self._is_folding))
+        self._note_now()
 
         done = writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         is_busy, frames, folded = done or (1, 0, 0)
@@ -110,7 +123,7 @@ class Commits:
         self._is_due = not is_busy and frames == folded
         if self._is_due:
             self._is_folding = 0
-            self._note(MinimumState(self._generation, self._frames))
+            self._note_now()
 
     def anchor(self, writer: apsw.Connection) -> None:
         """Let the next generation begin now, of which no frames are asked.
@@ -135,18 +148,30 @@ class Commits:
         os.fdatasync(self._fd)
 
     def close(self) -> None:
-        """Give the file up."""
+        """Give the files up."""
         os.close(self._fd)
+        if self._log_fd is not None:
+            os.close(self._log_fd)
 
-    def _see(self, _connection: apsw.Connection, _name: str, frames: int) -> int:
+    def _see(self, connection: apsw.Connection, _name: str, frames: int) -> int:
+        """Learn how long the log is, and which: it is the same file for as long as it is open."""
+        if self._log_fd is None:
+            self._log_fd = os.open(connection.filename_wal, os.O_RDONLY | os.O_CLOEXEC)
         self._frames = frames
+        self._log_number = _number_in(os.pread(self._log_fd, _LOG_HEADER_BYTES, 0))
         return apsw.SQLITE_OK
+
+    def _note_now(self) -> None:
+        self._note(MinimumState(self._generation, self._frames, self._is_folding, self._log_number))
 
     def _note(self, now: MinimumState) -> None:
         if now == self._noted:
             return
         with suppress(OSError):  # it then asks for less than it could
-            line = b"%0*d %0*d %d\n" % (_WIDTH, now.generation, _WIDTH, now.frames, now.is_folding)
+            line = b"%0*d %0*d %d %0*d\n" % (
+                *(_WIDTH, now.generation, _WIDTH, now.frames),
+                *(now.is_folding, _WIDTH, now.log_number),
+            )
             os.pwrite(self._fd, line, 0)
         self._noted = now
 
@@ -162,3 +187,18 @@ def _has_settings(connection: apsw.Connection) -> bool:
         connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'settings'").fetchone()
         is not None
     )
+
+
+def log_number_of(log: Path) -> int:
+    """Return the number of a write-ahead log; NO_LOG where there is none that has begun."""
+    try:
+        with log.open("rb") as file:
+            return _number_in(file.read(_LOG_HEADER_BYTES))
+    except OSError:
+        return NO_LOG
+
+
+def _number_in(header: bytes) -> int:
+    if len(header) < _LOG_HEADER_BYTES:
+        return NO_LOG
+    return int.from_bytes(header[_LOG_NUMBER_AT : _LOG_NUMBER_AT + 4], "big")

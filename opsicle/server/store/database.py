@@ -140,13 +140,17 @@ class Database:
     def _commit(self, units: list[Unit]) -> list[Outcome]:
         """Run every unit in its savepoint, with one commit for all; return the outcome of each."""
         try:
+            before = self._writer.total_changes()
             self._writer.execute("BEGIN IMMEDIATE")
             if self._commits:
                 self._commits.begin(self._writer)
 
             outcomes = [_run(self._writer, unit) for unit in units]
 
-            self._committer.run(self._writer.execute, "COMMIT")
+            if self._writer.total_changes() == before and _release_pages not in units:
+                self._writer.execute("COMMIT")  # of nothing, so that the disk is not waited for
+            else:
+                self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
                 self._commits.committed()
             self._tell_noted()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import apsw
 
 from opsicle.server.store import audit, epochs
-from opsicle.server.store.commits import MinimumState, generation_of
+from opsicle.server.store.commits import MinimumState, generation_of, log_number_of
 from opsicle.server.store.epochs import Epoch
 
 Heads = dict[str, tuple[int, str]]
@@ -61,7 +61,11 @@ def inspect(connection: apsw.Connection, database: Path) -> DatabaseInspection:
     return DatabaseInspection(
         schema=int(connection.pragma("user_version")),
         epoch=epochs.find(connection) if "settings" in tables else None,
-        at=MinimumState(generation_of(connection), max(0, frames)),
+        at=MinimumState(
+            generation_of(connection),
+            max(0, frames),
+            log_number=log_number_of(database.with_name(f"{database.name}-wal")),
+        ),
         file_generation=_file_generation(database),
         heads=audit.list_heads(connection) if "audit_entries" in tables else {},
         known_epoch=epochs.find_known(connection) if "settings" in tables else 0,

@@ -1,4 +1,4 @@
-"""SQL of how the newest automations of a template, or on a target, went."""
+"""SQL of how the newest automations of a template, or on a target or worker, went."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, JobState
 from opsicle.server.store.rows import Row, fetch_all
 
 
@@ -19,6 +19,21 @@ class RunRow(Row, frozen=True):
     version: int
     requester_id: str
     state: AutomationState
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class WorkerJobRow(Row, frozen=True):
+    """One attempt of a worker, and what says whose automation it is of."""
+
+    job_id: str
+    id: str
+    template_id: str
+    template: str
+    version: int
+    requester_id: str
+    state: JobState
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -64,4 +79,24 @@ def list_on_target(
         """,  # noqa: S608 - a literal of this file
         {"org_id": org_id, "name": target, "before": before, "limit": limit},
         RunRow,
+    )
+
+
+def list_on_worker(
+    db: apsw.Connection, org_id: str, worker_id: str, before: str, limit: int
+) -> list[WorkerJobRow]:
+    """Return what a worker was handed for an org, newest first, older than `before`, if any."""
+    older = "AND j.id < :before" if before else ""
+    return fetch_all(
+        db,
+        f"""
+        SELECT j.id, a.id, a.template_id, a.template, a.version, a.requester_id, j.state,
+               j.leased_at, j.started_at, j.finished_at
+          FROM jobs j
+          JOIN automations a ON a.id = j.automation_id
+         WHERE j.org_id = :org_id AND j.worker_id = :worker_id {older}
+         ORDER BY j.id DESC LIMIT :limit
+        """,  # noqa: S608 - a literal of this file
+        {"org_id": org_id, "worker_id": worker_id, "before": before, "limit": limit},
+        WorkerJobRow,
     )

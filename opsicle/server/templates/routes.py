@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
+
 from opsicle.domain.access import Action
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
@@ -16,6 +18,7 @@ def routes(templates: Templates) -> list[Route]:
     view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
     return [
         serve(endpoints.VALIDATE, templates.validate, view),
+        Route(endpoints.SCHEMA, schema, view),
         serve(endpoints.LIST_TEMPLATES, templates.list_templates, view),
         serve(endpoints.PUSH, templates.push, push_),
         serve(endpoints.SHOW, templates.get, view),
@@ -24,6 +27,14 @@ def routes(templates: Templates) -> list[Route]:
         serve(endpoints.SHOW_VERSION, templates.get_version, view),
         Route(endpoints.DIFF, partial(diff, templates), view),
     ]
+
+
+def schema(_request: Request) -> Reply:
+    """Return the JSON Schema of a template's document, for editors."""
+    from opsicle.domain.template_schema import template_schema  # only editors need it
+
+    encoded = msgspec.json.encode(template_schema())
+    return Reply(200, raw=encoded, content_type=endpoints.SCHEMA.content_type)
 
 
 def diff(templates: Templates, request: Request, name: str) -> Reply:

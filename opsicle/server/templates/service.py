@@ -48,15 +48,9 @@ from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
 from opsicle.server.templates.started_templates import starting_warnings
 from opsicle.server.threads import run_in
+from opsicle.wire.document_api import TemplateDiff, Validation
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import (
-    Pushed,
-    TemplateDiff,
-    TemplateSummary,
-    TemplateVersion,
-    TemplateVersionSummary,
-    Validation,
-)
+from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
 
 T = TypeVar("T")
 
@@ -104,11 +98,17 @@ class Templates:
         """Read a document and keep nothing. Raises InvalidInput with every mistake in it."""
         actor.require(Action.TEMPLATES_VIEW)
         document = self._reading.read(actor.org_id, _read, source)
+        template = document.template
         return Validation(
-            name=document.template.name,
+            name=template.name,
             type=TEMPLATE_TYPE,
             digest=document.draft.digest,
             warnings=document.warnings,
+            variables=list(template.variables),
+            plan=list(template.plan),
+            phases=list(template.phases),
+            on_success=list(template.on_success),
+            on_failure=list(template.on_failure),
         )
 
     def push(self, actor: Actor, source: str, message: str = "") -> Pushed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, SecretUses, UpdateSecretRequest
 
 LIST_SECRETS = Endpoint(
     "GET",
@@ -26,6 +26,12 @@ SHOW = Endpoint(
     "/api/v1/secrets/<secret>",
     reply=Secret,
     description="Show what is known of a secret, but not its value.",
+)
+SHOW_USES = Endpoint(
+    "GET",
+    "/api/v1/secrets/<secret>/uses",
+    reply=SecretUses,
+    description="Show which templates and targets name a secret.",
 )
 UPDATE = Endpoint(
     "PUT",

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from opsicle.wire.document_api import PushRequest, SourceRequest
+from opsicle.wire.document_api import PushRequest, SourceRequest, TemplateDiff, Validation
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import (
-    Pushed,
-    TemplateDiff,
-    TemplateSummary,
-    TemplateVersion,
-    TemplateVersionSummary,
-    Validation,
-)
+from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
 
 VALIDATE = Endpoint(
     "POST",
@@ -21,6 +14,12 @@ VALIDATE = Endpoint(
     reply=Validation,
     max_body=MAX_DOCUMENT_BODY_BYTES,
     description="Check a template's document and keep nothing.",
+)
+SCHEMA = Endpoint(
+    "GET",
+    "/api/v1/template-schema",
+    reply=bytes,
+    content_type="application/schema+json",
 )
 LIST_TEMPLATES = Endpoint(
     "GET",

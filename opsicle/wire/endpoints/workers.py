@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateWorkerRequest, Worker
 from opsicle.wire.pages import Page
+from opsicle.wire.recent_run_api import WorkerJob
 
 LIST_SHARED = Endpoint(
     "GET", "/api/v1/server/workers", reply=Page[Worker], query=PAGE | {"all": bool}
@@ -54,6 +55,13 @@ SHOW = Endpoint(
     "/api/v1/workers/<worker>",
     reply=Worker,
     description="Show a worker, by id or name.",
+)
+LIST_JOBS = Endpoint(
+    "GET",
+    "/api/v1/workers/<worker>/jobs",
+    reply=Page[WorkerJob],
+    query=PAGE,
+    description="List what a worker was handed for the org, newest first.",
 )
 UPDATE = Endpoint(
     "PATCH",

@@ -12,14 +12,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
-
-from opsicle.domain.manifests import WorkOrder
 from opsicle.domain.templates import Phase, Pull, ResourceLimits
 from opsicle.domain.workers import CONTAINER
 from opsicle.wire.jobs import Work
 from opsicle.worker import engine_calls
 from opsicle.worker.container_mounts import mount, resolve
+from opsicle.worker.container_options import (
+    ITS_WAY,
+    JOB_LABEL,
+    exceeded_in_container,
+    run_options,
+)
 from opsicle.worker.container_script import TERM_ALL, first_script
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from opsicle.worker.journal_lines import ChildProcess
@@ -32,7 +35,6 @@ from opsicle.worker.process import (
     instance_of,
     is_same_instance,
 )
-from opsicle.worker.process_limits import exceeded_by_exit
 from opsicle.worker.runtimes.here import InWorkspaceHere
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -41,26 +43,14 @@ from opsicle.worker.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
-JOB_LABEL = "opsicle.job"
-
 _ENGINE_FAILED = 125  # what engines exit with when they could not run a container
-_KILLED = 128 + signal.SIGKILL
 _LOOK_SECONDS = 0.2
-_OWN_PROCESSES = 3
-"""In each container, beside the phase's: the first one, and two while it is being stopped."""
-
 _ASK = {
     # Its `info` also asks the package manager for versions, which takes ten times as long.
     "podman": ("ps", "--quiet"),
     "docker": ("version", "--format", "{{range .Server.Components}}{{.Name}} {{end}}"),
 }
 """What an engine is asked to learn whether it works."""
-
-_ITS_WAY = {
-    # The container writes into our two pipes itself: what a phase prints passes nobody else.
-    "podman": ("--log-driver", "passthrough", "--http-proxy=false"),
-    "docker": ("--log-driver", "none"),
-}
 
 
 class ContainerRuntime:
@@ -258,14 +248,8 @@ class ContainerJob(InWorkspaceHere):
         return ""
 
     def exceeded_limit(self, phase: int, exit_code: int) -> str:
-        """Return which limit a container's end tells of.
-
-        The engine removes the container with its cgroup, which would say for sure.
-        """
-        limits = self._work.phases[phase].limits or ResourceLimits()
-        if exit_code == _KILLED and limits.memory_mib is not None:
-            return f"ended by SIGKILL, as by the memory limit of {limits.memory_mib} MiB"
-        return exceeded_by_exit(limits, exit_code)
+        """Return which limit a container's end tells of."""
+        return exceeded_in_container(self._work.phases[phase].limits or ResourceLimits(), exit_code)
 
     def has_processes(self) -> bool:
         """Return whether a container may be left whose engine's program did not end by itself.
@@ -300,24 +284,7 @@ class ContainerJob(InWorkspaceHere):
 
     def _options(self, asked: Phase, name: str) -> list[str]:
         user = f"{self._account.uid}:{self._account.gid}" if self._account else asked.user
-        return [
-            "--rm",
-            "--name", name,
-            "--label", f"{JOB_LABEL}={self._work.job_id}",
-            "--label", f"opsicle.fence={self._work.fence}",
-            "--label", f"opsicle.worker={_worker_id(self._work)}",
-            "--pull", str(asked.pull),
-            "--entrypoint", "/bin/sh",
-            "--security-opt", "no-new-privileges",
-            # Where SELinux is on, the workspace carries no label that a container could read.
-            "--security-opt", "label=disable",
-            "--no-healthcheck",
-            *_ITS_WAY[self._runtime.name],
-            *(() if asked.network else ("--network", "none")),
-            *(("--read-only",) if asked.read_only else ()),
-            *(("--user", user) if user else ()),
-            *_limit_options(asked.limits or ResourceLimits()),
-        ]  # fmt: skip
+        return [*run_options(self._work, asked, name, user), *ITS_WAY[self._runtime.name]]
 
     def _folders(self, asked: Phase) -> list[str]:
         """Return the options that show the workspace, the volume mounts, and named files."""
@@ -362,20 +329,5 @@ def _let_in(path: Path, user: str | None) -> None:
         os.chown(path, int(uid), int(gid or 0))
 
 
-def _limit_options(limits: ResourceLimits) -> list[str]:
-    """Return the options for the limits of a whole container; the script sets each process's."""
-    options: list[str] = []
-    if limits.memory_mib is not None:
-        options += ["--memory", f"{limits.memory_mib}m", "--memory-swap", f"{limits.memory_mib}m"]
-    if limits.processes is not None:
-        options += ["--pids-limit", str(limits.processes + _OWN_PROCESSES)]
-    return options
-
-
 def _all_over(clients: Sequence[Child]) -> bool:
     return all(client.exit_status is not None for client in clients)
-
-
-def _worker_id(work: Work) -> str:
-    """Return who runs the job, by its order; `opsicle run FILE` has none."""
-    return msgspec.json.decode(work.order, type=WorkOrder).worker_id if work.order else "none"

@@ -14,6 +14,7 @@ from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
 from opsicle.worker.artifact_sources import NotTaken
+from opsicle.worker.container_options import exceeded_in_container
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.phase_shell import phase_environment
@@ -32,14 +33,17 @@ from opsicle.worker.ssh_connection import (
     left_text,
     local_environment,
 )
+from opsicle.worker.ssh_containers import RemoteContainer
 from opsicle.worker.ssh_results import RemoteResult, read_result
 from opsicle.worker.ssh_scripts import (
     PHASE_COMMAND,
     RESULT_BYTES,
     RESULT_COMMAND,
+    PhaseStart,
     RemoteFolder,
 )
 from opsicle.worker.ssh_stop import SshStop
+from opsicle.worker.ssh_task_limits import prepare_task_limit
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
@@ -141,6 +145,7 @@ class SshJob:
         self._gone = ""  # why the workspace is in which they were
         self._waiting: FolderElsewhere | None = None  # to come back to
         self._results: dict[str, Path] = {}
+        self._tries = 0  # in containers
         self._problem = ""  # that kept the last try from running
         self._left_there: list[str] = []
         self._has_files = False  # whether the job's are there
@@ -170,21 +175,10 @@ class SshJob:
         self._require_workspace(phase)
         folder = connection.folder
         asked = self._work.phases[phase]
-        at = str(folder.path / "script")
-        arguments = [asked.shell, "-e", at] if is_posix_shell(asked.shell) else [asked.shell, at]
-        if (limits := asked.limits or ResourceLimits()).nice is not None:
-            arguments = ["nice", "-n", str(limits.nice), *arguments]
-        private = {f"secret.{name}": self._work.secrets[name] for name in asked.secrets}
-
         try:
-            content = folder.phase_script(
-                [argument.encode() for argument in arguments],
-                script.text,
-                folder.environment(environment, self._work.files),
-                private,
-                limits,
-                asked.working_directory or ".",
-            )
+            start_in = asked.working_directory or "."
+            start = self._phase_start(phase, folder, environment, start_in)
+            content = folder.phase_script(start, script.text, start_in)
             command = self._files.arguments(self._program)
             self._files.write("script", content)
             self._files.write("fetch", folder.result_script())
@@ -202,6 +196,26 @@ class SshJob:
         self._child, self._used = self._spawn(argv), connection
         self._started.add(phase)
         return self._child
+
+    def _phase_start(
+        self, phase: int, folder: RemoteFolder, environment: Mapping[str, str], start_in: str
+    ) -> PhaseStart:
+        """Return how a phase is started. Raises CannotStart, ValueError for a NUL byte."""
+        asked = self._work.phases[phase]
+        at = str(folder.path / "script")
+        shell = [asked.shell, "-e", at] if is_posix_shell(asked.shell) else [asked.shell, at]
+        secrets = {f"secret.{name}": self._work.secrets[name] for name in asked.secrets}
+        seen = folder.environment(environment, self._work.files)
+        if asked.image is not None:
+            self._tries += 1
+            container = RemoteContainer(self._work, phase, folder, self._tries)
+            return container.start([each.encode() for each in shell], seen, secrets, start_in)
+
+        limits = asked.limits or ResourceLimits()
+        if limits.nice is not None:
+            shell = ["nice", "-n", str(limits.nice), *shell]
+        prepare = prepare_task_limit(limits.processes) if limits.processes else ""
+        return PhaseStart([each.encode() for each in shell], seen, secrets, limits, prepare)
 
     def fetch_result(self, phase: int, _exit_code: int) -> str:
         """Take what a try has left out of its answer; without one, nobody knows how it ended."""
@@ -231,9 +245,9 @@ class SshJob:
 
     def exceeded_limit(self, phase: int, exit_code: int) -> str:
         """Return which limit an exit code tells of, or what it was that kept it from running."""
-        return self._problem or exceeded_by_exit(
-            self._work.phases[phase].limits or ResourceLimits(), exit_code
-        )
+        asked = self._work.phases[phase]
+        exceeded = exceeded_by_exit if asked.image is None else exceeded_in_container
+        return self._problem or exceeded(asked.limits or ResourceLimits(), exit_code)
 
     def has_processes(self) -> bool:
         """Return False: each phase has ended what it had started."""

@@ -1,0 +1,115 @@
+// What is said of a worker, in the list of workers and on its own page, and what is done with it.
+
+import { post } from "../lib/api.js";
+import { h } from "../lib/dom.js";
+import { may } from "../lib/session.js";
+import { ago } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { busyWhile, button } from "./buttons.js";
+import { confirm } from "./dialogs.js";
+
+const OWN = {
+  drain: "/workers/{worker}/drain",
+  undrain: "/workers/{worker}/undrain",
+  revoke: "/workers/{worker}/revoke",
+};
+const SHARED = {
+  drain: "/server/workers/{worker}/drain",
+  undrain: "/server/workers/{worker}/undrain",
+  revoke: "/server/workers/{worker}/revoke",
+};
+const SOON_MS = 24 * 3_600_000; // a certificate of 7 days is renewed at half its life: by then something is wrong
+
+/** The page of a worker; that of a revoked one by its id, as another may have its name. */
+export function workerPath({ id, name, state }) {
+  return `/workers/${encodeURIComponent(state === "revoked" ? id : name)}`;
+}
+
+/** Whether the person may drain or revoke it. */
+export function mayChange({ state, is_shared: isShared }) {
+  return state !== "revoked" && may(isShared ? "server.manage" : "workers.manage");
+}
+
+/** By what it keeps the limits of phases that have no image. */
+export function limitsBy({ limits_by: { subprocess: by } }) {
+  return by && ` · limits by ${visible(by)}`;
+}
+
+/** What it was granted decides what it gets; what it only says of itself is shown apart. */
+export function workerLabels({ labels: said, granted_labels: granted }) {
+  const fact = ([key, value]) => h("code", { class: "fact" }, visible(`${key}=${value}`));
+  const only = Object.entries(said).filter(([key, value]) => granted[key] !== value);
+  return h(
+    "div",
+    { class: "worker-labels" },
+    Object.entries(granted).map(fact),
+    only.length > 0 && [
+      h("span", { class: "row-facts" }, " only says of itself: "),
+      only.map(fact),
+    ],
+  );
+}
+
+/** Whether it is there, and takes work. */
+export function presence(worker) {
+  if (worker.state === "revoked") return h("span", { class: "presence is-away" }, "revoked");
+  if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
+  if (worker.withheld) return h("span", { class: "presence is-away" }, "gets no work");
+  return worker.state === "draining"
+    ? h("span", { class: "presence is-draining" }, "draining")
+    : h("span", { class: "presence is-here" }, "connected");
+}
+
+/** How many of its slots are busy. */
+export function slots({ busy, slots: count }) {
+  const shown = Math.min(count, 16);
+  const boxes = Array.from({ length: shown }, (_, i) =>
+    h("span", { class: i < (busy / count) * shown ? "slot is-busy" : "slot" }),
+  );
+  return h(
+    "div",
+    { class: "slots" },
+    h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes),
+    h("span", {}, `${busy} of ${count} slots busy`),
+  );
+}
+
+/** Until when it can show who it is. */
+export function certificate({ certificate_expires_at: expires }) {
+  const isSoon = Date.parse(expires) - Date.now() < SOON_MS;
+  return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
+}
+
+/** Draining and revoking it; `changed` is called afterwards. */
+export function workerActions(worker, changed) {
+  const path = { worker: worker.id };
+  const change = (verb) => async () => {
+    const endpoint = worker.is_shared ? SHARED[verb] : OWN[verb];
+    await post(endpoint, { path });
+    changed();
+  };
+  const drain = () =>
+    confirm({
+      title: `Drain ${worker.name}?`,
+      text: "It finishes what it runs and takes no more, until you let it again.",
+      action: "Drain",
+      look: "primary",
+      run: change("drain"),
+    });
+  const revoke = () =>
+    confirm({
+      title: `Revoke ${worker.name}?`,
+      text: worker.busy
+        ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
+        : "It is shut out at once and for good. To come back it must join anew.",
+      action: "Revoke for good",
+      run: change("revoke"),
+    });
+  const undrain = (event) => busyWhile(event.currentTarget, change("undrain"));
+  return [
+    worker.state === "draining"
+      ? button("Take work again", { look: "quiet", onclick: undrain })
+      : button("Drain…", { look: "quiet", onclick: drain }),
+    button("Revoke…", { look: "quiet", onclick: revoke }),
+  ];
+}

@@ -1,0 +1,161 @@
+// One worker: how it is, what it runs, and what it has run.
+
+import { button } from "../components/buttons.js";
+import { askForm } from "../components/dialogs.js";
+import { field, lines, textarea } from "../components/fields.js";
+import { pageHeading } from "../components/headings.js";
+import { column, List } from "../components/list.js";
+import { onOrgChanged } from "../components/live.js";
+import { loadInto } from "../components/loading.js";
+import { stateBadge } from "../components/states.js";
+import {
+  certificate,
+  mayChange,
+  presence,
+  slots,
+  workerActions,
+  workerLabels,
+} from "../components/worker-facts.js";
+import { get, patch } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { may } from "../lib/session.js";
+import { ago, durationText, exactTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+/** How an attempt is called that is no state of an automation. */
+const OF_ATTEMPTS = { leased: "starting", returned: "given back" };
+
+export function mount(root, { name }) {
+  const page = new AbortController();
+  const { signal } = page;
+  const head = h("div", {}, pageHeading(name));
+  const said = h("section", {});
+  const jobs = may("automations.view") && jobsList(name, page);
+  const ran = jobs && h("section", {}, h("h2", {}, "Jobs"), jobs.element);
+  root.append(head, h("div", { class: "columns" }, ran, said));
+  const show = (worker) => {
+    replace(head, heading(worker, jobs && jobs.mark, load));
+    replace(said, facts(worker));
+  };
+  const ask = () => find(name, signal);
+  const load = () => loadInto(head, signal, ask, show);
+  load();
+  onOrgChanged(() => ask().then((worker) => signal.aborted || show(worker), ignore), { signal });
+  return () => page.abort();
+}
+
+/** What cannot be had just now is had with the next change; the list below says so. */
+function ignore() {}
+
+/** A worker of the org; for those who run the server, a shared one too. */
+async function find(name, signal) {
+  const options = { path: { worker: name }, signal };
+  try {
+    return await get("/workers/{worker}", options);
+  } catch (error) {
+    if (error.status !== 404 || !may("server.manage")) throw error;
+    return get("/server/workers/{worker}", options);
+  }
+}
+
+function heading(worker, mark, reload) {
+  return pageHeading(visible(worker.name), {
+    above: h("a", { href: "/workers" }, "Workers"),
+    beside: [presence(worker), mark],
+    actions: mayChange(worker) && [
+      button("Change its labels…", { look: "quiet", onclick: () => openLabels(worker, reload) }),
+      workerActions(worker, reload),
+    ],
+    below: worker.withheld && [
+      h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+    ],
+  });
+}
+
+function facts(worker) {
+  const { clock_offset_seconds: offset, unknown_jobs: unknown, limits_by: limits } = worker;
+  const rows = [
+    ["Slots", slots(worker)],
+    ["Labels", hasLabels(worker) ? workerLabels(worker) : "none"],
+    ["Runs", worker.runtimes.join(", ") || "nothing"],
+    [
+      "Keeps limits by",
+      Object.entries(limits)
+        .map(([kind, by]) => `${kind}: ${by}`)
+        .join(", "),
+    ],
+    ["Serves", worker.is_shared && "every org that lets it"],
+    ["Version", visible(worker.version) || "?"],
+    ["Manifest formats", worker.formats.join(", ")],
+    ["Last heard of", worker.last_seen_at ? exactTime(worker.last_seen_at) : "never"],
+    ["Clock", clockText(offset)],
+    ["Certificate", certificate(worker)],
+    ["Joined", exactTime(worker.created_at)],
+    ["Jobs that are not known here", unknown.map((id) => h("code", {}, visible(id)))],
+  ];
+  return h(
+    "dl",
+    { class: "variables" },
+    rows
+      .filter(([, value]) => value && value.length !== 0)
+      .map(([term, value]) =>
+        h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
+      ),
+  );
+}
+
+function hasLabels({ labels, granted_labels: granted }) {
+  return Object.keys({ ...labels, ...granted }).length > 0;
+}
+
+function clockText(offset) {
+  if (offset === null) return "";
+  if (Math.abs(offset) < 2) return "as the server’s";
+  const by = durationText(Math.abs(offset) * 1_000);
+  return `${by} ${offset > 0 ? "ahead of" : "behind"} the server’s`;
+}
+
+function jobsList(name, { signal }) {
+  return new List({
+    label: "Jobs",
+    load: (query) => get("/workers/{worker}/jobs", { path: { worker: name }, query, signal }),
+    columns: [
+      column("State", ({ state }) => OF_ATTEMPTS[state] ?? stateBadge(state)),
+      column("Template", ({ template }) => visible(template), { size: "grow" }),
+      column("Handed out", ({ leased_at: at }) => ago(at)),
+      column("Took", ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1_000))),
+    ],
+    key: ({ automation_id: id, leased_at: at }) => `${id} ${at}`,
+    link: ({ automation_id: id }) => `/automations/${id}`,
+    nameOf: ({ automation_id: id }) => id,
+    empty: () => h("p", { class: "muted" }, "It was handed nothing yet."),
+    isLive: true,
+    signal,
+  });
+}
+
+/** Labels decide what it is handed; so the server asks for a fresh code. */
+function openLabels(worker, changed) {
+  const { id, is_shared: isShared, granted_labels: granted } = worker;
+  const text = Object.entries(granted).map(([key, value]) => `${key}=${value}`);
+  const labels = field({
+    label: "Labels",
+    path: "labels",
+    help: "One per line, such as site=ams: all that it is granted. They decide what it is handed.",
+    control: textarea({ rows: "5", value: text.join("\n") }),
+  });
+  const endpoint = isShared ? "/server/workers/{worker}" : "/workers/{worker}";
+  const typed = () =>
+    lines(labels.control).map((line) => {
+      const [key, ...value] = line.split("=");
+      return [key.trim(), value.join("=").trim()];
+    });
+  askForm({
+    title: `Labels of ${worker.name}`,
+    fields: [labels],
+    send: () =>
+      patch(endpoint, { path: { worker: id }, body: { labels: Object.fromEntries(typed()) } }),
+    action: "Grant these",
+    done: changed,
+  });
+}

@@ -1,0 +1,89 @@
+"""Writing a template: offers, mistakes at their lines, what it makes, and what is kept of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.reading import has_no_horizontal_scroll
+from tests.product import Installation
+
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
+
+TEMPLATE = """apiVersion: v1
+type: AutomationTemplate
+metadata:
+  name: written
+spec:
+  template:
+    phases:
+      - name: act
+        commands:
+          - echo "$HOME" # <b>
+"""
+
+
+def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_the_page(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE)
+    page = open_page("/templates/written")
+    page.get_by_role("link", name="New version").click()
+    editor = page.get_by_label("Template (YAML)")
+    expect(editor).to_have_value(TEMPLATE)
+    expect(page.locator(".code-variable")).to_have_text(["$HOME"])
+    expect(page.locator(".code-comment")).to_have_text([" # <b>"])
+
+    editor.press("Control+End")
+    editor.press_sequentially("        tim")
+    offers = page.get_by_role("listbox").get_by_role("option")
+    expect(offers).to_have_text([re.compile("^timeout")])
+    editor.press("Enter")
+    editor.press_sequentially("90")
+    editor.press("Enter")
+    editor.press_sequentially("whe")
+    editor.press("Tab")
+    expect(offers).to_have_text(["success", "failure", "always"])
+    editor.press("ArrowDown")
+    editor.press("ArrowDown")
+    editor.press("Enter")
+    written = f"{TEMPLATE}        timeout: 90\n        when: always"
+    expect(editor).to_have_value(written)
+    flow = page.get_by_role("list", name="Flow").get_by_role("listitem")
+    expect(flow).to_have_text(["act1 commandwhatever happened"])
+
+    editor.press("Enter")
+    editor.press_sequentially("shel: /bin/sh")
+    wrong = page.locator(".editor-line.is-wrong")
+    expect(wrong).to_contain_text("did you mean `shell`?")
+    editor.press("Control+Home")
+    editor.press("F8")
+    chosen = "document.activeElement.value.slice(document.activeElement.selectionStart).trim()"
+    assert page.evaluate(chosen) == "shel: /bin/sh"
+    for width in (1440, 768, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert has_no_horizontal_scroll(page)
+    page.set_viewport_size({"width": 1280, "height": 800})
+    editor.press("Escape")
+    editor.press("Tab")
+    expect(page.get_by_label("What changes, and why")).to_be_focused()
+
+    page.go_back()
+    page.get_by_role("dialog").get_by_role("button", name="Stay").click()
+    assert page.url.endswith("/templates/written/push")
+    page.get_by_role("link", name="Home").click()
+    page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Home")
+    page.go_back()
+    expect(page.get_by_text("Here is what you had typed, and not pushed.")).to_be_visible()
+    editor.fill(written)
+    page.get_by_label("What changes, and why").fill("runs in any case")
+    page.get_by_role("button", name="Push").click()
+
+    expect(page.get_by_text("runs in any case")).to_be_visible()
+    page.get_by_role("link", name="New version").click()
+    expect(editor).to_have_value(written)
+    expect(page.get_by_text("Here is what you had typed")).to_have_count(0)

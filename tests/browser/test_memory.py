@@ -1,0 +1,63 @@
+"""A window that stays open for a week holds no more than one that was just opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playwright.sync_api import CDPSession, Page
+
+from tests.browser.conftest import OpenPage
+from tests.support import SCALE
+
+PAGES = [
+    "/", "/templates", "/templates/greet", "/automations", "/approvals", "/workers",
+    "/workers/edge", "/schedules", "/people", "/audit",
+]  # fmt: skip
+ROUNDS = max(3, round(6 * SCALE))
+COMPILED_BYTES = 512 * 1024
+"""What a browser keeps of code that is run often. After that a heap grows by a third of a kilobyte
+with each page, in a thousand pages."""
+
+GO_ROUND = """async ([paths, count]) => {
+  const { navigate } = await import("/lib/router.js");
+  const shown = document.querySelector("main");
+  const isThere = () => shown.querySelector("h1") && !shown.querySelector(".loading");
+  for (let i = 0; i < count; i++) {
+    navigate(paths[i % paths.length]);
+    do await new Promise((resolve) => setTimeout(resolve, 5)); while (!isThere());
+  }
+}"""
+"""Goes to further pages, each once the one before has all that it shows."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a window holds once nothing is left to be collected."""
+
+    nodes: int
+    listeners: int
+    heap: int
+
+
+def held(page: Page, session: CDPSession) -> Held:
+    for _ in range(3):
+        session.send("HeapProfiler.collectGarbage")
+    named = {
+        each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]
+    }
+    return Held(int(named["Nodes"]), int(named["JSEventListeners"]), int(named["JSHeapUsedSize"]))
+
+
+def test_a_window_holds_nothing_of_the_pages_that_it_has_left(open_page: OpenPage) -> None:
+    page = open_page("/")
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    page.evaluate(GO_ROUND, [PAGES, 3 * len(PAGES)])
+    before = held(page, session)
+
+    page.evaluate(GO_ROUND, [PAGES, ROUNDS * len(PAGES)])
+
+    after = held(page, session)
+    assert after.nodes <= before.nodes + 20, (before, after)
+    assert after.listeners <= before.listeners + 5, (before, after)
+    assert after.heap < before.heap + COMPILED_BYTES, (before, after)
