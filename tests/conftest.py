@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,6 +118,13 @@ def playwright() -> Iterator[Playwright]:
 
     with sync_playwright() as started:
         yield started
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """Return a folder on a disk, for what minds one in memory."""
+    with tempfile.TemporaryDirectory(prefix="opsicle-test-", dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
