@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 import msgspec
@@ -22,6 +22,9 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import StatusLine, printable, read_password, say
 from opsicle.domain.errors import InvalidInput, UsageError
 from opsicle.kit import files
+
+if TYPE_CHECKING:
+    from opsicle.security.age_keys import LockingKey, OpeningKey
 
 DEFAULT_DATA_DIR = Path("/var/lib/opsicle")
 """Where the unit of `opsicle service print server` has it."""
@@ -49,33 +52,40 @@ _passphrase_file = click.option(
 @click.argument("file", metavar="FILE|-", type=FileName())
 @data_dir_option
 @_passphrase_file
+@click.option(
+    "--recipient",
+    metavar="KEY",
+    multiple=True,
+    help="Instead of a passphrase: a public key of age (age1…) whose owner can restore it. "
+    "May be repeated.",
+)
 @click.option("--without-artifacts", is_flag=True, help="Leave out the files of automations.")
 @click.option("--without-logs", is_flag=True, help="Leave out the logs of jobs.")
 def backup(
     file: str,
     data_dir: Path,
     passphrase_file: str | None,
+    recipient: tuple[str, ...],
     without_artifacts: bool,
     without_logs: bool,
 ) -> None:
-    """Back up a server while it runs, into a file or to stdout, encrypted under a passphrase.
+    """Back up a server while it runs, into a file or to stdout, encrypted.
 
     It holds everything that was acknowledged before it began, and all that a restored server needs:
     keys, databases, files. Run it on the server's machine, as the user that the server runs as, or
     as root.
     """
     from opsicle.kit.clock import SystemClock
-    from opsicle.security.age_files import Passphrase
     from opsicle.server.backups.backup import Backup, BackupParts
 
     if file == STDIN and sys.stdout.isatty():
         raise UsageError("a backup is not for a terminal", hint="Name a file, or pipe it on.")
     made = Backup(data_dir, SystemClock(), ActivityLine())
-    passphrase = Passphrase(_new_passphrase(passphrase_file))
+    key = _locking_key(passphrase_file, recipient)
     parts = BackupParts(has_logs=not without_logs, has_artifacts=not without_artifacts)
 
     with _target(file) as target:
-        report = made.write(target, passphrase, parts)
+        report = made.write(target, key, parts)
     made.note_done(report)
 
     _say_missing(report.missing)
@@ -102,6 +112,12 @@ def backup(
 @click.option("--check", is_flag=True, help="Only see whether it can be restored.")
 @_passphrase_file
 @click.option(
+    "--identity-file",
+    metavar="F",
+    type=Path,
+    help="Instead of a passphrase: a file with the secret key of age of one of its recipients.",
+)
+@click.option(
     "--master-key-file",
     metavar="FILE",
     type=Path,
@@ -113,11 +129,12 @@ def backup(
     is_flag=True,
     help="Restore an audit record that was altered before the backup was made.",
 )
-def restore(
+def restore(  # noqa: PLR0913, PLR0917 - one for each option
     file: str,
     data_dir: Path | None,
     check: bool,
     passphrase_file: str | None,
+    identity_file: Path | None,
     master_key_file: Path | None,
     accept_broken_record: bool,
 ) -> None:
@@ -128,7 +145,6 @@ def restore(
     user's.
     """
     from opsicle.kit.clock import SystemClock
-    from opsicle.security.age_files import Passphrase
     from opsicle.server.backups.restore import Restore, RestoreOptions
 
     if check == (data_dir is not None):
@@ -137,8 +153,8 @@ def restore(
     options = RestoreOptions(master_key_file, accept_broken_record)
 
     with _source(file) as source, _folder(data_dir) as folder:
-        passphrase = Passphrase(_passphrase(passphrase_file))
-        report = Restore(folder, SystemClock(), ActivityLine(), options).run(source, passphrase)
+        key = _opening_key(passphrase_file, identity_file)
+        report = Restore(folder, SystemClock(), ActivityLine(), options).run(source, key)
 
     _say_missing(report.missing)
     for fault in report.faults:
@@ -171,6 +187,29 @@ class ActivityLine:
         """Show this, if it is time."""
         if time.monotonic() - self._began_at > _QUIET_SECONDS:
             self._line.show(text)
+
+
+def _locking_key(passphrase_file: str | None, recipients: tuple[str, ...]) -> LockingKey:
+    from opsicle.security.age_keys import Passphrase, Recipients
+
+    if not recipients:
+        return Passphrase(_new_passphrase(passphrase_file))
+    if passphrase_file:
+        raise UsageError("give --passphrase-file or --recipient, one of the two")
+    return Recipients.from_texts(recipients)
+
+
+def _opening_key(passphrase_file: str | None, identity_file: Path | None) -> OpeningKey:
+    from opsicle.security.age_keys import Identities, Passphrase
+
+    if identity_file is None:
+        return Passphrase(_passphrase(passphrase_file))
+    if passphrase_file:
+        raise UsageError("give --passphrase-file or --identity-file, one of the two")
+    try:
+        return Identities.from_text(identity_file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"the identity file cannot be read: {identity_file}") from error
 
 
 def _new_passphrase(path: str | None) -> str:

@@ -1,9 +1,9 @@
-"""Files encrypted under a passphrase, in the format age (https://age-encryption.org/v1).
+"""Encrypted files in the format age (https://age-encryption.org/v1).
 
 It is a published one, so that a backup opens with the tool `age` too, whatever has become of us.
 
     age-encryption.org/v1
-    -> scrypt SALT LOG2_OF_N
+    -> scrypt SALT LOG2_OF_N      or, once for each recipient: -> X25519 SHARE
     FILE KEY, WRAPPED
     --- HMAC OF THE LINES ABOVE
     16 bytes of nonce, then chunks of 64 KiB, each with 16 bytes of tag
@@ -14,45 +14,35 @@ or altered does not open. Nothing of a chunk is handed out before all of it was 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import io
 import os
 import re
-from typing import IO, NamedTuple
+from typing import IO
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from opsicle.domain.errors import InvalidInput
-
-CHUNK_BYTES = 64 * 1024
-WORK_FACTOR = 18
-"""The logarithm of scrypt's N, as age itself has it: 256 MiB and half a second for each guess."""
-
-_MOST_WORK = 20
-"""A file that asks for more is somebody's attempt to take all memory."""
-
-_INTRO = b"age-encryption.org/v1"
-_TAG_BYTES, _KEY_BYTES, _SALT_BYTES, _NONCE_BYTES = 16, 16, 16, 16
-_NO_NONCE = bytes(12)
-_MOST_HEADER_BYTES = 4096
-_STANZA = re.compile(
-    rb"-> scrypt ([A-Za-z0-9+/]{22}) ([1-9][0-9]?)\n([A-Za-z0-9+/]{43})\n---", re.ASCII
+from opsicle.security.age_keys import (
+    LockingKey,
+    OpeningKey,
+    Stanza,
+    from_text,
+    to_text,
+    wrong_key,
 )
 
+CHUNK_BYTES = 64 * 1024
 
-class Passphrase(NamedTuple):
-    """What a file is encrypted under. `work_factor` counts only where one is written."""
-
-    text: str
-    work_factor: int = WORK_FACTOR
-
-    def __repr__(self) -> str:
-        return "Passphrase(…)"
+_INTRO = b"age-encryption.org/v1"
+_TAG_BYTES, _KEY_BYTES, _NONCE_BYTES = 16, 16, 16
+_MOST_HEADER_BYTES = 64 * 1024
+_END = b"---"
+_STANZA = re.compile(
+    rb"-> ([!-~]+)((?: [!-~]+)*)\n((?:[A-Za-z0-9+/]{64}\n)*[A-Za-z0-9+/]{0,63}\n)", re.ASCII
+)
 
 
 class EncryptingWriter(io.RawIOBase):
@@ -61,12 +51,12 @@ class EncryptingWriter(io.RawIOBase):
     Only `finish` makes it whole: without that it is refused as cut short.
     """
 
-    def __init__(self, target: IO[bytes], passphrase: Passphrase) -> None:
+    def __init__(self, target: IO[bytes], key: LockingKey) -> None:
         file_key, nonce = os.urandom(_KEY_BYTES), os.urandom(_NONCE_BYTES)
         self._target = target
         self._chunks = _Chunks(file_key, nonce)
         self._waiting = bytearray()
-        self.written = target.write(_header(file_key, passphrase) + nonce)
+        self.written = target.write(_header(file_key, key) + nonce)
 
     def writable(self) -> bool:
         """Return whether it can be written to."""
@@ -91,13 +81,13 @@ class EncryptingWriter(io.RawIOBase):
 class DecryptingReader(io.RawIOBase):
     """Reads what is encrypted in `source`.
 
-    Raises InvalidInput for another passphrase, for what is no such file, and, also in the midst,
+    Raises InvalidInput for another key, for what is no such file, and, also in the midst,
     for what was altered.
     """
 
-    def __init__(self, source: IO[bytes], passphrase: Passphrase) -> None:
+    def __init__(self, source: IO[bytes], key: OpeningKey) -> None:
         self._source = source
-        file_key = _read_header(source, passphrase)
+        file_key = _read_header(source, key)
         nonce = _read_exactly(source, _NONCE_BYTES)
         if len(nonce) < _NONCE_BYTES:
             raise _altered()
@@ -153,53 +143,51 @@ class _Chunks:
         return nonce
 
 
-def _header(file_key: bytes, passphrase: Passphrase) -> bytes:
-    salt = os.urandom(_SALT_BYTES)
-    wrapping = ChaCha20Poly1305(_stretch(passphrase.text, salt, passphrase.work_factor))
-    lines = b"%s\n-> scrypt %s %d\n%s\n---" % (
-        _INTRO,
-        _to_text(salt),
-        passphrase.work_factor,
-        _to_text(wrapping.encrypt(_NO_NONCE, file_key, None)),
-    )
-    return lines + b" %s\n" % _to_text(_mac(file_key, lines).finalize())
+def _header(file_key: bytes, key: LockingKey) -> bytes:
+    stanzas = b"".join(stanza.text for stanza in key.wrap(file_key))
+    lines = _INTRO + b"\n" + stanzas + _END
+    return lines + b" %s\n" % to_text(_mac(file_key, lines).finalize())
 
 
-def _read_header(source: IO[bytes], passphrase: Passphrase) -> bytes:
+def _read_header(source: IO[bytes], key: OpeningKey) -> bytes:
     """Return the key of a file; `source` stands behind its header then."""
-    intro, *lines = (source.readline(_MOST_HEADER_BYTES) for _ in range(4))
-    if intro != _INTRO + b"\n":
+    lines = source.readline(len(_INTRO) + 1)
+    if lines != _INTRO + b"\n":
         raise InvalidInput(
             "this is no backup: it does not begin as one",
             hint="Name a file that `opsicle backup` has written.",
         )
+    last = b""
+    while not last.startswith(_END) and len(lines) < _MOST_HEADER_BYTES:
+        lines += last
+        last = source.readline(_MOST_HEADER_BYTES)
+        if not last:
+            raise _altered()
 
-    text, _, stated = b"".join(lines).rpartition(b" ")
-    stanza = _STANZA.fullmatch(text)
-    if stanza is None:
-        raise InvalidInput(
-            "this file is not encrypted under a passphrase, or its head was altered",
-            hint="Name a file that `opsicle backup` has written.",
-        )
-
-    salt, work_factor, wrapped = stanza.groups()
-    if int(work_factor) > _MOST_WORK:
-        raise InvalidInput(f"the file asks for a work factor of {int(work_factor)}: it was altered")
+    file_key = key.unwrap(_stanzas(lines.removeprefix(_INTRO + b"\n")))
+    end, _, stated = last.removesuffix(b"\n").partition(b" ")
     try:
-        wrapping = ChaCha20Poly1305(_stretch(passphrase.text, _from_text(salt), int(work_factor)))
-        file_key = wrapping.decrypt(_NO_NONCE, _from_text(wrapped), None)
-        _mac(file_key, intro + text).verify(_from_text(stated.removesuffix(b"\n")))
-    except (InvalidTag, InvalidSignature, binascii.Error) as error:
-        raise InvalidInput(
-            "the passphrase does not open this backup",
-            hint="Give the one with which it was made. If it is that, the file's head was altered.",
-        ) from error
+        _mac(file_key, lines + end).verify(from_text(stated))
+    except (InvalidSignature, ValueError) as error:
+        raise wrong_key() from error
     return file_key
 
 
-def _stretch(passphrase: str, salt: bytes, work_factor: int) -> bytes:
-    scrypt = Scrypt(salt=_INTRO + b"/scrypt" + salt, length=32, n=1 << work_factor, r=8, p=1)
-    return scrypt.derive(passphrase.encode())
+def _stanzas(text: bytes) -> list[Stanza]:
+    """Return the stanzas that a text consists of. Raises InvalidInput for any other."""
+    stanzas: list[Stanza] = []
+    place = 0
+    while match := _STANZA.match(text, place):
+        kind, arguments, body = match.groups()
+        try:
+            content = from_text(body.replace(b"\n", b""))
+        except ValueError as error:
+            raise _altered() from error
+        stanzas.append(Stanza(kind, tuple(arguments.split()), content))
+        place = match.end()
+    if place != len(text) or not stanzas:
+        raise _altered()
+    return stanzas
 
 
 def _derive(file_key: bytes, salt: bytes | None, purpose: bytes) -> bytes:
@@ -210,18 +198,6 @@ def _mac(file_key: bytes, lines: bytes) -> hmac.HMAC:
     code = hmac.HMAC(_derive(file_key, None, b"header"), hashes.SHA256())
     code.update(lines)
     return code
-
-
-def _to_text(content: bytes) -> bytes:
-    return base64.b64encode(content).rstrip(b"=")
-
-
-def _from_text(text: bytes) -> bytes:
-    """Return what a text stands for. Raises binascii.Error unless it is the only one for that."""
-    content = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
-    if _to_text(content) != text:
-        raise binascii.Error("not canonical")
-    return content
 
 
 def _read_exactly(source: IO[bytes], size: int) -> bytes:

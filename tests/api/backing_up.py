@@ -11,7 +11,7 @@ from opsicle.domain.errors import (
     OpsicleError,
 )
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.backup import (
     EVERYTHING,
     Backup,

@@ -12,7 +12,7 @@ import apsw
 import pytest
 
 from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.backup import EVERYTHING, Backup
 from opsicle.server.backups.restore import Restore, RestoreOptions
 from tests.e2e.restored_sites import Site
@@ -20,7 +20,8 @@ from tests.support import SCALE, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-BACKUPS = max(3, round(5 * SCALE))
+BACKUPS = max(3, round(3 * SCALE))
+RUNS_APART_SECONDS = 0.1
 KEY = Passphrase("correct horse battery", work_factor=4)
 
 
@@ -38,7 +39,7 @@ class Load:
         return self
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.wait(RUNS_APART_SECONDS):
             self.acknowledged.append(self._site.run())
 
     def __exit__(self, *_: object) -> None:

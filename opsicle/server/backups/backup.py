@@ -27,7 +27,8 @@ import msgspec
 from opsicle.domain.errors import Conflict, InvalidInput, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
-from opsicle.security.age_files import EncryptingWriter, Passphrase
+from opsicle.security.age_files import EncryptingWriter
+from opsicle.security.age_keys import LockingKey
 from opsicle.security.authority import Authority
 from opsicle.server.backups.archive import (
     END,
@@ -48,6 +49,7 @@ from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import inspect, open_untouched
 from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.migrations import newest_schema
 from opsicle.version import __version__
 
 WORKPLACE = ".backing-up"
@@ -92,7 +94,7 @@ class Backup:
         self._on_progress = on_progress
         self._missing: list[str] = []
 
-    def write(self, target: IO[bytes], passphrase: Passphrase, parts: BackupParts) -> BackupReport:
+    def write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
         """Write it, encrypted.
 
         Raises Conflict for a database that is damaged and while keys change, NotAllowed for keys
@@ -100,7 +102,7 @@ class Backup:
         and OSError from `target`.
         """
         began_at, keys = self._clock.now(), self._read_keys()
-        encrypted = EncryptingWriter(target, passphrase)
+        encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
 
         with _workplace(self._folder) as copies:
@@ -223,6 +225,11 @@ def _head(
     db: Connection, state: Path, keys: dict[str, bytes], parts: BackupParts, began_at: datetime
 ) -> BackupHead:
     found, authority = inspect(db, state), keys["authority.pem"].decode("ascii")
+    if found.schema != newest_schema():
+        raise Conflict(
+            f"{state.name} has schema {found.schema}, and this program {newest_schema()}",
+            hint="Back it up with the program that runs on it; a newer one can restore that.",
+        )
     return BackupHead(
         version=__version__,
         created_at=began_at,

@@ -23,7 +23,7 @@ from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.kit.clock import Clock, to_text
 from opsicle.security import audit_record
-from opsicle.security.age_files import Passphrase
+from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.backups.archive import LOGS, STATE, artifact_name
 from opsicle.server.backups.backup import OnProgress, content_rows
@@ -77,7 +77,7 @@ class Restore:
         self._on_progress = on_progress
         self._options = options
 
-    def run(self, source: IO[bytes], passphrase: Passphrase) -> RestoreReport:
+    def run(self, source: IO[bytes], key: OpeningKey) -> RestoreReport:
         """Restore a backup.
 
         Raises InvalidInput for what is no backup, or was cut short or altered, and for a folder
@@ -86,7 +86,7 @@ class Restore:
         behind then.
         """
         with explained(self._data_dir), _claimed(self._data_dir, self._draft):
-            unpacked = unpack(source, passphrase, self._draft, self._on_progress)
+            unpacked = unpack(source, key, self._draft, self._on_progress)
             self._on_progress("reading the databases through")
             check_integrity(self._draft / STATE, is_thorough=True)
             if (self._draft / LOGS).exists():

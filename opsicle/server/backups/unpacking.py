@@ -10,7 +10,8 @@ from typing import IO, NamedTuple
 
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
-from opsicle.security.age_files import DecryptingReader, Passphrase
+from opsicle.security.age_files import DecryptingReader
+from opsicle.security.age_keys import OpeningKey
 from opsicle.server.backups.archive import (
     END,
     FORMAT,
@@ -37,14 +38,14 @@ class Unpacked(NamedTuple):
 
 
 def unpack(
-    source: IO[bytes], passphrase: Passphrase, folder: Path, on_progress: Callable[[str], None]
+    source: IO[bytes], key: OpeningKey, folder: Path, on_progress: Callable[[str], None]
 ) -> Unpacked:
     """Write a backup's members into an empty folder, whose owner they get.
 
     Raises InvalidInput for what is no backup or was cut short or altered, and Conflict for one that
     a newer program has made; some of it may have been written then. Nothing of it is durable yet.
     """
-    plain = DecryptingReader(source, passphrase)
+    plain = DecryptingReader(source, key)
     members = read_members(plain)
     first = next(members, None)
     if first is None or first.name != HEAD:
