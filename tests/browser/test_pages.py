@@ -23,6 +23,7 @@ PAGES = {
     "/templates/greet": "Greet somebody",
     "/templates/greet?view=source": "Greet somebody",
     "/templates/greet?view=versions": "Greet somebody",
+    "/templates/greet?view=history": "Greet somebody",
     "/templates/greet/run": "Run Greet somebody",
     "/templates/greet/push": "New version of greet",
     "/approvals?whose=all": "Approvals",
