@@ -311,9 +311,10 @@ def _walked(
     walks = [PatternWalk.begin(patterns)]
     before: tuple[str, ...] = ()
     for path in paths:
-        shared = len(os.path.commonprefix([before, path]))
+        alike = [one == other for one, other in zip(before, path, strict=False)]
+        shared = [*alike, False].index(False)
         del walks[shared + 1 :]
         for name in path[shared:]:
-            walks.append(walks[-1].enter(name))  # noqa: PERF401 - each needs the one before
+            walks.append(walks[-1].enter(name))
         before = path
         yield path, walks[-1]
