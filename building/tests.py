@@ -1,10 +1,13 @@
-"""Runs the tests against an up-to-date built file."""
+"""Runs the tests.
+
+Those of the built file build it, where it is not up to date, beside the others.
+"""
 
 import os
 import subprocess
 from collections.abc import Sequence
 
-from building import debian, zipapp
+from building import debian
 from building.environments import development_environment
 from building.project import ROOT
 
@@ -25,7 +28,6 @@ def run_all(arguments: Sequence[str]) -> int:
     """
     python = str(development_environment())
     debian.install_missing()
-    zipapp.build(zipapp.host_platform(), anew=False)
     command = [python, "-m", "pytest", "-n", str(processes()), *SHARED_OUT, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
 

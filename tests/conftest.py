@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +28,10 @@ LONGEST_FIRST = ("browser", "http", "e2e", "api", "worker", "packaging", "servic
 end together."""
 SHARES_A_SERVER = ("browser", "http")
 """Folders whose tests share one server, and one Chromium: one process runs them all."""
+
+MEMORY_DISK = Path("/dev/shm")
+MEMORY_DISK_BYTES = 2 * 1024**3
+"""What the folders of tests that run take at most, with those of some that have failed."""
 
 # Nothing that collecting makes is garbage, and it makes very much in each of the processes: to look
 # through it again and again would be a third of the time.
@@ -65,9 +71,16 @@ def _folder(nodeid: str) -> str:
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what tests start, even if they were started in the background themselves."""
+    """Prepare what all tests share.
+
+    Ctrl-C reaches what they start, even if they were started in the background themselves. Their
+    folders are in memory where there is room: no test takes the power away, and waiting for a disk
+    would be half of the time, and a quarter of the processors' work, of many of them.
+    """
     signals.restore_defaults()
     dropped_processes.note_all()
+    if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
@@ -105,6 +118,13 @@ def playwright() -> Iterator[Playwright]:
 
     with sync_playwright() as started:
         yield started
+
+
+@pytest.fixture
+def disk_path() -> Iterator[Path]:
+    """Return a folder on a disk, for what minds one in memory."""
+    with tempfile.TemporaryDirectory(prefix="opsicle-test-", dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

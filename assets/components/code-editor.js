@@ -39,11 +39,14 @@ export function codeEditor({ label, offersAt }) {
   const element = h("div", { class: "editor" }, numbers, pane);
   const layer = colourLayer(colours);
   let wrong = new Map();
+  let numbered = null; // the mistakes that the numbers show
   const draw = () => {
     const lines = text.value.split("\n");
     text.rows = lines.length + 1;
     layer.draw(lines, wrong);
-    drawNumbers(numbers, lines.length, wrong);
+    if (numbered !== wrong || numbers.children.length !== lines.length)
+      drawNumbers(numbers, lines.length, wrong);
+    numbered = wrong;
   };
   const goTo = (line) => {
     const lines = text.value.split("\n");

@@ -44,7 +44,7 @@ export function fileField(variable, shared, changed) {
 function takeDropped(element, control) {
   const mark = (isOver) => element.classList.toggle("is-drop-over", isOver);
   element.addEventListener("dragover", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (control.matches(":disabled") || !event.dataTransfer.types.includes("Files")) return;
     event.preventDefault();
     mark(true);
   });
@@ -52,7 +52,7 @@ function takeDropped(element, control) {
   element.addEventListener("drop", (event) => {
     mark(false);
     const dropped = [...event.dataTransfer.files];
-    if (!dropped.length) return;
+    if (control.matches(":disabled") || !dropped.length) return;
     event.preventDefault();
     const taken = new DataTransfer();
     for (const file of control.multiple ? dropped : dropped.slice(0, 1)) taken.items.add(file);

@@ -1,15 +1,18 @@
 // How one more worker joins: what it is to be, and then what to run, with a token in it.
 
-import { post } from "../lib/api.js";
+import { getAll, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { inContainers, inKubernetes, inShell, inSystemd } from "../lib/join-commands.js";
 import { countdown } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
 import { button, copyButton } from "./buttons.js";
 import { ask } from "./dialogs.js";
 import { field, input, lines, select, textarea } from "./fields.js";
 import { loading } from "./headings.js";
+import { refreshAll } from "./live.js";
 import { problemBox } from "./problems.js";
 
+const LOOK_MS = 2_000;
 const WAYS = [
   ["shell", "A command, to try it"],
   ["systemd", "A service of systemd"],
@@ -35,7 +38,9 @@ const ABOUT = {
  */
 export async function openJoinDialog(isShared) {
   const place = h("div", { class: "join" }, loading());
+  const dialog = new AbortController();
   ask({
+    closed: () => dialog.abort(),
     title: isShared ? "Add a shared worker" : "Add a worker",
     content: place,
     actions: [],
@@ -52,6 +57,7 @@ export async function openJoinDialog(isShared) {
     field({ label: "How it runs", control: choices.way }).element,
     field({ label: "Jobs at once", control: choices.slots }).element,
   );
+  const joined = watchFor(isShared, dialog);
   let show = () => {};
   head.addEventListener("input", () => show());
   const make = async (labels) => {
@@ -59,13 +65,38 @@ export async function openJoinDialog(isShared) {
     const made = await post("/workers/tokens", { body });
     const command = commandStep(made, choices, () => make(labels));
     show = command.show;
-    replace(place, head, labelsStep(labels, make), command.elements);
+    replace(place, head, labelsStep(labels, make), command.elements, joined.element);
   };
   try {
     await make(null);
   } catch (error) {
     replace(place, problemBox(error));
   }
+}
+
+/** A line that says once it is there; it asks for as long as the dialog is open. */
+function watchFor(isShared, { signal }) {
+  const element = h("p", { class: "muted", role: "status" }, "Waiting for it to join…");
+  const endpoint = isShared ? "/server/workers" : "/workers";
+  const known = new Set();
+  let isFirst = true;
+  const look = async () => {
+    try {
+      const workers = await getAll(endpoint, { signal });
+      const fresh = workers.filter(({ id }) => !known.has(id));
+      for (const { id } of workers) known.add(id);
+      if (!isFirst && fresh.length) {
+        replace(element, fresh.map(({ name }) => visible(name)).join(", "), " has joined.");
+        refreshAll();
+      }
+      isFirst = false;
+    } catch {
+      // what cannot be had now is asked for again
+    }
+    if (!signal.aborted) setTimeout(look, LOOK_MS);
+  };
+  look();
+  return { element };
 }
 
 /** What to run, and `show`, which makes that follow what is chosen. */
@@ -88,7 +119,6 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
       button("Make another", { look: "quiet", onclick: makeAnother }),
       copyButton(text, "Copy", "primary"),
     ),
-    h("p", { class: "muted" }, "It shows up in the list as soon as it has joined."),
   ];
   return { elements, show };
 }

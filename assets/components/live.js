@@ -12,6 +12,11 @@ export function onOrgChanged(listener, { signal }) {
   heard.addEventListener("changed", listener, { signal });
 }
 
+/** Load anew what is shown, after something of which the server sends no event. */
+export function refreshAll() {
+  heard.dispatchEvent(new Event("here"));
+}
+
 /**
  * Gives a function that calls `load()`, one call at a time: who calls it while one is under way has
  * it called once more afterwards. What goes wrong is shown in `trouble`, with a way to try again.
@@ -53,6 +58,7 @@ export function keepFresh(load, { trouble, signal, restMs }) {
   const refresh = refresher(load, { trouble, signal, restMs });
   const mark = liveMark();
   refresh();
+  heard.addEventListener("here", refresh, { signal });
   let isFirst = true;
   follow("/events", {
     on: (name) => {

@@ -91,9 +91,11 @@ export class RecordCheck {
 
   async #takeSigned(line) {
     this.#isGap = line.type === "gap";
-    const [kind, names] = this.#isGap ? ["checkpoint gap", GAP] : ["checkpoint", CHECKPOINT];
+    const [kind, names] = this.#isGap
+      ? ["opsicle audit checkpoint gap 1", GAP]
+      : ["opsicle audit checkpoint 1", CHECKPOINT];
     const fields = names.map((name) => line[name]);
-    const content = netstrings(`opsicle audit ${kind} 1`, this.#header.chain, ...fields);
+    const content = netstrings(kind, this.#header.chain, ...fields);
     const expected = this.#number + 1;
     if ((this.#isGap ? line.first : line.number) !== expected)
       fail(`checkpoint ${expected} is missing or out of order`);

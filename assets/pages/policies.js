@@ -1,17 +1,19 @@
 // Approval policies: what there is, each as it was pushed, and pushing.
 
+import { needView } from "../components/approval-need.js";
 import { button } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
+import { field, select } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
-import { keptNotice } from "../components/problems.js";
+import { keptNotice, problemBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
-import { get, post, remove } from "../lib/api.js";
-import { h } from "../lib/dom.js";
+import { get, getAll, post, remove } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { here } from "../lib/router.js";
-import { may } from "../lib/session.js";
+import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -43,10 +45,63 @@ export function mount(root, { title }) {
   const push =
     may("policies.manage") && button("Push a policy…", { look: "primary", onclick: open });
   const below = h("p", { class: "muted" }, ABOUT);
-  root.append(pageHeading(title, { actions: push, below }), list.element);
+  root.append(
+    pageHeading(title, { actions: [maySimulate() && simulateButton(page), push], below }),
+    list.element,
+  );
   const kept = takeDraft("policy", here());
   if (kept !== null) openPush(kept, list, keptNotice());
   return () => page.abort();
+}
+
+function maySimulate() {
+  return may("templates.view") && may("users.view");
+}
+
+/** Who would have to agree if somebody ran a template: as the server would ask, and nothing runs. */
+function simulateButton({ signal }) {
+  const load = () => Promise.all([getAll("/templates", { signal }), getAll("/users", { signal })]);
+  return button("Who would agree…", {
+    onclick: opensWith(load, ([templates, people]) => simulate(templates, people)),
+  });
+}
+
+function simulate(templates, people) {
+  const template = field({
+    label: "If this template were run",
+    control: select(
+      templates.map(({ name }) => [name, visible(name)]),
+      templates[0]?.name,
+    ),
+  });
+  const requester = field({
+    label: "By",
+    control: select(
+      people.map(({ email }) => [email, visible(email)]),
+      whoAmI().user.email,
+    ),
+  });
+  const result = h("div", { role: "status" });
+  const look = async () => {
+    const path = { name: template.control.value };
+    const query = { requester: requester.control.value };
+    const isWanted = () =>
+      path.name === template.control.value && query.requester === requester.control.value;
+    try {
+      const need = await get("/templates/{name}/approval", { path, query });
+      if (isWanted()) replace(result, needView(need) ?? h("p", {}, "Nobody has to agree."));
+    } catch (error) {
+      if (isWanted()) replace(result, problemBox(error));
+    }
+  };
+  for (const each of [template, requester]) each.control.addEventListener("change", look);
+  ask({
+    title: "Who would have to agree?",
+    content: [template.element, requester.element, result],
+    actions: [],
+    back: "Close",
+  });
+  if (templates.length) look();
 }
 
 const COLUMNS = [

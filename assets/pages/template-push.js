@@ -50,6 +50,8 @@ spec:
           - echo "restarting $OPSICLE_VAR_SERVICE"
 `;
 
+const NOTHING = { source: SAMPLE, version: 0 };
+
 export function mount(root, { name, title }) {
   const page = new AbortController();
   const { signal } = page;
@@ -84,6 +86,7 @@ class Writing {
   #name;
   #signal;
   #base = ""; // the text from which it began
+  #version = 0; // of it; 0: there is none yet
   #typed;
   #schema = null;
   #timer = 0;
@@ -155,7 +158,8 @@ class Writing {
     for (const control of controls) control.disabled = true;
     this.#loadSchema();
     try {
-      this.#base = this.#name ? (await getTemplate(this.#name, "", this)).source : SAMPLE;
+      const newest = this.#name ? await getTemplate(this.#name, "", this) : NOTHING;
+      [this.#base, this.#version] = [newest.source, newest.version];
       this.#fill();
     } catch (error) {
       if (!this.#signal.aborted) replace(this.#findings, problemBox(error));
@@ -170,14 +174,15 @@ class Writing {
   /** Begin with what was written before, if anything was. */
   #fill() {
     const kept = takeDraft("template", here());
-    const typed = kept ?? this.#typed.read();
-    this.#editor.fill(typed ?? this.#base);
+    const before = JSON.parse(this.#typed.read() ?? "null");
+    const typed = kept ?? before?.text ?? this.#base;
+    this.#editor.fill(typed);
     this.#check();
     if (kept !== null) replace(this.#notice, keptNotice());
-    else if (typed !== null && typed !== this.#base) replace(this.#notice, this.#typedNotice());
+    else if (typed !== this.#base) replace(this.#notice, this.#typedNotice(before.version));
   }
 
-  #typedNotice() {
+  #typedNotice(version) {
     const giveUp = () => {
       this.#editor.fill(this.#base);
       this.#notice.replaceChildren();
@@ -186,6 +191,8 @@ class Writing {
     return noticeBox(
       "note",
       h("p", {}, "Here is what you had typed, and not pushed."),
+      version !== this.#version &&
+        h("p", {}, `Version ${this.#version} has been pushed since: what it changed is not in it.`),
       button("Give it up", { onclick: giveUp }),
     );
   }
@@ -207,7 +214,8 @@ class Writing {
   #changed() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#check(), PAUSE_MS);
-    if (this.#isChanged) this.#typed.keep(this.text.value);
+    if (this.#isChanged)
+      this.#typed.keep(JSON.stringify({ text: this.text.value, version: this.#version }));
     else this.#typed.forget();
   }
 

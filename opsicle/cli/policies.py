@@ -7,12 +7,13 @@ import click
 from opsicle.cli import versioned
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
-from opsicle.cli.output import Column, emit_list
+from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.domain.policies import Approvers, Condition, Gate, Scope
 from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import policies as endpoints
+from opsicle.wire.endpoints.approvals import PREVIEW
 from opsicle.wire.policy_api import PolicyVersion
 
 _COLUMNS = [
@@ -55,6 +56,26 @@ def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
 def list_(limit: int | None) -> None:
     """List the policies in their newest versions."""
     emit_list(connect().pages(endpoints.LIST_POLICIES), _COLUMNS, limit=limit)
+
+
+@policies.command()
+@click.argument("template")
+@click.option(
+    "--as", "requester", metavar="EMAIL", default="", help="Who would run it; you unless told."
+)
+def simulate(template: str, requester: str) -> None:
+    """Show who would have to agree if somebody ran a template now, and run nothing."""
+    need = connect().call(PREVIEW, template, query={"requester": requester})
+    fields: list[tuple[str, object]] = [
+        ("needs approval", need.is_needed),
+        ("policy", need.policy),
+        ("cannot be given because", need.problem),
+    ]
+    for gate in need.gates:
+        people = ", ".join(person.email for person in gate.people) or "nobody"
+        condition = ", for certain values" if gate.is_conditional else ""
+        fields.append((f"gate {gate.name}", f"{gate.required} of {people}{condition}"))
+    emit(need, fields)
 
 
 @policies.command()

@@ -17,8 +17,12 @@ from collections.abc import Mapping, Sequence
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.process_limits import SHELLS_OWN, process_limits
 
-TERM_ALL = ("/bin/sh", "-c", "kill -TERM -1")
-"""Sends TERM to all in a container but its first process and itself."""
+TERM_ALL = ("/bin/sh", "-c", "kill -TERM 1; kill -TERM -1")
+"""Sends TERM to all in a container but itself, and first of all to its first process.
+
+The engine hands that one its own TERM at a time of its choosing: a phase's shell that ended before
+would take the container with it, and whatever else still had its grace.
+"""
 
 _ENGINES_OWN = "container TERM HOSTNAME"
 """Variables that engines add by themselves."""

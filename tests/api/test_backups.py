@@ -184,8 +184,8 @@ def test_a_key_that_is_replaced_while_the_state_is_copied_makes_no_backup(data: 
         Backup(data, SystemClock(), replace_key).write(io.BytesIO(), KEY, EVERYTHING)
 
 
-def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, tmp_path: Path) -> None:
-    file = tmp_path / "opsicle.age"
+def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, disk_path: Path) -> None:
+    file = disk_path / "opsicle.age"
     file.write_bytes(before := back_up(data))
 
     def write_half() -> None:
@@ -197,7 +197,7 @@ def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, tmp_path: P
         write_half()
 
     assert file.read_bytes() == before
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+    assert [path.name for path in disk_path.iterdir() if path.name.startswith(".")] == []
 
 
 def _fail(error: BaseException) -> None:

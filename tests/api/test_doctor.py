@@ -30,6 +30,12 @@ NOW = SystemClock().now
 
 
 @pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    """Return a folder on a disk: `opsicle doctor` minds one in memory."""
+    return disk_path
+
+
+@pytest.fixture
 def data(prepared_folder: Path, tmp_path: Path) -> Path:
     """Return the folder of a server that was backed up a moment ago."""
     shutil.copytree(prepared_folder, tmp_path / "data")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -23,13 +24,18 @@ from opsicle.domain.errors import (
 from opsicle.kit.clock import SystemClock
 from opsicle.security.age_files import DecryptingReader, EncryptingWriter
 from opsicle.security.age_keys import Passphrase
+from opsicle.server.backups import backup as backing_up
 from opsicle.server.backups import restore as restoring
 from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
 from opsicle.server.backups.restore import RestoreOptions
 from opsicle.server.data_folder import RESTORING, DataFolder
+from opsicle.server.store import migrations
 from tests.api.backing_up import KEY, back_up, keep, refused, restore
 from tests.api.running_server import ApiServer
 from tests.product import CHECKOUT
+from tests.support import require
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -75,6 +81,48 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(content: bytes, to: Path) -
 
     with pytest.raises(InvalidInput, match="not empty"):
         restore(content, to)
+
+
+def test_what_root_restores_and_backs_up_belongs_to_whom_the_folder_does(
+    api_server: ApiServer, to: Path
+) -> None:
+    require(os.geteuid() == 0, "root")
+    keep(api_server, b"abc")
+    backup = back_up(api_server.folder.path)
+    to.mkdir(mode=0o700)
+    os.chown(to, NOBODY, NOBODY)
+
+    restored = restore(backup, to)
+    back_up(to)
+
+    assert restored.artifacts == 1
+    found = [to, *to.rglob("*")]
+    assert any("artifacts" in path.parts for path in found)
+    assert {path.stat().st_uid for path in found} == {NOBODY}
+    assert {path.stat().st_mode & 0o077 for path in found} == {0}
+
+
+def test_a_backup_of_an_older_program_is_brought_to_the_schema_of_this_one(
+    prepared_folder: Path, tmp_path: Path, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, older = tmp_path / "data", tmp_path / "older"
+    shutil.copytree(prepared_folder, data)
+    older.mkdir()
+    known = migrations.migrations(migrations.STATE_MIGRATIONS)
+    for step in known[:-3]:
+        (older / step.name).write_text(step.sql)
+    (data / STATE).unlink()
+    migrations.migrate(data / STATE, older)
+
+    with pytest.raises(Conflict, match="has schema"):
+        back_up(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(backing_up, "newest_schema", lambda: len(known) - 3)
+        backup = back_up(data)
+    restore(backup, to)
+
+    with closing(apsw.Connection(str(to / STATE))) as db:
+        assert db.pragma("user_version") == len(known)
 
 
 def test_two_restores_into_one_folder_do_not_mix(

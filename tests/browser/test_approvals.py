@@ -96,6 +96,26 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     expect(page).to_have_title(re.compile("^Approvals"))
 
 
+@pytest.mark.usefixtures("careful")
+def test_one_asks_who_would_have_to_agree_and_nothing_runs(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.person("dana-would-ask@example.com", "member")
+    before = installation.admin.json("automations", "list")
+    page = open_page("/policies")
+    page.get_by_role("button", name="Who would agree…").click()
+    dialog = page.get_by_role("dialog")
+
+    dialog.get_by_label("If this template were run").select_option("careful")
+    dialog.get_by_label("By").select_option("dana-would-ask@example.com")
+
+    expect(dialog.get_by_text(re.compile(r"^anyone: .*alice@example\.com"))).to_be_visible()
+    assert is_accessible(page, "dialog")
+    dialog.get_by_label("If this template were run").select_option("greet")
+    expect(dialog.get_by_text("Nobody has to agree.")).to_be_visible()
+    assert installation.admin.json("automations", "list") == before
+
+
 TWO_GATES = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: two-gates}

@@ -51,7 +51,9 @@ def test_a_tree_of_calls_is_shown_from_its_approval_to_what_follows_its_end(
     tree = page.get_by_role("list", name="Called templates").first
     expect(tree.get_by_role("link")).to_have_count(3)
     expect(page.get_by_text("onSuccess: not-there could not start")).to_be_visible()
-    expect(page.get_by_text("it ended otherwise")).to_have_count(1)
+    page.get_by_role("tab", name="Trail").click()
+    expect(page.get_by_text("it ended otherwise")).to_be_visible()
+    page.get_by_role("tab", name="Log").click()
     assert has_no_horizontal_scroll(page)
     tree.get_by_role("link", name="called", exact=True).click()
     expect(page.get_by_role("link", name="called by calling")).to_be_visible()

@@ -137,8 +137,8 @@ spec:
     wait_until(lambda: page.title() and held, what="the first comparison")
 
     page.get_by_label("Compare from").select_option("1")
-    expect(page.locator(".diff-line.is-removed")).to_contain_text("echo first")
+    expect(page.locator(".diff-side.is-removed")).to_contain_text("echo first")
     with page.expect_response("**/diff?from=2*"):
         release(page, held)
 
-    expect(page.locator(".diff-line.is-removed")).to_contain_text("echo first")
+    expect(page.locator(".diff-side.is-removed")).to_contain_text("echo first")

@@ -13,7 +13,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import choose, has_no_horizontal_scroll, log_in
 from tests.e2e.clocks import SetClock
-from tests.product import PASSWORD, Installation, Server
+from tests.product import PASSWORD, Installation
 
 PAGES = {
     entry.path: entry.title
@@ -23,6 +23,7 @@ PAGES = {
     "/templates/greet": "Greet somebody",
     "/templates/greet?view=source": "Greet somebody",
     "/templates/greet?view=versions": "Greet somebody",
+    "/templates/greet?view=history": "Greet somebody",
     "/templates/greet/run": "Run Greet somebody",
     "/templates/greet/push": "New version of greet",
     "/approvals?whose=all": "Approvals",
@@ -304,39 +305,6 @@ def test_an_api_token_is_shown_once(open_page: OpenPage) -> None:
         "execute templates/greetview automations"
     )
     expect(page.locator(".command-line")).to_have_count(0)
-
-
-def test_a_new_server_is_set_up_in_the_browser_and_says_what_to_do_next(
-    open_page: OpenPage, tmp_path: Path
-) -> None:
-    server = Server(tmp_path / "new").start()
-    try:
-        token = (tmp_path / "new/data/setup-token").read_text().strip()
-        page = open_page("/", is_known=False, url=server.url)
-        expect(page.get_by_role("heading", name="Set up this server")).to_be_visible()
-        page.goto(f"/setup#token={token}")  # as the server has printed it
-        expect(page.get_by_label("Setup token")).to_have_value(token)
-        assert token not in page.url
-        page.get_by_label("Code of your org").fill("fresh")
-        page.get_by_label("Your e-mail").fill("dan@example.com")
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.get_by_label("Password again").fill(PASSWORD)
-        page.get_by_role("button", name="Create the org").click()
-        steps = page.locator(".first-step")
-        expect(steps).to_have_count(5)
-        expect(page.locator(".first-step.is-done")).to_have_count(0)
-        steps.first.get_by_role("button", name="Show the command…").click()
-        expect(page.get_by_role("dialog").locator(".command-line")).to_contain_text("--join-file -")
-        page.keyboard.press("Escape")
-        page.get_by_role("link", name="Templates", exact=True).click()
-        expect(page.get_by_role("heading", name="No templates yet")).to_be_visible()
-        page.get_by_role("link", name="Automations", exact=True).click()
-        expect(page.get_by_role("heading", name="Nothing has run yet")).to_be_visible()
-        page.get_by_role("link", name="Workers").click()
-        expect(page.get_by_role("heading", name="No workers yet")).to_be_visible()
-        page.close()
-    finally:
-        server.process.kill()
 
 
 def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) -> None:

@@ -15,6 +15,8 @@ from tests.product import Place
 from tests.support import require, wait_until
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+PARENTS = ("/tmp/", "/dev/shm/")
+"""Below what pytest makes its own folders."""
 POSTGRES_USER = "postgres"
 
 
@@ -175,5 +177,5 @@ class Postgres:
 def _open_up(folder: Path) -> None:
     """Let another account walk to `folder`: pytest's own folders are for their owner alone."""
     for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
+        if parent.stat().st_uid == os.geteuid() and str(parent).startswith(PARENTS):
             parent.chmod(parent.stat().st_mode | 0o111)

@@ -13,6 +13,12 @@ from tests.support import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 
+@pytest.fixture
+def tmp_path(disk_path: Path) -> Path:
+    """Return a folder on a disk: `opsicle doctor` minds one in memory."""
+    return disk_path
+
+
 def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(
     site: Site, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from tests.support import SCALE, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-AUTOMATIONS = max(20, round(40 * SCALE))
+AUTOMATIONS = max(10, round(16 * SCALE))
 GUIDE = (CHECKOUT / "docs/operations/standby.md").read_text()
 
 

@@ -38,6 +38,19 @@ def test_it_starts_without_a_home_to_write_to(
     assert result.stdout.startswith("opsicle ")
 
 
+def test_it_loads_nothing_that_is_installed_beside_python(
+    start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
+    beside = tmp_path / "site-packages"
+    beside.mkdir()
+    (beside / "typing_extensions.py").write_text("raise SystemExit('loaded what is foreign')")
+    environment["PYTHONPATH"] = str(beside)
+
+    result = start("server", "--help")  # msgspec takes typing_extensions where there is one
+
+    assert result.returncode == 0, result.stderr
+
+
 def test_it_unpacks_under_home_where_nobody_else_can_read(
     start: Start, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -278,10 +278,15 @@ def test_a_looser_policy_does_not_shorten_what_was_asked(team: Team, asked: Auto
 def test_an_approver_sees_what_will_run_and_what_is_new_about_it(team: Team) -> None:
     team.policy()
     worker = team.core.worker(team.org_id, "w", slots=9)
+    team.core.worker(team.org_id, "dead").poll()
+    team.core.clock.advance(300)
 
     first = team.ask(target="a", password="hunter2-hunter2")
 
     shown = team.show("bob", first)
+    assert [text.partition(" since ")[0] for text in shown.workers] == [
+        "dead, which has not been heard of"
+    ]
     assert shown.values == {"target": "a", "password": "••••"}
     assert shown.phases[0].commands == ("echo hi",)
     assert (shown.compared, shown.may_decide, shown.is_intact) == (None, True, True)

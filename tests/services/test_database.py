@@ -5,7 +5,9 @@ Durable when answered, each unit alone, a clear end when the disk fails.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+from threading import get_native_id
 
 import apsw
 import gevent
@@ -76,6 +78,59 @@ def test_a_unit_that_fails_undoes_only_itself(database: Database) -> None:
     gevent.joinall([*good, bad])
     assert isinstance(bad.exception, ValueError)
     assert numbers(database.path) == [0, 1, 2]
+
+
+def test_only_commits_of_nothing_are_made_on_the_event_loop(
+    tmp_path: Path, fatal: list[BaseException]
+) -> None:
+    path = tmp_path / "shrinking.db"
+    made = apsw.Connection(str(path))
+    made.execute("PRAGMA auto_vacuum = INCREMENTAL; CREATE TABLE t (n INTEGER, filling BLOB)")
+    made.execute("WITH RECURSIVE c (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM c LIMIT 600)"
+                 " INSERT INTO t SELECT n, zeroblob(4000) FROM c")  # fmt: skip
+    made.execute("DELETE FROM t WHERE n > 10")
+    made.close()
+    database = Database(path, on_fatal=fatal.append)
+    committed_in: list[int] = []
+    database.write(
+        lambda db: db.set_commit_hook(lambda: bool(committed_in.append(get_native_id())))
+    )
+    committed_in.clear()
+
+    database.write(lambda db: db.execute("SELECT n FROM t").fetchall())
+    assert set(committed_in) <= {get_native_id()}
+    committed_in.clear()
+
+    database.write(lambda db: db.execute("UPDATE t SET n = 0 WHERE n = 1").fetchall())
+    database.release_free_space()
+    assert len(committed_in) > 2
+    assert get_native_id() not in committed_in[:-1], "the last one folds in, and changes nothing"
+    database.close()
+
+
+def test_a_large_unit_leaves_nothing_in_temporary_files(database: Database) -> None:
+    database.write(lambda db: db.execute("CREATE TABLE large (n, filling)").fetchall())
+    for n in range(100):
+        database.write(
+            lambda db, n=n: db.execute("INSERT INTO large VALUES (?, zeroblob(3000))", (n,)).get
+        )
+
+    before = open_files()
+
+    def work(db: apsw.Connection) -> set[str]:
+        db.execute("UPDATE large SET n = n + 1")
+        return open_files() - before
+
+    assert database.write(work) == set()
+
+
+def open_files() -> set[str]:
+    """Return what this process has open."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the descriptor of the listing itself
+            found.add(str(link.readlink()))
+    return found
 
 
 def test_a_reader_sees_one_snapshot_and_may_not_write(database: Database) -> None:

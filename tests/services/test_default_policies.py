@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import Core
 from tests.services.document_pushes import ADMINS, EVERYTHING, OWN, default, push
+from tests.services.targeting import with_rules
 from tests.services.team import MANAGER, Team
 
 
@@ -84,6 +85,24 @@ SCOPES = {
     "people by another role": ("{requesters: {roles: [member]}}", "", "{}", False),
     "people by address": ("{requesters: {users: [Alice@example.com]}}", "", "{}", True),
 }
+
+
+def test_who_would_have_to_agree_is_said_for_somebody_else_to_who_may_see_people(
+    team: Team,
+) -> None:
+    default(team, "{requesters: {users: [alice@example.com]}}")
+    push(team)
+    need, bob = team.core.approvals.need, team.people["bob"]
+
+    of_alice = need(bob, "job", None, "alice@example.com")
+
+    assert [gate.name for gate in of_alice.gates] == ["boss"]
+    assert not need(bob, "job").is_needed
+    assert not need(bob, "job", None, bob.email).is_needed
+    with pytest.raises(NotFound):
+        need(bob, "job", None, "nobody@example.com")
+    with pytest.raises(NotAllowed):
+        need(with_rules(bob, "allow view templates"), "job", None, "alice@example.com")
 
 
 @pytest.mark.parametrize(("scopes", "more", "labels", "is_asked"), SCOPES.values(), ids=SCOPES)

@@ -100,9 +100,10 @@ def test_a_piece_of_log_makes_no_follower_read_the_automation(
 
     with reads(core) as read:
         say(worker, work, 8, b"more")
-        texts = [text_of(each.take()) for each in followers]
+        told = [each.take() for each in followers]
 
-    assert texts == [b"more"] * FOLLOWERS
+    assert [text_of(events) for events in told] == [b"more"] * FOLLOWERS
+    assert len({id(event.piece) for [event] in told}) == 1, "read and unpacked once for all"
     assert read == said, "what the worker's request takes, and nothing for those who follow"
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+import gevent
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -16,6 +17,7 @@ from opsicle.domain.patterns import BadPattern, SearchPattern
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
+from opsicle.server.dispatch.log_ranges import LineRange
 from opsicle.server.logs import search
 from opsicle.server.logs.org_search import LogsFilter
 from opsicle.server.logs.search import (
@@ -278,6 +280,25 @@ def test_an_org_has_two_searches_at_once_and_one_whose_client_is_gone_ends(
     gone = budget()
     gone.cancel()
     assert service.search(alice, sought("needle"), LogsFilter(), "", gone).items == []
+
+
+def test_searches_take_turns_and_keep_nobody_from_the_lines_of_a_page(
+    core: Core, alice: Actor
+) -> None:
+    run = printed(core, alice, b"needle\n")
+    service = core.services.logs
+    wanted = budget(seconds=5)
+    until = wanted.until
+    with service._turns.slot("globex"), service._turns.slot("globex"):
+        search = gevent.spawn(service.find, alice, run, sought("needle"), "", wanted)
+        gevent.idle()
+        assert list(service._turns._waiting) == [alice.org_id]
+
+        assert len(service.lines(alice, run, LineRange()).lines) == 1
+
+        assert not search.ready()
+    assert search.get(timeout=60).matches == 1
+    assert wanted.until > until  # the time that it may take counts from its turn
 
 
 def test_what_is_missing_from_the_server_is_said(core: Core, alice: Actor) -> None:

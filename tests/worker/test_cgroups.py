@@ -12,6 +12,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +50,19 @@ in_a_cgroup_of user.service nobody $user $jobs/user.service > {tmp}/user 2>{tmp}
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def tmp() -> Iterator[Path]:
+    """Return a folder that is no part of /dev, of which that kernel has its own."""
+    with tempfile.TemporaryDirectory(prefix="opsicle-uml-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="module")
+def told(tmp: Path) -> dict[str, Any]:
     """Return what became of jobs, by how they ran: as root, as another user, as a worker's own."""
     require(shutil.which(KERNEL) is not None, f"{KERNEL}, a kernel as a process")
     require(os.geteuid() == 0, "root, as whom that kernel sees this machine's files")
-    tmp = tmp_path_factory.mktemp("uml")
     (tmp / "work").mkdir()
-    for folder in [tmp, *tmp.parents][:3]:
-        folder.chmod(folder.stat().st_mode | 0o011)
+    tmp.chmod(0o711)
     init = tmp / "init"
     init.write_text(INIT.format(tmp=tmp, root=shlex.quote(str(ROOT)), python=sys.executable))
     init.chmod(0o755)

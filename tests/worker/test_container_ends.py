@@ -12,11 +12,16 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull, ResourceLimits, Retries
 from opsicle.worker import engine_calls, process
 from opsicle.worker.child_ids import children_of_main_thread
+from opsicle.worker.container_script import TERM_ALL
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from tests.podman import Podman
 from tests.support import wait_until
 from tests.worker.container_phases import in_container
 from tests.worker.job_runs import Machine, in_background, phase
+
+OUTLIVES_ITS_SHELL = (
+    "(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"
+)
 
 
 @pytest.mark.parametrize(
@@ -100,15 +105,22 @@ def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(
 
 
 def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> None:
-    thread, _ = in_background(
-        host,
-        in_container(
-            "(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"
-        ),
-        grace_seconds=30,
-    )
+    thread, _ = in_background(host, in_container(OUTLIVES_ITS_SHELL), grace_seconds=30)
     wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
     host.cancellation.cancel()
+    thread.join(60)
+
+    assert host.log.stdout == b"begun\ntidied\n"
+
+
+def test_what_outlives_its_shell_has_its_grace_however_late_the_engine_hands_its_own_term_on(
+    host: Machine, podman: Podman
+) -> None:
+    thread, _ = in_background(host, in_container(OUTLIVES_ITS_SHELL))
+    wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
+    [name] = podman.containers()
+
+    assert engine_calls.call("podman", "exec", name, *TERM_ALL).exit_code in {0, 143}
     thread.join(60)
 
     assert host.log.stdout == b"begun\ntidied\n"

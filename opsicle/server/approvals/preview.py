@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from opsicle.domain.access import Action
 from opsicle.domain.approvers import deciders, gates_problem
-from opsicle.domain.errors import Conflict
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
@@ -12,36 +13,38 @@ from opsicle.server.approvals.approvers import ApproverDirectory, requester_of
 from opsicle.server.approvals.called import with_newest_called
 from opsicle.server.approvals.views import person
 from opsicle.server.policies.in_force import in_force
-from opsicle.server.store import audit
+from opsicle.server.store import audit, memberships
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.targets.selection import targets_chosen
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
-def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
-    """Return who would have to agree if this person ran the template now.
+def need_of(db: Connection, actor: Actor, version: VersionRow, requester: str = "") -> ApprovalNeed:
+    """Return who would have to agree if this person, or the `requester`, ran the template now.
 
     Gates with conditions are shown as such. What is asked for what it calls is among it.
 
-    Raises NotFound for a template that they may not see.
+    Raises NotFound for a template that the actor may not see, and for a requester, by id or e-mail,
+    who does not belong to the org; NotAllowed for one whom the actor may not see.
     """
+    user_id = _requester_id(db, actor, requester) if requester else actor.user_id
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
         raise document_not_found(DocumentKind.TEMPLATE, template.name)
 
     try:
         machines = targets_chosen(db, actor.org_id, template)
-        own = in_force(db, actor.org_id, template, actor.user_id, machines)
-        found = with_newest_called(db, actor.org_id, actor.user_id, template, own)
+        own = in_force(db, actor.org_id, template, user_id, machines)
+        found = with_newest_called(db, actor.org_id, user_id, template, own)
     except Conflict as error:
         return ApprovalNeed(is_needed=True, problem=error.message)
     if found is None:
         return ApprovalNeed(is_needed=False)
 
     policy = found.policy
-    requester = requester_of(db, actor.org_id, actor.user_id, audit.last_seq(db, actor.org_id))
-    people = ApproverDirectory(db, actor.org_id).people(policy, template, requester)
+    asking = requester_of(db, actor.org_id, user_id, audit.last_seq(db, actor.org_id))
+    people = ApproverDirectory(db, actor.org_id).people(policy, template, asking)
 
     always = [gate for gate in policy.gates if not gate.when]
 
@@ -56,9 +59,18 @@ def need_of(db: Connection, actor: Actor, version: VersionRow) -> ApprovalNeed:
                 required=gate.required,
                 require_mfa=gate.require_mfa,
                 is_conditional=bool(gate.when),
-                people=[person(member) for member in deciders(gate, people.values(), requester, 0)],
+                people=[person(member) for member in deciders(gate, people.values(), asking, 0)],
             )
             for gate in policy.gates
         ],
-        problem=gates_problem(always, people.values(), requester),
+        problem=gates_problem(always, people.values(), asking),
     )
+
+
+def _requester_id(db: Connection, actor: Actor, requester: str) -> str:
+    actor.require(Action.USERS_VIEW)
+    member = required(
+        memberships.find(db, actor.org_id, requester),
+        NotFound(f"nobody in the org is {requester}", hint="`opsicle users list` shows them."),
+    )
+    return member.user_id

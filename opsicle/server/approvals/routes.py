@@ -52,9 +52,13 @@ def list_approvals(approvals: Approvals, request: Request) -> Reply:
 
 
 def preview(approvals: Approvals, request: Request, name: str) -> Reply:
-    """Say before a template is run who would have to agree. `version` is the newest unless told."""
+    """Say before a template is run who would have to agree.
+
+    `version` is the newest unless told, `requester` whoever asks.
+    """
     version = request.query_int("version", 0)
-    return Reply(200, approvals.need(request.actor, name, version or None))
+    requester = request.query("requester")
+    return Reply(200, approvals.need(request.actor, name, version or None, requester))
 
 
 def approve(approvals: Approvals, request: Request, approval_id: str) -> Reply:

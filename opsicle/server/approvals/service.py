@@ -170,17 +170,20 @@ class Approvals:
 
         return self._database.read(query)
 
-    def need(self, actor: Actor, template: str, version: int | None = None) -> ApprovalNeed:
-        """Return what it would ask of others if the caller ran this template now.
+    def need(
+        self, actor: Actor, template: str, version: int | None = None, requester: str = ""
+    ) -> ApprovalNeed:
+        """Return what it would ask of others if the caller, or somebody else, ran this now.
 
-        Raises NotFound.
+        Raises NotFound, NotAllowed.
         """
         actor.require(Action.TEMPLATES_VIEW)
-        return self._database.read(
-            lambda db: need_of(
-                db, actor, get_document(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
-            )
-        )
+
+        def query(db: Connection) -> ApprovalNeed:
+            row = get_document(db, DocumentKind.TEMPLATE, actor.org_id, template, version)
+            return need_of(db, actor, row, requester)
+
+        return self._database.read(query)
 
     def decide(
         self, actor: Actor, approval_id: str, verdict: Verdict, request: DecisionRequest

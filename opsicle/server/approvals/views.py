@@ -189,12 +189,14 @@ def _decision(row: DecisionRow) -> Decision:
 
 
 def _workers(requirements: str, candidates: Sequence[Candidate]) -> list[str]:
-    """Return the workers that fit, be they busy just now; one that is not there says so."""
+    """Return the workers that fit, be they busy just now.
+
+    Where none of them is there, those that are not, each with the reason.
+    """
     asked = stored_requirements(requirements)
     able = [one for one in candidates if fits(asked, one) and is_meant(asked, one)]
-    return sorted(
-        one.name if one.is_connected else f"{one.name}, which {absence(one)}" for one in able
-    )
+    here = sorted(one.name for one in able if one.is_connected)
+    return here or sorted(f"{one.name}, which {absence(one)}" for one in able)
 
 
 def _compared(db: Connection, case: Case) -> Comparison | None:

@@ -19,6 +19,7 @@ from opsicle.domain.automations import WAITS_FOR_WORKER, is_final
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
+from opsicle.server.automations.shared_pieces import SharedPiece, SharedPieces
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
 from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, log_topic, org_topic
@@ -56,9 +57,13 @@ class AutomationChanged:
 class NewOutput:
     """The next piece of the newest job's log; `start` where that is not its beginning."""
 
-    job_id: str
-    chunks: list[Chunk]
+    piece: SharedPiece
     start: TailStart = FROM_BEGINNING
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """Its bytes."""
+        return self.piece.chunks
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,7 @@ class LiveStreams:
     ) -> None:
         self._automations = automations
         self._job_logs = job_logs
+        self._pieces = SharedPieces(job_logs)
         self._pubsub = pubsub
         self._clock = clock
 
@@ -170,9 +176,9 @@ class LiveStreams:
     def _output_of(
         self, job_id: str, position: Position, start: TailStart = FROM_BEGINNING
     ) -> Iterator[Event]:
-        for chunks in self._job_logs.read(job_id, position.offset):
-            position.offset = chunks[-1][0] + len(chunks[-1][4])
-            yield NewOutput(job_id, chunks, start)
+        for piece in self._pieces.read(job_id, position.offset):
+            position.offset = piece.end
+            yield NewOutput(piece, start)
             start = FROM_BEGINNING
 
     def org(self, actor: Actor) -> Iterator[Event]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import AutomationState
@@ -19,10 +19,11 @@ from opsicle.server.automations.log_queries import asks_for_lines, line_range
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
+from opsicle.server.automations.shared_pieces import SharedPiece
 from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.log_ranges import MAX_LINES, LinePage
+from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, MAX_LINES, LinePage, TailStart
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
@@ -31,7 +32,7 @@ from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import targets as target_endpoints
 from opsicle.wire.endpoints import workers as worker_endpoints
-from opsicle.wire.log_api import LogChannel, LogChunk, LogEvent
+from opsicle.wire.log_api import LogChannel, LogEvent
 from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import Chunk
@@ -169,15 +170,8 @@ def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
         case live_streams.AutomationChanged(automation):
             return ServerSentEvent("automation", automation)
-        case live_streams.NewOutput(job_id, chunks, start):
-            end = chunks[-1][0] + len(chunks[-1][4])
-            shown = LogEvent(
-                job_id,
-                [_chunk(chunk) for chunk in chunks],
-                start.lines_before,
-                [LogChannel(line.phase, line.stream) for line in start.open_lines],
-            )
-            return ServerSentEvent("log", shown, id=f"{job_id}:{end}")
+        case live_streams.NewOutput(piece, start):
+            return ServerSentEvent("log", _shown(piece, start), id=f"{piece.job_id}:{piece.end}")
         case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
         case live_streams.AutomationEnded():
@@ -186,15 +180,13 @@ def _event(event: live_streams.Event) -> ServerSentEvent:
             return ServerSentEvent("")
 
 
-def _chunk(chunk: Chunk) -> LogChunk:
-    offset, phase, stream, at_ms, data = chunk
-    return LogChunk(
-        offset,
-        phase,
-        stream,
-        datetime.fromtimestamp(at_ms / 1000, UTC),
-        base64.b64encode(data).decode(),
-    )
+def _shown(piece: SharedPiece, start: TailStart) -> LogEvent | msgspec.Raw:
+    if start is FROM_BEGINNING:
+        return piece.encoded
+    event = piece.shown
+    event.lines_before = start.lines_before
+    event.open_lines = [LogChannel(line.phase, line.stream) for line in start.open_lines]
+    return event
 
 
 def _lines(pages: Iterator[LinePage]) -> Iterator[bytes]:

@@ -49,6 +49,7 @@ from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import inspect, open_untouched
 from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.migrations import newest_schema
 from opsicle.version import __version__
 
 WORKPLACE = ".backing-up"
@@ -224,6 +225,11 @@ def _head(
     db: Connection, state: Path, keys: dict[str, bytes], parts: BackupParts, began_at: datetime
 ) -> BackupHead:
     found, authority = inspect(db, state), keys["authority.pem"].decode("ascii")
+    if found.schema != newest_schema():
+        raise Conflict(
+            f"{state.name} has schema {found.schema}, and this program {newest_schema()}",
+            hint="Back it up with the program that runs on it; a newer one can restore that.",
+        )
     return BackupHead(
         version=__version__,
         created_at=began_at,

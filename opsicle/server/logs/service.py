@@ -6,6 +6,10 @@ else there is nothing in it. Secrets were masked before the log came here, so no
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from opsicle.domain.access import Action
 from opsicle.domain.automations import JOB_OUTCOMES
 from opsicle.domain.errors import InvalidInput
@@ -23,7 +27,7 @@ from opsicle.server.logs.search import (
     SearchResult,
 )
 from opsicle.server.logs.views import found_lines, found_matches
-from opsicle.server.org_limits import ConcurrencyLimit
+from opsicle.server.org_limits import ConcurrencyLimit, FairSemaphore
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
@@ -34,6 +38,10 @@ SEARCH_SECONDS = 2.0
 
 SEARCHES_PER_ORG = 2
 """At once, so that one org leaves room for others, and the machine for jobs."""
+
+SEARCHES_AT_ONCE = 2
+"""Of all orgs, who take turns: one thread fewer than read logs, so that a search that takes seconds
+keeps nobody from the lines of a page."""
 
 
 class Logs:
@@ -51,6 +59,7 @@ class Logs:
         self._job_logs = job_logs
         self._automations = automations
         self._under_way = ConcurrencyLimit("log searches", SEARCHES_PER_ORG)
+        self._turns = FairSemaphore("log searches", SEARCHES_AT_ONCE, SEARCHES_PER_ORG)
 
     def lines(
         self, actor: Actor, automation_id: str, wanted: LineRange, *, of_plan: bool = False
@@ -94,7 +103,7 @@ class Logs:
             )
 
         searched = SearchResult()
-        with self._under_way.slot(actor.org_id):
+        with self._turn(actor.org_id, budget):
             self._job_logs.index.complete(job.id, lambda: not budget.is_spent)
             stopped = self._log_database.read_long(
                 lambda db: LogSearch(db, job.id, query, searched, counts_on=True).run(
@@ -121,8 +130,16 @@ class Logs:
         actor.require(Action.AUTOMATIONS_VIEW)
         named = AutomationFilter(template=wanted.template)
         self._database.read(lambda db: require_known(db, actor, named))
-        with self._under_way.slot(actor.org_id):
+        with self._turn(actor.org_id, budget):
             search = OrgSearch(
                 self._database, self._log_database, self._job_logs.index, actor, query, wanted
             )
             return search.run(LogCursor.parse(cursor) if cursor else None, budget)
+
+    @contextmanager
+    def _turn(self, org_id: str, budget: SearchBudget) -> Iterator[None]:
+        """Wait for a turn, from which the budget's time counts. Raises TooManyRequests."""
+        asked_at = time.monotonic()
+        with self._under_way.slot(org_id), self._turns.slot(org_id):
+            budget.until += time.monotonic() - asked_at
+            yield

@@ -13,7 +13,10 @@ LIST_APPROVALS = Endpoint(
     query=PAGE | {"whose": str, "state": str},
 )
 PREVIEW = Endpoint(
-    "GET", "/api/v1/templates/<name>/approval", reply=ApprovalNeed, query={"version": int}
+    "GET",
+    "/api/v1/templates/<name>/approval",
+    reply=ApprovalNeed,
+    query={"version": int, "requester": str},
 )
 SHOW = Endpoint(
     "GET",
