@@ -11,6 +11,8 @@ const DID = {
   disable_totp: "switched off the authenticator app of",
   end_sessions: "ended all sessions of",
   enrol: "enrolled as",
+  enrol_again: "asked again for its enrolment as",
+  leave: "left, done, as",
   enrol_totp: "set up an authenticator app for",
   escalate: "escalated",
   give_up: "gave up",

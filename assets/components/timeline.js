@@ -62,11 +62,16 @@ function spansOf({
   plan,
   phases,
 }) {
-  const asked = queued && Date.parse(queued) - Date.parse(created) > 50;
+  const planned = plan.map((phase) => phase.finished_at).findLast(Boolean) ?? null;
+  const planBegun = plan[0]?.started_at ?? null;
+  const asked = planned ?? created;
+  const isAsked = plan.length ? planned : !queued || Date.parse(queued) - Date.parse(created) > 50;
   return [
-    (asked || !queued) && wait("Waited for approval", created, queued ?? finished),
+    plan.length > 0 && wait("Waited for a worker", created, planBegun ?? finished),
+    ...plan.flatMap(phaseSpans),
+    isAsked && wait("Waited for approval", asked, queued ?? finished),
     queued && wait("Waited for a worker", queued, started ?? finished),
-    ...[...plan, ...phases].flatMap(phaseSpans),
+    ...phases.flatMap(phaseSpans),
   ].filter(Boolean);
 }
 
@@ -81,7 +86,9 @@ function phaseSpans({
   finished_at: to,
   failed_tries: tries,
   commands,
+  message,
 }) {
+  if (message) return [wait(`${visible(name)}: waited for people`, from, to)];
   const failed = tries.map((each, i) => ({
     title: `attempt ${i + 1}`,
     state: "failed",

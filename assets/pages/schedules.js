@@ -7,6 +7,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
+import { weekAhead } from "../components/week.js";
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -40,7 +41,13 @@ export function mount(root, { title }) {
   const open = () => openPush(SAMPLE, list);
   const push =
     may("schedules.manage") && button("Push a schedule…", { look: "primary", onclick: open });
-  root.append(pageHeading(title, { actions: push }), list.element);
+  const week = weekAhead(page);
+  const { reload } = list;
+  list.reload = () => (week.refresh(), reload());
+  root.append(
+    pageHeading(title, { actions: push }),
+    h("div", { class: "sections" }, list.element, week.element),
+  );
   const kept = takeDraft("schedule", here());
   if (kept !== null) openPush(kept, list, keptNotice());
   return () => page.abort();

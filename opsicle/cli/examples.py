@@ -29,6 +29,8 @@ EXAMPLES = {
         "--label site=ams --slots 4"
     ),
     "workers token": "opsicle workers token --label site=ams",
+    "workers tokens": "opsicle workers tokens",
+    "workers revoke-token": "opsicle workers revoke-token 5f0c2a91d3b7e846",
     "workers list": "opsicle workers list",
     "workers show": "opsicle workers show ams-1",
     "workers jobs": "opsicle workers jobs ams-1",

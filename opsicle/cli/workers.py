@@ -45,15 +45,22 @@ def workers() -> None:
 @workers.command()
 @click.option(
     "--ttl",
-    type=click.IntRange(60, 86_400),
+    type=click.IntRange(60, 90 * 86_400),
     default=_DEFAULT_TTL_SECONDS,
     metavar="SECONDS",
-    help="How long it may be used, 60 to 86400; 900 unless told.",
+    help="How long it may be used, 60 to 86400 (with --uses 7776000); 900 unless told.",
 )
 @click.option(
     "--shared",
     is_flag=True,
     help="For a worker that serves every org that lets it; for server operators.",
+)
+@click.option(
+    "--uses",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    metavar="N",
+    help="How many workers may enrol with it, 1 unless told; more need --label or --no-labels.",
 )
 @labels_option
 @click.option(
@@ -61,18 +68,51 @@ def workers() -> None:
 )
 @totp_option
 def token(
-    ttl: int, shared: bool, label: tuple[str, ...], no_labels: bool, totp: str | None
+    ttl: int, shared: bool, uses: int, label: tuple[str, ...], no_labels: bool, totp: str | None
 ) -> None:
-    """Make a join token, with which one worker can enrol once.
+    """Make a join token, with which one worker can enrol once, or --uses many.
 
     With --label (or --no-labels) the worker is granted just these labels. Without, it is granted
     those with which it enrols: then whoever has the token decides which templates it gets.
     """
     labels = _granted(label, no_labels) if label or no_labels else None
-    request = CreateJoinTokenRequest(ttl_seconds=ttl, is_shared=shared, labels=labels)
+    if uses > 1 and labels is None:
+        raise click.UsageError(
+            "a token for many workers says which labels they get: --label or --no-labels"
+        )
+    request = CreateJoinTokenRequest(ttl_seconds=ttl, is_shared=shared, labels=labels, uses=uses)
     new = with_proof(totp, lambda api: api.call(endpoints.CREATE_JOIN_TOKEN, body=request))
     command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
+
+
+_TOKEN_COLUMNS = [
+    Column("id", lambda token: token.id),
+    Column("used", lambda token: f"{token.uses} of {token.max_uses}"),
+    Column("labels", lambda token: "the worker's own" if token.labels is None else token.labels),
+    Column("made by", lambda token: token.created_by),
+    Column("created", lambda token: token.created_at),
+    Column("expires", lambda token: token.expires_at),
+]
+
+
+@workers.command("tokens")
+@shared_option
+@limit
+def list_tokens(shared: bool, limit: int | None) -> None:
+    """List the join tokens that can still be used."""
+    endpoint = endpoints.LIST_SHARED_JOIN_TOKENS if shared else endpoints.LIST_JOIN_TOKENS
+    emit_list(connect().pages(endpoint), _TOKEN_COLUMNS, limit=limit)
+
+
+@workers.command("revoke-token")
+@click.argument("token")
+@shared_option
+def revoke_token(token: str, shared: bool) -> None:
+    """Let nobody enrol any more by a join token, by its id; workers that have enrolled stay."""
+    shared_or_not = (endpoints.REVOKE_JOIN_TOKEN, endpoints.REVOKE_SHARED_JOIN_TOKEN)
+    connect().call(shared_or_not[shared], token)
+    emit({"id": token, "is_revoked": True}, [("revoked", token)])
 
 
 @workers.command("list")

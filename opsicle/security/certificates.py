@@ -88,6 +88,12 @@ def load_csr(pem: str) -> WorkerPublicKey:
     return key
 
 
+def key_digest(key: WorkerPublicKey) -> str:
+    """Hex SHA-256 of a public key, by which the same one is recognised."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(key.public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
 def worker_identity(certificate: bytes | Mapping[str, Any]) -> WorkerIdentity:
     """Return who this certificate names, given as DER or as `SSLSocket.getpeercert()`.
 

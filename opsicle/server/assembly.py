@@ -96,6 +96,7 @@ from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.holds import Hold
+from opsicle.server.workers.join_tokens import JoinTokens
 from opsicle.server.workers.service import Workers
 
 
@@ -157,8 +158,9 @@ class Services:
         self.workers = Workers(state, self.fleet, step_up, clock)
 
         self.enrolments = Enrolments(
-            state, core.authority, core.order_key.public, self.urls, self.throttle, step_up, clock
+            state, core.authority, core.order_key.public, self.urls, self.throttle, clock
         )
+        self.join_tokens = JoinTokens(state, self.urls, step_up, clock)
 
     def _build_work(self, core: Core) -> None:
         """Build the way from a trigger, by an approval, to the end of a job."""

@@ -14,24 +14,42 @@ from opsicle.wire.jobs import Int32
 class CreateJoinTokenRequest(
     msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Asks for the secret with which one worker can enrol.
+    """Asks for the secret with which one worker can enrol, or as many as `uses` says.
 
     `ttl_seconds` from 60 to 86,400; 15 minutes unless told. `is_shared`: for a worker that serves
     many orgs. `labels` are what the worker is granted, and nothing else is; None: whatever it says
-    of itself when it enrols.
+    of itself when it enrols. With more than one use `labels` must be said, `uses` is at most
+    100,000, and the token may live for 90 days.
     """
 
     ttl_seconds: Int32 = 900
     is_shared: bool = False
     labels: Labels | None = None
+    uses: Int32 = 1
 
 
 class NewJoinToken(msgspec.Struct, kw_only=True):
-    """The one-time secret with which a worker enrols, shown once."""
+    """The secret with which a worker enrols, shown once."""
 
     token: str
     id: str
     expires_at: datetime
+
+
+class OpenJoinToken(msgspec.Struct, kw_only=True):
+    """A join token that can still be used; its secret is nowhere shown again.
+
+    `uses` of `max_uses` workers have enrolled. `labels` as they were asked for; `created_by` is an
+    e-mail address.
+    """
+
+    id: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    labels: dict[str, str] | None
+    max_uses: int
+    uses: int
 
 
 class UpdateWorkerRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

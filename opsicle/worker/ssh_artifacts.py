@@ -7,6 +7,8 @@ ever trusted, and no archive unpacked. What does not keep to that, or takes too 
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
 import re
 import select
@@ -123,7 +125,8 @@ class SshArtifacts:
 
     def find(self, patterns: Sequence[str]) -> Generator[LeftFile]:
         """Yield what patterns mean. Raises OSError, NotTaken."""
-        names = _meant(self._list(patterns), patterns)[: MAX_ARTIFACTS + 1]
+        depth = _depth_of(patterns)
+        names = _meant(self._list(patterns, depth), patterns, depth)
         if not names:
             return
         script = _SEND.format(room=self._limits.job_bytes, most=self._limits.file_bytes)
@@ -136,13 +139,10 @@ class SshArtifacts:
                 yield LeftFile(name, sent.open)
                 sent.skip()
 
-    def _list(self, patterns: Sequence[str]) -> tuple[list[str], list[str]]:
+    def _list(self, patterns: Sequence[str], depth: int) -> tuple[list[str], list[str]]:
         """Return the folders in the workspace, and all else, as far as patterns may mean it."""
         firsts = {pattern.split("/")[0] for pattern in patterns}
         roots = firsts if not any(map(_is_wild, firsts)) else {""}
-        depth = max(pattern.count("/") + 1 for pattern in patterns)
-        if any("**" in pattern for pattern in patterns):
-            depth = artifact_sources.MOST_DEPTH
         script = _LIST.format(
             roots=" ".join(shlex.quote(f"./{root}") for root in sorted(roots)), depth=depth
         )
@@ -264,36 +264,57 @@ class _Stream:
         self._buffer += piece
 
 
+def _depth_of(patterns: Sequence[str]) -> int:
+    """Return how many parts the longest name has that patterns may mean."""
+    if any("**" in pattern for pattern in patterns):
+        return artifact_sources.MOST_DEPTH
+    return max(pattern.count("/") + 1 for pattern in patterns)
+
+
 def _is_wild(segment: str) -> bool:
     return any(character in segment for character in "*?[")
 
 
-def _meant(listed: tuple[list[str], list[str]], patterns: Sequence[str]) -> list[str]:
-    """Return what patterns mean of what a target lists, in the order of the names.
+def _meant(listed: Iterable[Iterable[str]], patterns: Sequence[str], depth: int) -> list[str]:
+    """Return what patterns mean of the folders and of all else that a target lists, the first ones.
 
     A folder is meant only where nothing below it is.
     """
-    walks: dict[tuple[str, ...], PatternWalk] = {(): PatternWalk.begin(patterns)}
-    meant = {path for path in _paths(listed[1]) if _walk(walks, path).is_complete}
-    for path in _paths(listed[0]):
-        walk = _walk(walks, path)
-        if walk.is_complete and not walk.goes_on:
-            meant.add(path)
-    return ["/".join(path) for path in sorted(meant)]
+    folders, others = (_walked(_paths(names, depth), patterns) for names in listed)
+    meant = itertools.chain(
+        (path for path, walk in folders if walk.is_complete and not walk.goes_on),
+        (path for path, walk in others if walk.is_complete),
+    )
+    return ["/".join(path) for path in sorted(set(heapq.nsmallest(MAX_ARTIFACTS + 1, meant)))]
 
 
-def _paths(names: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """Yield names as their parts, without what no pattern means: the workspace, ways out of it."""
-    for name in names:
+def _paths(names: Iterable[str], depth: int) -> Iterator[tuple[str, ...]]:
+    """Yield names as their parts, without what nobody asked for: the workspace, ways out of it.
+
+    Each once, and one after the other those that begin in the same way.
+    """
+    for name in sorted(set(names)):
+        if name.count("/") > depth:  # the leading dot is no part
+            continue
         path = tuple(name.removeprefix("./").split("/"))
         if not set(path) & {"", ".", ".."}:
             yield path
 
 
-def _walk(walks: dict[tuple[str, ...], PatternWalk], path: tuple[str, ...]) -> PatternWalk:
-    """Return how far patterns lead at a path; `walks` has what was asked before."""
-    for depth in range(len(path)):
-        here = path[: depth + 1]
-        if here not in walks:
-            walks[here] = walks[path[:depth]].enter(path[depth])
-    return walks[path]
+def _walked(
+    paths: Iterable[tuple[str, ...]], patterns: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], PatternWalk]]:
+    """Yield each path with how far patterns lead there.
+
+    Only the way to the last one is kept: a target may name millions of folders.
+    """
+    walks = [PatternWalk.begin(patterns)]
+    before: tuple[str, ...] = ()
+    for path in paths:
+        alike = [one == other for one, other in zip(before, path, strict=False)]
+        shared = [*alike, False].index(False)
+        del walks[shared + 1 :]
+        for name in path[shared:]:
+            walks.append(walks[-1].enter(name))
+        before = path
+        yield path, walks[-1]

@@ -32,10 +32,19 @@ echo "$engine" >"$base/engine"
 {never}chmod 777 "$base/work"
 chmod 666 "$base/marks" "$base/out" "$base/err" "$base/private/output" "$base/private/summary"
 chmod 644 "$base/script" "$base/private/{first}"
-{chown}for each in {folders}; do mkdir -p "$base/work/$each" && chmod 777 "$base/work/$each"; done
+{chown}for each in {folders}; do
+    at=$base/work rest=$each/
+    while [ -n "$rest" ]; do
+        at=$at/${{rest%%/*}} rest=${{rest#*/}}
+        [ ! -L "$at" ] || fail "the volume mount $each leads through a link, which is not followed"
+    done
+    mkdir -p "$at" && chmod 777 "$at"
+done
 engine="$engine run $way"
 """
-"""Within the container it may be another user's number that asks; outside nobody gets there."""
+"""Within the container it may be another user's number that asks; outside nobody gets there.
+
+A link in the workspace may be an earlier container's, and lead out of what it was shown."""
 
 _NEVER = """\
 "$engine" image inspect {image} </dev/null >/dev/null 2>&1 || fail {absent} {code}
@@ -73,7 +82,7 @@ class RemoteContainer:
             never=never,
             first=_FIRST,
             chown=chown,
-            folders=" ".join(shlex.quote(host) for host, _ in self._volumes()) or '""',
+            folders=" ".join(shlex.quote(host) for host, _ in self._volumes()),
         )
 
     def start(

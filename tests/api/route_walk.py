@@ -8,6 +8,7 @@ from opsicle.domain.access import Action, BuiltInRole
 from opsicle.server.http.routing import Access, Route
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
 from opsicle.wire.channel_api import CreateChannelRequest
+from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from opsicle.wire.org_api import InviteRequest
 from opsicle.wire.secret_api import CreateSecretRequest
 from opsicle.wire.user_api import CreateApiTokenRequest, RunRequest
@@ -40,6 +41,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/server/operators": A.SERVER_MANAGE,
     "POST /api/v1/server/orgs/<org>/invitations": A.SERVER_MANAGE,
     "GET /api/v1/server/workers": A.SERVER_MANAGE,
+    "GET /api/v1/server/join-tokens": A.SERVER_MANAGE,
+    "DELETE /api/v1/server/join-tokens/<join_token>": A.SERVER_MANAGE,
     "GET /api/v1/server/workers/<worker>": A.SERVER_MANAGE,
     "PATCH /api/v1/server/workers/<worker>": A.SERVER_MANAGE,
     "POST /api/v1/server/workers/<worker>/drain": A.SERVER_MANAGE,
@@ -125,6 +128,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/files/<file_id>": A.AUTOMATIONS_VIEW,
     "GET /api/v1/events": A.AUTOMATIONS_VIEW,
     "POST /api/v1/workers/tokens": A.WORKERS_MANAGE,
+    "GET /api/v1/join-tokens": A.WORKERS_MANAGE,
+    "DELETE /api/v1/join-tokens/<join_token>": A.WORKERS_MANAGE,
     "GET /api/v1/workers": A.WORKERS_VIEW,
     "GET /api/v1/workers/<worker>": A.WORKERS_VIEW,
     "GET /api/v1/workers/<worker>/jobs": A.AUTOMATIONS_VIEW,
@@ -284,6 +289,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
 
     token = api_server.services.tokens.create(actor, CreateApiTokenRequest(name="x"))
     worker = api_server.worker(org, f"{org}-worker")
+    join_token = api_server.services.join_tokens.create(actor, CreateJoinTokenRequest()).id
     leaving = api_server.services.automations.create(actor, RunRequest(template=name), "")
     artifact_id = left_behind(api_server, actor.org_id, leaving.id, worker.worker_id)
     secret = CreateSecretRequest(name=f"{org}-secret", value="correct horse")
@@ -321,6 +327,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "artifact_id": artifact_id,
         "file_id": given(api_server, actor.org_id, leaving.id),
         "worker": worker.worker_id,
+        "join_token": join_token,
         "secret": secret.name,
         "policy": f"{org}-policy",
         "schedule": f"{org}-schedule",

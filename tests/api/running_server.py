@@ -305,9 +305,7 @@ class ApiServer:
         `org` provider: for a shared one.
         """
         asked = CreateJoinTokenRequest(is_shared=org == "provider")
-        made = self.services.enrolments.create_join_token(
-            self.actor(ADMINS.get(org, ADMINS["acme"])), asked
-        )
+        made = self.services.join_tokens.create(self.actor(ADMINS.get(org, ADMINS["acme"])), asked)
         token = join_token.parse(made.token)
         facts: dict[str, Any] = {
             "csr_pem": make_key_and_csr()[1],

@@ -195,7 +195,7 @@ def test_documents_of_one_org_are_so_many_in_a_minute(
 def test_open_join_tokens_are_bounded_for_each_org(
     api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opsicle.server.workers.enrolment.MAX_JOIN_TOKENS", 3)
+    monkeypatch.setattr("opsicle.server.workers.join_tokens.MAX_JOIN_TOKENS", 3)
     for _ in range(3):
         assert alice.post("/api/v1/workers/tokens", {"ttl_seconds": 60}).status == 201
 

@@ -50,6 +50,8 @@ def test_a_pause_takes_values_and_a_failure_a_choice(
 
     page.get_by_role("link", name="the automation").click()
     expect(page.get_by_text("until 7").first).to_be_visible()
+    page.get_by_role("tab", name="Timeline").click()
+    expect(page.get_by_text("look: waited for people")).to_be_visible()
     page.get_by_role("link", name="See what it asks").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("failed at act")
     page.get_by_role("button", name="Skip…").click()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import choose
 from tests.product import Installation
@@ -37,6 +38,19 @@ def test_a_schedule_is_pushed_shown_paused_and_run_now(
     expect(page.get_by_text("its minute cannot be")).to_be_visible()
     page.get_by_label("Schedule (YAML)").fill(SCHEDULE)
     page.get_by_role("button", name="Push", exact=True).click()
+
+    week = page.get_by_role("heading", name="The next seven days")
+    expect(week).to_be_hidden()
+    daily = SCHEDULE.replace("yearly-hello", "daily-hello").replace("0 4 1 1", "59 23 * *")
+    page.get_by_role("button", name="Push a schedule").click()
+    page.get_by_label("Schedule (YAML)").fill(daily)
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(week).to_be_visible()
+    expect(page.locator(".week").get_by_text("daily-hello")).to_have_count(7)
+    assert is_accessible(page)
+    choose(page, "daily-hello", "Delete daily-hello")
+    page.get_by_role("button", name="Delete the schedule").click()
+    expect(week).to_be_hidden()
 
     page.get_by_role("button", name="Show yearly-hello").click()
     expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(5)

@@ -291,6 +291,8 @@ def test_searches_take_turns_and_keep_nobody_from_the_lines_of_a_page(
     until = wanted.until
     with service._turns.slot("globex"), service._turns.slot("globex"):
         search = gevent.spawn(service.find, alice, run, sought("needle"), "", wanted)
+        gevent.idle()
+        assert list(service._turns._waiting) == [alice.org_id]
 
         assert len(service.lines(alice, run, LineRange()).lines) == 1
 

@@ -147,17 +147,13 @@ EXCEPTIONS = {
         "waiting.list_kinds",
         "SCAN automations USING INDEX automations_queued",
     ): "the queue, at start and in a thread",
-    ("workers.find", "SCAN w"): "workers by name, when a person asks for one; thousands at most",
-    ("workers.find", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as above",
     ("workers.find", "USE TEMP B-TREE FOR ORDER BY"): "those of one name",
-    ("workers.get", "SCAN w"): "as `workers.find`",
-    ("workers.get", "SEARCH w USING INDEX workers_by_org (org_id=?)"): "as `workers.find`",
     ("workers.get", "USE TEMP B-TREE FOR ORDER BY"): "as `workers.find`",
     ("workers.has_enrolled", "SCAN workers"): "to the first one that is not revoked, at the start",
     ("workers.has_shared", "SCAN workers USING INDEX shared_workers_by_name"): ONE_STEP,
     (
         "workers.list_longest_unseen",
-        "SEARCH workers USING INDEX workers_by_name (org_id=?)",
+        "SEARCH workers USING INDEX workers_in_service (org_id=?)",
     ): IN_SERVICE,
     ("workers.list_longest_unseen", "USE TEMP B-TREE FOR ORDER BY"): IN_SERVICE,
 }

@@ -125,6 +125,17 @@ def test_names_that_lead_elsewhere_are_asked_for_by_nobody(hostile: HostileTarge
     assert b"../" not in hostile.asked[1]
 
 
+def test_names_deeper_than_was_asked_are_not_followed(hostile: HostileTarget) -> None:
+    most, deeper, far = ("/".join("a" * parts) for parts in (64, 65, 2000))
+
+    hostile.collect(
+        rf"printf '\n{NONCE} list\n'; printf '\0./{most}\0./{deeper}\0./{far}\0\0'", _files(), "**"
+    )
+
+    asked = [line for line in hostile.asked[1].splitlines() if line.startswith(b"send ")]
+    assert asked == [f"send ./{most}".encode()]
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -111,6 +111,26 @@ def test_what_cannot_be_run_in_a_container_there_says_why(
     assert "the volume mount `/srv` is not in the workspace" in mounted.explanation
 
 
+def test_a_volume_leads_nowhere_through_a_link_that_an_earlier_phase_has_left(
+    ssh_machine: Machine, podman: Podman, with_podman: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir(mode=0o700)
+
+    with ssh_server(tmp_path / "sshd", with_podman) as server:
+        outcome = ssh_machine.run(
+            phase(f"ln -s {outside} way", name="plant"),
+            in_container("touch /shared/x", name="harvest"),
+            volume_mounts=(VolumeMount(host="way/in", container="/shared"),),
+            target=server.target(),
+        )
+
+    assert outcome.phases[1].exit_code == 126
+    assert b"the volume mount way/in leads through a link" in ssh_machine.log.stderr
+    assert outside.stat().st_mode & 0o777 == 0o700
+    assert list(outside.iterdir()) == []
+
+
 def test_a_target_without_an_engine_says_so(
     ssh_machine: Machine, sshd: SshServer, tmp_path: Path
 ) -> None:

@@ -7,24 +7,41 @@ from datetime import datetime
 import apsw
 
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_one, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
 
 
 class JoinTokenRow(Row, frozen=True):
     """One join token with the org that it leads to.
 
-    `labels` (JSON) are granted; None leaves them to the worker.
+    `labels` (JSON) are granted; None leaves them to the worker. `uses` of `max_uses` workers have
+    enrolled with it.
     """
 
     id: str
     org_id: str
     org_code: str
     key: bytes
+    created_by: str
     expires_at: datetime
     used_at: datetime | None
+    revoked_at: datetime | None
     is_shared: bool
     is_maker_server_operator: bool
     labels: str | None
+    max_uses: int
+    uses: int
+
+
+class OpenJoinTokenRow(Row, frozen=True):
+    """A join token that may still be used, without what it is proven by. `labels` is JSON."""
+
+    id: str
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    labels: str | None
+    max_uses: int
+    uses: int
 
 
 class NewJoinTokenRow(Row, frozen=True):
@@ -38,6 +55,7 @@ class NewJoinTokenRow(Row, frozen=True):
     expires_at: datetime
     is_shared: bool = False
     labels: str | None = None
+    max_uses: int = 1
 
 
 def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
@@ -45,8 +63,9 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
     db.execute(
         """
         INSERT INTO join_tokens (id, org_id, key, created_by, created_at, expires_at, is_shared,
-                                 labels)
-        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared, :labels)
+                                 labels, max_uses)
+        VALUES (:id, :org_id, :key, :created_by, :created_at, :expires_at, :is_shared, :labels,
+                :max_uses)
         """,
         {
             "id": row.id,
@@ -57,6 +76,7 @@ def insert(db: apsw.Connection, row: NewJoinTokenRow) -> None:
             "expires_at": to_text(row.expires_at),
             "is_shared": row.is_shared,
             "labels": row.labels,
+            "max_uses": row.max_uses,
         },
     )
 
@@ -66,8 +86,8 @@ def find(db: apsw.Connection, token_id: str) -> JoinTokenRow | None:
     return fetch_one(
         db,
         """
-        SELECT t.id, t.org_id, o.code, t.key, t.expires_at, t.used_at, t.is_shared,
-               u.is_server_operator, t.labels
+        SELECT t.id, t.org_id, o.code, t.key, t.created_by, t.expires_at, t.used_at, t.revoked_at,
+               t.is_shared, u.is_server_operator, t.labels, t.max_uses, t.uses
           FROM join_tokens t
           JOIN orgs o ON o.id = t.org_id
           JOIN users u ON u.id = t.created_by
@@ -84,7 +104,7 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
         """
         SELECT count(*), min(expires_at)
           FROM join_tokens
-         WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at
+         WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at AND revoked_at IS NULL
         """,
         {"org_id": org_id, "at": to_text(at)},
     ).fetchone()
@@ -92,14 +112,58 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
     return int(str(row[0])), from_text(str(row[1])) if row[1] else None
 
 
+def list_open(
+    db: apsw.Connection, org_id: str, is_shared: bool, at: datetime
+) -> list[OpenJoinTokenRow]:
+    """Return the tokens, made in an org, that may still be used: those for shared workers, or not.
+
+    Their number is bounded (see `open_offers.py`).
+    """
+    return fetch_all(
+        db,
+        """
+        SELECT t.id, u.email, t.created_at, t.expires_at, t.labels, t.max_uses, t.uses
+          FROM join_tokens t
+          JOIN users u ON u.id = t.created_by
+         WHERE t.org_id = :org_id AND t.used_at IS NULL AND t.expires_at > :at
+           AND t.revoked_at IS NULL AND t.is_shared = :is_shared
+         ORDER BY t.expires_at, t.id
+        """,
+        {"org_id": org_id, "is_shared": is_shared, "at": to_text(at)},
+        OpenJoinTokenRow,
+    )
+
+
 def use(db: apsw.Connection, token_id: str, worker_id: str, at: datetime) -> bool:
-    """Spend a token on a worker. Return False if it has been spent or its time is over."""
+    """Spend one use of a token on a worker.
+
+    Return False if all are spent, its time is over, or it was revoked.
+    """
     return has_changed(
         db,
         """
         UPDATE join_tokens
-           SET used_at = :at, worker_id = :worker_id
-         WHERE id = :id AND used_at IS NULL AND expires_at > :at
+           SET uses = uses + 1,
+               used_at = CASE WHEN uses + 1 >= max_uses THEN :at END,
+               worker_id = :worker_id
+         WHERE id = :id AND uses < max_uses AND expires_at > :at AND revoked_at IS NULL
         """,
         {"id": token_id, "worker_id": worker_id, "at": to_text(at)},
+    )
+
+
+def revoke(db: apsw.Connection, org_id: str, token_id: str, is_shared: bool, at: datetime) -> bool:
+    """Let nobody enrol any more by a token that was made in an org.
+
+    Return False if there is none that still could be used.
+    """
+    return has_changed(
+        db,
+        """
+        UPDATE join_tokens
+           SET revoked_at = :at
+         WHERE id = :id AND org_id = :org_id AND is_shared = :is_shared AND used_at IS NULL
+           AND expires_at > :at AND revoked_at IS NULL
+        """,
+        {"id": token_id, "org_id": org_id, "is_shared": is_shared, "at": to_text(at)},
     )

@@ -710,7 +710,7 @@ CREATE TABLE join_tokens (
     expires_at TEXT NOT NULL,
     used_at    TEXT,
     worker_id  TEXT REFERENCES workers (id)
-, is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT, max_uses INTEGER NOT NULL DEFAULT 1, uses INTEGER NOT NULL DEFAULT 0, revoked_at TEXT) STRICT, WITHOUT ROWID;
 
 CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE used_at IS NULL;
 
@@ -1126,10 +1126,18 @@ CREATE TABLE workers (
     certificate_expires_at TEXT NOT NULL,
     created_at             TEXT NOT NULL,
     last_seen_at           TEXT
-, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT, granted_labels TEXT NOT NULL DEFAULT '{}', copied_from TEXT) STRICT, WITHOUT ROWID;
+, is_shared INTEGER NOT NULL DEFAULT 0, history_reported_at TEXT, granted_labels TEXT NOT NULL DEFAULT '{}', copied_from TEXT, join_token_id TEXT, enrolled_key TEXT, is_ephemeral INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX shared_workers_by_name ON workers (name) WHERE state <> 'revoked' AND is_shared;
+
+CREATE UNIQUE INDEX workers_by_enrolment ON workers (join_token_id, enrolled_key) WHERE join_token_id IS NOT NULL;
 
 CREATE UNIQUE INDEX workers_by_name ON workers (org_id, name) WHERE state <> 'revoked' AND NOT is_shared;
 
 CREATE INDEX workers_by_org ON workers (org_id, id);
+
+CREATE INDEX workers_ephemeral ON workers (last_seen_at) WHERE is_ephemeral AND state <> 'revoked';
+
+CREATE INDEX workers_in_service ON workers (org_id, id) WHERE state <> 'revoked' AND NOT is_shared;
+
+CREATE INDEX workers_named ON workers (name);

@@ -74,7 +74,10 @@ _SELECT = """
 
 
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker that enrols says of itself, and the labels that it is granted."""
+    """What a worker that enrols says of itself, and the labels that it is granted.
+
+    With a join token for many workers: by which, and the digest of its key.
+    """
 
     id: str
     org_id: str
@@ -85,6 +88,9 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     certificate_serial: str
     certificate_expires_at: datetime
     is_shared: bool = False
+    join_token_id: str | None = None
+    enrolled_key: str | None = None
+    is_ephemeral: bool = False
 
 
 def note_history_report(
@@ -119,9 +125,9 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
         """
         INSERT INTO workers (id, org_id, name, state, labels, runtimes, slots, version, boot_id,
                              certificate_serial, certificate_expires_at, created_at, is_shared,
-                             granted_labels)
+                             granted_labels, join_token_id, enrolled_key, is_ephemeral)
         VALUES (:id, :org_id, :name, 'active', :labels, '[]', :slots, '', '', :serial, :expires_at,
-                :at, :is_shared, :granted_labels)
+                :at, :is_shared, :granted_labels, :join_token_id, :enrolled_key, :is_ephemeral)
         """,
         {
             "id": new.id,
@@ -134,6 +140,9 @@ def insert(db: apsw.Connection, new: NewWorker, at: datetime) -> None:
             "at": to_text(at),
             "is_shared": new.is_shared,
             "granted_labels": _json(new.granted_labels),
+            "join_token_id": new.join_token_id,
+            "enrolled_key": new.enrolled_key,
+            "is_ephemeral": new.is_ephemeral,
         },
     )
 
@@ -143,6 +152,16 @@ def find_by_id(db: apsw.Connection, worker_id: str) -> WorkerRow | None:
     return fetch_one(db, _SELECT + "WHERE w.id = :id", {"id": worker_id}, WorkerRow)
 
 
+def find_enrolled(db: apsw.Connection, join_token_id: str, key: str) -> WorkerRow | None:
+    """Return the worker that has enrolled by a join token for many with this key, or None."""
+    return fetch_one(
+        db,
+        _SELECT + "WHERE w.join_token_id = :join_token_id AND w.enrolled_key = :key",
+        {"join_token_id": join_token_id, "key": key},
+        WorkerRow,
+    )
+
+
 def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow | None:
     """Return a worker by id or name, or None.
 
@@ -150,8 +169,9 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
     `org_id` None is for shared workers, which no org has.
     """
+    whose = _whose(org_id).replace("w.org_id", "+w.org_id")  # an org has had far more of them
     where = f"""
-     WHERE {_whose(org_id)} AND (w.id = :key OR w.name = :key)
+     WHERE {whose} AND (w.id = :key OR w.name = :key)
      ORDER BY w.id = :key DESC, w.state = 'revoked', w.id DESC LIMIT 1
     """
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "key": id_or_name}, WorkerRow)

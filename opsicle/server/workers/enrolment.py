@@ -10,12 +10,16 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 
-import msgspec
-
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.clocks import is_off, offset_of, offset_text, time_text
-from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError
+from opsicle.domain.errors import (
+    ClockOff,
+    Conflict,
+    NotAllowed,
+    NotAuthenticated,
+    OpsicleError,
+)
 from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
 from opsicle.domain.problems import Problems, quoted
 from opsicle.kit.clock import Clock
@@ -24,18 +28,15 @@ from opsicle.security import certificates, join_token
 from opsicle.security.authority import Authority, IssuedCertificate
 from opsicle.security.certificates import WorkerPublicKey, load_csr
 from opsicle.security.order_key import OrderPublicKey
-from opsicle.server.access import validators
-from opsicle.server.access.actor import Actor, AnonymousActor, WorkerActor
-from opsicle.server.access.open_offers import MAX_JOIN_TOKENS, check_open
+from opsicle.server.access.actor import AnonymousActor, WorkerActor
+from opsicle.server.access.member_actors import member_actor
 from opsicle.server.access.validators import SHARED_SCOPE
 from opsicle.server.identity.login_throttle import LoginThrottle
-from opsicle.server.identity.step_up import StepUp
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.join_tokens import JoinTokenRow, NewJoinTokenRow
-from opsicle.server.store.workers import NewWorker
-from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken
+from opsicle.server.store.join_tokens import JoinTokenRow
+from opsicle.server.store.workers import NewWorker, WorkerRow
 from opsicle.wire.worker_api import (
     Enrolment,
     EnrolReply,
@@ -47,7 +48,6 @@ from opsicle.wire.worker_api import (
 
 MAX_LABELS = 64
 MAX_SLOTS = 1_000
-_TTL_SECONDS = range(60, 86_400 + 1)
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
 _NAME_LENGTH = 60
 
@@ -55,71 +55,21 @@ _NAME_LENGTH = 60
 class Enrolments:
     """Hands out identities to workers."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an enrolment touches
+    def __init__(
         self,
         database: Database,
         authority: Authority,
         order_key: OrderPublicKey,
         urls: Urls,
         throttle: LoginThrottle,
-        step_up: StepUp,
         clock: Clock,
     ) -> None:
-        self._step_up = step_up
         self._database = database
         self._authority = authority
         self._order_key = order_key
         self._urls = urls
         self._throttle = throttle
         self._clock = clock
-
-    def create_join_token(self, actor: Actor, request: CreateJoinTokenRequest) -> NewJoinToken:
-        """Make a one-time secret with which a worker of the caller's org enrols.
-
-        It is shown only now.
-
-        Only server operators make a token for a shared worker. One
-        that grants labels wants a fresh code, since labels decide who is handed secrets.
-        """
-        actor.require(Action.SERVER_MANAGE if request.is_shared else Action.WORKERS_MANAGE)
-        if request.ttl_seconds not in _TTL_SECONDS:
-            raise validators.invalid("ttl_seconds", "a join token lives from 60 to 86,400 seconds")
-
-        if request.labels is not None:
-            check_labels(request.labels)
-        if request.labels:
-            self._step_up.require(actor)
-
-        token = join_token.new(self._urls.url)
-        now = self._clock.now()
-        row = NewJoinTokenRow(
-            id=token.token_id,
-            org_id=actor.org_id,
-            key=join_token.stored_key(token.secret),
-            created_by=actor.user_id,
-            created_at=now,
-            expires_at=now + timedelta(seconds=request.ttl_seconds),
-            is_shared=request.is_shared,
-            labels=None
-            if request.labels is None
-            else msgspec.json.encode(request.labels, order="sorted").decode(),
-        )
-
-        def work(db: Connection) -> None:
-            found = join_tokens.open_until(db, actor.org_id, now)
-            check_open(
-                "join tokens", found, MAX_JOIN_TOKENS, now, "They end unused after their time."
-            )
-            join_tokens.insert(db, row)
-
-            data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
-            if request.labels is not None:
-                data["labels"] = request.labels
-            record = None if row.is_shared else actor.org_id
-            audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
-
-        self._database.write(work)
-        return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
 
     def worker_address(self) -> WorkerAddress:
         """Return where workers connect, and by which CA they know this server."""
@@ -129,7 +79,9 @@ class Enrolments:
         )
 
     def enrol(self, request: EnrolRequest, address: str) -> EnrolReply:
-        """Give a worker that knows a join token's secret its identity. Every token works once.
+        """Give a worker that knows a join token's secret its identity.
+
+        A token works once, or as often as it says.
 
         Raises NotAuthenticated for a token that is unknown or over and for a wrong proof, Conflict
         for one that has been used, InvalidInput for a request that cannot be met. Every refusal
@@ -188,17 +140,20 @@ class Enrolments:
                 "the time of this join token is over",
                 hint="Make a new one with `opsicle workers token`.",
             )
+        if token.revoked_at is not None:
+            raise NotAuthenticated("this join token was revoked", hint="Ask for another.")
+        _check_maker(db, token)
+        if known := _enrolled_before(db, token, public_key):
+            certificate = self._again(db, known, public_key, anonymous)
+            return self._enrolment(token, known.id, known.name, certificate)
         if token.used_at is not None:
             raise _already_used()
-        if token.is_shared and not token.is_maker_server_operator:
-            raise NotAuthenticated(
-                "whoever made this join token no longer runs the server", hint="Ask for another."
-            )
 
         worker_id = new_id(now)
         name = _free_name(db, _record(token), request.name)
         certificate = self._authority.issue_worker(public_key, _scope(token), worker_id, now)
-        workers.insert(db, _new_worker(token, worker_id, name, request, certificate), now)
+        new = _new_worker(token, worker_id, name, request, certificate, public_key)
+        workers.insert(db, new, now)
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
 
@@ -208,8 +163,33 @@ class Enrolments:
             "serial": certificate.serial,
             "labels": _granted(token, request),
         }
+        if token.max_uses > 1:
+            data["use"] = f"{token.uses + 1} of {token.max_uses}"
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
+        return self._enrolment(token, worker_id, name, certificate)
 
+    def _again(
+        self,
+        db: Connection,
+        known: WorkerRow,
+        public_key: WorkerPublicKey,
+        anonymous: AnonymousActor,
+    ) -> IssuedCertificate:
+        """Return a certificate for a worker that asks again, since the answer to it was lost."""
+        now = self._clock.now()
+        scope = SHARED_SCOPE if known.is_shared else known.org_code
+        certificate = self._authority.issue_worker(public_key, scope, known.id, now)
+        if not workers.renew(db, known.id, certificate.serial, certificate.not_after):
+            raise NotAuthenticated("this worker was revoked", hint="Start it anew.")
+
+        record = None if known.is_shared else known.org_id
+        data = {"name": known.name, "serial": certificate.serial}
+        audit.append(db, now, record, anonymous, "enrol_again", f"workers/{known.id}", data)
+        return certificate
+
+    def _enrolment(
+        self, token: JoinTokenRow, worker_id: str, name: str, certificate: IssuedCertificate
+    ) -> Enrolment:
         return Enrolment(
             worker_id=worker_id,
             org=_scope(token),
@@ -320,6 +300,7 @@ def _new_worker(
     name: str,
     request: EnrolRequest,
     certificate: IssuedCertificate,
+    public_key: WorkerPublicKey,
 ) -> NewWorker:
     return NewWorker(
         id=worker_id,
@@ -331,7 +312,40 @@ def _new_worker(
         certificate_serial=certificate.serial,
         certificate_expires_at=certificate.not_after,
         is_shared=token.is_shared,
+        join_token_id=token.id if token.max_uses > 1 else None,
+        enrolled_key=certificates.key_digest(public_key) if token.max_uses > 1 else None,
     )
+
+
+def _check_maker(db: Connection, token: JoinTokenRow) -> None:
+    """Raise NotAuthenticated for a token whose maker could not make it now.
+
+    One for a single worker lives a day at most, and is the org's.
+    """
+    if token.is_shared:
+        may, what = token.is_maker_server_operator, "no longer runs the server"
+    elif token.max_uses > 1:
+        may, what = _may_manage_workers(db, token), "may no longer manage this org's workers"
+    else:
+        return
+    if not may:
+        raise NotAuthenticated(f"whoever made this join token {what}", hint="Ask for another.")
+
+
+def _may_manage_workers(db: Connection, token: JoinTokenRow) -> bool:
+    try:
+        return member_actor(db, token.org_id, token.created_by, "worker").may(Action.WORKERS_MANAGE)
+    except NotAllowed:
+        return False
+
+
+def _enrolled_before(
+    db: Connection, token: JoinTokenRow, public_key: WorkerPublicKey
+) -> WorkerRow | None:
+    """Return the worker that has enrolled by this token with this key, of a token for many."""
+    if token.max_uses == 1:
+        return None
+    return workers.find_enrolled(db, token.id, certificates.key_digest(public_key))
 
 
 def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
@@ -346,7 +360,8 @@ def _free_name(db: Connection, org_id: str | None, wanted: str) -> str:
 
 def _already_used() -> Conflict:
     return Conflict(
-        "this join token has been used already", hint="Make a new one with `opsicle workers token`."
+        "this join token has been used already as often as it may be",
+        hint="Make a new one with `opsicle workers token`.",
     )
 
 

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
-from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, UpdateWorkerRequest, Worker
+from opsicle.wire.fleet_api import (
+    CreateJoinTokenRequest,
+    NewJoinToken,
+    OpenJoinToken,
+    UpdateWorkerRequest,
+    Worker,
+)
 from opsicle.wire.pages import Page
 from opsicle.wire.recent_run_api import WorkerJob
 
@@ -47,7 +53,33 @@ CREATE_JOIN_TOKEN = Endpoint(
     body=CreateJoinTokenRequest,
     reply=NewJoinToken,
     status=201,
-    description="Make a one-time join token; the answer is the only place where it is shown.",
+    description="Make a join token; the answer is the only place where it is shown.",
+)
+LIST_JOIN_TOKENS = Endpoint(
+    "GET",
+    "/api/v1/join-tokens",
+    reply=Page[OpenJoinToken],
+    query=PAGE,
+    description="List the join tokens with which workers can still enrol.",
+)
+REVOKE_JOIN_TOKEN = Endpoint[None](
+    "DELETE",
+    "/api/v1/join-tokens/<join_token>",
+    status=204,
+    description="Let nobody enrol any more by a join token.",
+)
+LIST_SHARED_JOIN_TOKENS = Endpoint(
+    "GET",
+    "/api/v1/server/join-tokens",
+    reply=Page[OpenJoinToken],
+    query=PAGE,
+    description="List the join tokens with which shared workers can still enrol.",
+)
+REVOKE_SHARED_JOIN_TOKEN = Endpoint[None](
+    "DELETE",
+    "/api/v1/server/join-tokens/<join_token>",
+    status=204,
+    description="Let no shared worker enrol any more by a join token.",
 )
 LIST_WORKERS = Endpoint("GET", "/api/v1/workers", reply=Page[Worker], query=PAGE | {"all": bool})
 SHOW = Endpoint(

@@ -8,16 +8,18 @@ from opsicle.domain.access import Action
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
-from opsicle.server.workers.enrolment import Enrolments
+from opsicle.server.workers.join_tokens import JoinTokens
 from opsicle.server.workers.service import Workers
 from opsicle.wire.endpoints import workers as endpoints
 
 
-def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
+def routes(workers: Workers, tokens: JoinTokens) -> list[Route]:
     """Return the routes of workers, for people. `<worker>` is an id or a name."""
     view, manage = Action.WORKERS_VIEW, Action.WORKERS_MANAGE
     return [
-        serve(endpoints.CREATE_JOIN_TOKEN, enrolments.create_join_token, manage),
+        serve(endpoints.CREATE_JOIN_TOKEN, tokens.create, manage),
+        serve(endpoints.LIST_JOIN_TOKENS, tokens.list_open, manage),
+        serve(endpoints.REVOKE_JOIN_TOKEN, tokens.revoke, manage),
         Route(endpoints.LIST_WORKERS, partial(list_workers, workers), view),
         serve(endpoints.SHOW, workers.get, view),
         serve(endpoints.UPDATE, workers.grant_labels, manage),
@@ -27,7 +29,7 @@ def routes(workers: Workers, enrolments: Enrolments) -> list[Route]:
     ]
 
 
-def operator_routes(workers: Workers) -> list[Route]:
+def operator_routes(workers: Workers, tokens: JoinTokens) -> list[Route]:
     """Return the routes of shared workers, for those who run the server."""
     may = Action.SERVER_MANAGE
     return [
@@ -37,6 +39,8 @@ def operator_routes(workers: Workers) -> list[Route]:
         serve(endpoints.DRAIN_SHARED, partial(workers.drain, is_shared=True), may),
         serve(endpoints.UNDRAIN_SHARED, partial(workers.undrain, is_shared=True), may),
         serve(endpoints.REVOKE_SHARED, partial(workers.revoke, is_shared=True), may),
+        serve(endpoints.LIST_SHARED_JOIN_TOKENS, partial(tokens.list_open, is_shared=True), may),
+        serve(endpoints.REVOKE_SHARED_JOIN_TOKEN, partial(tokens.revoke, is_shared=True), may),
     ]
 
 

@@ -1,0 +1,93 @@
+// What schedules start in the next seven days, day by day.
+
+import { get, getAll } from "../lib/api.js";
+import { h, replace } from "../lib/dom.js";
+import { now, scheduleText } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+import { loadInto } from "./loading.js";
+
+const DAYS = 7;
+const MOST_SCHEDULES = 30; // those that come first
+const MOST_TIMES = 50; // whoever has more in a week is told of by its rule
+
+const dayName = new Intl.DateTimeFormat(undefined, {
+  weekday: "short",
+  day: "numeric",
+  month: "short",
+});
+const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+
+/** A calendar of what starts by itself; `refresh()` loads it anew. */
+export function weekAhead({ signal }) {
+  const content = h("div", {});
+  const element = h("section", { hidden: true }, h("h2", {}, "The next seven days"), content);
+  const refresh = () =>
+    loadInto(content, signal, load, (found) => {
+      element.hidden = !found.length;
+      replace(content, often(found), days(found));
+    });
+  refresh();
+  return { element, refresh };
+}
+
+/** The schedules that start something in this week, each with its times. */
+async function load() {
+  const until = dayAfter(DAYS).getTime();
+  const all = await getAll("/schedules");
+  const soon = all
+    .filter(({ state, next_at: at }) => state === "active" && at && Date.parse(at) < until)
+    .toSorted((a, b) => (a.next_at < b.next_at ? -1 : 1))
+    .slice(0, MOST_SCHEDULES);
+  return Promise.all(
+    soon.map(async (schedule) => {
+      const path = { schedule: schedule.name };
+      const { times } = await get("/schedules/{schedule}/next", {
+        path,
+        query: { count: MOST_TIMES },
+      });
+      const inWeek = times.map((at) => Date.parse(at)).filter((at) => at < until);
+      return { schedule, times: inWeek, isOften: inWeek.length === MOST_TIMES };
+    }),
+  );
+}
+
+/** When the day that many days from today begins, by this browser's time zone. */
+function dayAfter(count) {
+  const today = new Date(now());
+  return new Date(today.getFullYear(), today.getMonth(), today.getDate() + count);
+}
+
+function often(found) {
+  const names = found
+    .filter(({ isOften }) => isOften)
+    .map(({ schedule }) =>
+      h("li", {}, h("strong", {}, visible(schedule.name)), " ", scheduleText(schedule)),
+    );
+  return names.length > 0 && [h("p", { class: "muted" }, "Again and again:"), h("ul", {}, names)];
+}
+
+function days(found) {
+  const starts = found
+    .filter(({ isOften }) => !isOften)
+    .flatMap(({ schedule, times }) => times.map((at) => ({ schedule, at })))
+    .toSorted((a, b) => a.at - b.at);
+  if (!starts.length) return null;
+  const columns = Array.from({ length: DAYS }, (_, i) => {
+    const day = dayAfter(i);
+    const here = starts.filter(({ at }) => new Date(at).toDateString() === day.toDateString());
+    return dayColumn(day, here);
+  });
+  return h("ol", { class: "week" }, columns);
+}
+
+function dayColumn(day, starts) {
+  const rows = starts.map(({ schedule, at }) =>
+    h("li", {}, h("span", { class: "muted" }, timeOfDay.format(at)), " ", visible(schedule.name)),
+  );
+  return h(
+    "li",
+    { class: "week-day" },
+    h("h3", {}, dayName.format(day)),
+    rows.length ? h("ul", {}, rows) : h("p", { class: "muted small" }, "nothing"),
+  );
+}
