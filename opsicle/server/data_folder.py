@@ -244,7 +244,8 @@ def _take_lock(folder: Path) -> int:
 
     The system takes it back from a process that dies, however it dies.
     """
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(folder / "lock", flags, 0o600)
     files.give_away(lock, folder.stat())
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -103,6 +103,10 @@ class Backup:
         that are not private, Unavailable where the disk has no room for a copy of the databases,
         and OSError from `target`.
         """
+        with files.as_owner_of(self._folder):
+            return self._write(target, key, parts)
+
+    def _write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
         began_at, keys = self._clock.now(), self._read_keys()
         encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
@@ -134,7 +138,8 @@ class Backup:
 
     def note_done(self, report: BackupReport) -> None:
         """Note in the data folder that a backup is whole, for figures and `opsicle doctor`."""
-        files.replace(self._folder / LAST_BACKUP, msgspec.json.encode(report))
+        with files.as_owner_of(self._folder):
+            files.replace(self._folder / LAST_BACKUP, msgspec.json.encode(report))
 
     def _read_keys(self) -> dict[str, bytes]:
         """Return the keys that a restored server needs. A master key kept elsewhere is not one."""
@@ -192,9 +197,9 @@ def _workplace(folder: Path) -> Iterator[Path]:
     path = folder / WORKPLACE
     with explained(folder):
         path.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _take(lock, folder)
+        _take(lock)
         try:
             for left in path.iterdir():
                 left.unlink()
@@ -206,8 +211,7 @@ def _workplace(folder: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _take(lock: int, folder: Path) -> None:
-    files.give_away(lock, folder.stat())
+def _take(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
