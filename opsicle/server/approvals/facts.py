@@ -11,6 +11,7 @@ from datetime import datetime
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
+from opsicle.domain.problems import first_names
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
@@ -66,8 +67,7 @@ def _machines_of_calls(calls: Iterable[BoundCall]) -> Iterator[Fact]:
 
 def _names(fan_out: BoundFanOut | None) -> str:
     names = [member.shown for member in fan_out.members] if fan_out else []
-    left = len(names) - _MOST_MACHINES
-    return ", ".join(names[:_MOST_MACHINES]) + (f" and {left} more" if left > 0 else "")
+    return first_names(names, _MOST_MACHINES)
 
 
 def _to_come(case: Case) -> tuple[Phase, ...]:
