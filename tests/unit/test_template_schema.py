@@ -60,20 +60,23 @@ PLACES = {
 }
 
 
-def known_to_parser(place: str) -> set[str]:
-    """Return the fields that the parser offers where one stands that it does not know."""
-    wrong = PLACES[place].replace("U", "{zzz: 1}") if place else UNKNOWN
+def problems_with(place: str, field: str, value: int) -> list[str]:
+    """Return what the parser says of a field in a template that has little else."""
+    given = f"{field}: {value}"
+    wrong = PLACES[place].replace("U", f"{{{UNKNOWN}}}") if place else UNKNOWN
+    wrong = wrong.replace(UNKNOWN, given)
     source = f"apiVersion: v1\ntype: AutomationTemplate\n{wrong}\n"
     for missing in ("metadata: {name: a}", "spec: {template: {}}"):
         if not wrong.startswith(missing.partition(":")[0]):
             source += f"{missing}\n"
     with pytest.raises(InvalidInput) as refused:
         parse_template(source.encode())
-    [message] = [
-        problem.message
-        for problem in refused.value.problems
-        if problem.path.endswith("zzz") and "known here" in problem.message
-    ]
+    return [each.message for each in refused.value.problems if each.path.endswith(field)]
+
+
+def known_to_parser(place: str) -> set[str]:
+    """Return the fields that the parser offers where one stands that it does not know."""
+    [message] = [each for each in problems_with(place, "zzz", 1) if "known here" in each]
     return set(re.findall(r"`(\w+)`", message.partition("known here")[2]))
 
 
@@ -101,6 +104,16 @@ def resolved(schema: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("place", PLACES)
 def test_the_schema_has_at_each_place_the_fields_that_the_parser_knows(place: str) -> None:
     assert set(at(template_schema(), place)["properties"]) == known_to_parser(place)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_schema_ends_where_the_parser_does(place: str) -> None:
+    fields = at(template_schema(), place)["properties"]
+
+    for name, field in fields.items():
+        if most := field.get("maximum"):
+            problems = " ".join(problems_with(place, name, most + 1))
+            assert f"{most:,}" in problems or str(most) in problems
 
 
 def test_no_place_of_the_schema_is_left_out() -> None:
