@@ -11,6 +11,7 @@ import pytest
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.template_schema import template_schema
+from tests.product import CHECKOUT
 
 UNKNOWN = "zzz: 1"
 PLACES = {
@@ -121,6 +122,31 @@ def test_no_place_of_the_schema_is_left_out() -> None:
     compared = {id(at(schema, place)) for place in PLACES}
 
     assert [each for each in objects_in(schema) if id(each) not in compared] == []
+
+
+GUIDE = ("templates", "approvals", "pauses", "chaining")
+"""The pages that say something of every field."""
+
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+def words_of_code(text: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(CODE.findall(text))))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_field_stands_in_the_guide(place: str) -> None:
+    guide = "\n".join((CHECKOUT / f"docs/{name}.md").read_text() for name in GUIDE)
+
+    assert set(at(template_schema(), place)["properties"]) - words_of_code(guide) == set()
+
+
+@pytest.mark.parametrize("place", ["spec", "spec.variables[]", "spec.template.phases[]"])
+def test_each_field_has_a_line_in_a_table_of_the_guide(place: str) -> None:
+    guide = (CHECKOUT / "docs/templates.md").read_text()
+    explained = "\n".join(re.findall(r"^\|([^|]+)\|", guide, re.MULTILINE))
+
+    assert set(at(template_schema(), place)["properties"]) - words_of_code(explained) == set()
 
 
 def objects_in(part: Any) -> Iterator[dict[str, Any]]:
