@@ -125,7 +125,7 @@ def list_open(
         SELECT t.id, u.email, t.created_at, t.expires_at, t.labels, t.max_uses, t.uses
           FROM join_tokens t
           JOIN users u ON u.id = t.created_by
-         WHERE t.org_id = :org_id AND t.used_at IS NULL AND t.expires_at > :at
+         WHERE t.org_id = :org_id AND t.uses < t.max_uses AND t.expires_at > :at
            AND t.revoked_at IS NULL AND t.is_shared = :is_shared
          ORDER BY t.expires_at, t.id
         """,
