@@ -21,6 +21,7 @@ from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import StatusLine, printable, read_password, say
 from opsicle.domain.errors import InvalidInput, UsageError
+from opsicle.domain.problems import first_names
 from opsicle.kit import files
 
 if TYPE_CHECKING:
@@ -277,5 +278,5 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
 
 def _say_missing(missing: Sequence[str]) -> None:
     if missing:
-        names = ", ".join(missing[:_MOST_SHOWN]) + (", …" if len(missing) > _MOST_SHOWN else "")
+        names = first_names(missing, _MOST_SHOWN)
         say(f"warning: the server had lost or damaged {len(missing)} of its files: {names}")

@@ -219,6 +219,14 @@ class DataFolder:
             files.replace(path, text.encode("ascii"), mode=0o600)
 
 
+def require_server_folder(folder: Path) -> None:
+    """Raise InvalidInput unless a folder has a server's state."""
+    if not (folder / "opsicle.db").exists():
+        raise InvalidInput(
+            f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+        )
+
+
 def find_running(folder: Path) -> ServerFile | None:
     """Return what a server that runs on a folder says of itself; None where none does.
 

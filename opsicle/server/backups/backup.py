@@ -24,7 +24,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from opsicle.domain.errors import Conflict, InvalidInput, Unavailable
+from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
 from opsicle.security.age_files import EncryptingWriter
@@ -41,7 +41,7 @@ from opsicle.server.backups.archive import (
     BackupHead,
     artifact_name,
 )
-from opsicle.server.data_folder import LAST_BACKUP, explained
+from opsicle.server.data_folder import LAST_BACKUP, explained, require_server_folder
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.store import contents
 from opsicle.server.store.contents import ContentRow
@@ -84,10 +84,12 @@ class Backup:
     """One backup of a data folder."""
 
     def __init__(self, folder: Path, clock: Clock, on_progress: OnProgress) -> None:
-        """Raise InvalidInput unless the folder is a server's."""
-        if not (folder / STATE).exists() or not (folder / "authority.pem").exists():
-            raise InvalidInput(
-                f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+        """Raise InvalidInput unless the folder is a server's, Conflict if it has lost its CA."""
+        require_server_folder(folder)
+        if not (folder / "authority.pem").exists():
+            raise Conflict(
+                f"{folder} has no authority.pem, and without its CA a backup cannot be restored",
+                hint="Put back the one of an older backup.",
             )
         self._folder = folder
         self._clock = clock
