@@ -2,9 +2,8 @@
 
 import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
-import { button, buttonLink } from "./buttons.js";
+import { buttonLink } from "./buttons.js";
 import { icon } from "./icons.js";
-import { openJoinDialog } from "./join-worker.js";
 
 const STEPS = [
   {
@@ -12,7 +11,7 @@ const STEPS = [
     may: "workers.manage",
     title: "Join a worker",
     text: "It carries out automations where their targets are; one command on that machine.",
-    go: () => button("Show the command…", { onclick: () => openJoinDialog(false) }),
+    go: () => buttonLink("Show the command…", "/workers?add=own"),
   },
   {
     what: "template",
@@ -25,7 +24,7 @@ const STEPS = [
     what: "run",
     may: "automations.create",
     title: "Run it",
-    text: "What it does shows up here, line by line.",
+    text: "What it does shows up line by line. Done once a run has succeeded.",
     go: () => buttonLink("Choose a template", "/templates"),
   },
   {

@@ -311,11 +311,10 @@ export class LogView {
     this.#size();
     this.#catchUp();
     if (this.matches.searchOn()) this.#ask();
-    const first = Math.max(0, Math.floor(this.element.scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
-    const last = Math.min(
-      this.#rows.count,
-      Math.ceil((this.element.scrollTop + this.element.clientHeight) / ROW_HEIGHT) + MARGIN_ROWS,
-    );
+    const { scrollTop, clientHeight } = this.element; // read before anything is changed
+    const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
+    const end = Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT);
+    const last = Math.min(this.#rows.count, end + MARGIN_ROWS);
     const look = {
       choice: this.#choice,
       expression: this.matches.expression,
@@ -331,11 +330,10 @@ export class LogView {
     this.#drawn = drawn;
     this.element.querySelector(`[data-fold="${this.#pressed}"]`)?.focus({ preventScroll: true });
     this.#pressed = "";
-    this.#noteTop();
+    this.#noteTop(scrollTop, clientHeight);
   }
 
-  #noteTop() {
-    const { scrollTop, clientHeight } = this.element;
+  #noteTop(scrollTop, clientHeight) {
     if (!this.#rows.count || !clientHeight) return;
     const row = Math.min(this.#rows.count - 1, Math.floor(scrollTop / ROW_HEIGHT));
     const { line, start } = this.#rows.at(row);

@@ -77,13 +77,13 @@ function bar({ id, state, seconds, version, created_at: at }, longest, before) {
   return h(
     "a",
     {
-      class: `history-bar state-${state}${isFirst ? " is-new-version" : ""}`,
+      class: isFirst ? "history-bar is-new-version" : "history-bar",
       href: `/automations/${id}`,
       tabindex: "-1",
       title,
       style: { "--part": ((seconds ?? 0) / longest).toFixed(3) },
     },
-    h("span", {}),
+    h("span", { class: `run-bar state-${state}` }),
   );
 }
 

@@ -1,20 +1,20 @@
-// What a template that is being written makes: the form that it asks with, and its flow.
+// What a template that is being written makes: the form that it asks with, and its phases.
 
 import { h, replace } from "../lib/dom.js";
-import { flowView } from "./template-flow.js";
+import { phasesView } from "./steps.js";
 import { variableField } from "./variable-fields.js";
 
 /** Beside the editor. `show(found)` draws what the server has read in the text. */
 export function templatePreview() {
   const form = h("fieldset", { class: "form-preview", disabled: true });
-  const flow = h("div", {});
+  const phases = h("div", {});
   const element = h(
     "section",
     { class: "aside", "aria-label": "What it makes" },
     h("h2", {}, "The form it makes"),
     form,
     h("h2", {}, "What it does"),
-    flow,
+    phases,
   );
   let drawn = "";
   const show = (found) => {
@@ -23,7 +23,7 @@ export function templatePreview() {
     drawn = text;
     const fields = found.variables.map((each) => variableField(each, undefined, () => {}));
     replace(form, fields.length ? fields.map((each) => each.element) : nothing());
-    replace(flow, flowView(found, null));
+    replace(phases, phasesView({ ...found, volume_mounts: [] }));
   };
   return { element, show };
 }

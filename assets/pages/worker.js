@@ -82,7 +82,7 @@ function facts(worker) {
       "Keeps limits by",
       Object.entries(limits)
         .map(([kind, by]) => `${kind}: ${by}`)
-        .join(", "),
+        .join("; "),
     ],
     ["Serves", worker.is_shared && "every org that lets it"],
     ["Version", visible(worker.version) || "?"],

@@ -19,11 +19,13 @@ import {
 } from "../components/worker-facts.js";
 import { getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-export function mount(root, { title }) {
+/** `?add=own` opens what shows how one more joins. */
+export function mount(root, { title, query }) {
   const page = new AbortController();
   const gone = h("details", { class: "gone", hidden: true });
   const list = new List({
@@ -48,6 +50,10 @@ export function mount(root, { title }) {
     sharedWorkersLine(page),
     queueLimitsLine(page),
   );
+  if (query.get("add") && may("workers.manage")) {
+    setQuery({});
+    openJoinDialog(false);
+  }
   return () => page.abort();
 }
 

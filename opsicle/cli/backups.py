@@ -21,6 +21,7 @@ from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import StatusLine, printable, read_password, say
 from opsicle.domain.errors import InvalidInput, UsageError
+from opsicle.domain.problems import first_names
 from opsicle.kit import files
 
 if TYPE_CHECKING:
@@ -242,7 +243,8 @@ def _target(file: str) -> Iterator[BinaryIO]:
             yield target
     except OSError as error:
         raise InvalidInput(
-            f"the backup cannot be written: {file}: {error.strerror or error}"
+            f"the backup cannot be written: {file}: {error.strerror or error}",
+            hint="" if path.parent.is_dir() else f"Make the folder {path.parent} first.",
         ) from error
 
 
@@ -276,5 +278,5 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
 
 def _say_missing(missing: Sequence[str]) -> None:
     if missing:
-        names = ", ".join(missing[:_MOST_SHOWN]) + (", …" if len(missing) > _MOST_SHOWN else "")
+        names = first_names(missing, _MOST_SHOWN)
         say(f"warning: the server had lost or damaged {len(missing)} of its files: {names}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.visible_text import visible
@@ -73,6 +73,12 @@ def listed(words: Iterable[str]) -> str:
     """Join words for a message: `a`, `b` or `c`."""
     names = [quoted(word) for word in words]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " or " + names[-1]
+
+
+def first_names(names: Sequence[str], most: int) -> str:
+    """Join the first `most` names for a message, and say how many more there are."""
+    left = len(names) - most
+    return ", ".join(names[:most]) + (f" and {left} more" if left > 0 else "")
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

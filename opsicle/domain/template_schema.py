@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from opsicle.domain.automations import WorkerLost
-from opsicle.domain.fan_outs import MOST_MEMBERS
+from opsicle.domain.fan_outs import MOST_MEMBERS, MOST_SECONDS
 from opsicle.domain.gate_parser import MAX_SECONDS
 from opsicle.domain.notify_parser import ENDS
 from opsicle.domain.phase_parser import MAX_TIMEOUT_SECONDS
@@ -124,7 +124,7 @@ def _runs_on() -> Schema:
         "names": _list(_text("A name."), "Only these."),
         "parallel": _integer("How many at once.", 1, MOST_MEMBERS),
         "maxFailures": _integer("How many may fail.", 0, MOST_MEMBERS),
-        "timeout": _integer("Seconds for each machine.", 1, MAX_TIMEOUT_SECONDS),
+        "timeout": _integer("Seconds for all of them together.", 1, MOST_SECONDS),
     }
     return _object(
         {

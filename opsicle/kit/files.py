@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,20 +49,83 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None 
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """Give a file to write to that takes the place of `path` once it is whole and durable.
 
-    It is readable for its owner alone. If what is inside raises, nothing is left. Raises OSError.
+    It is readable for its owner alone. If what is inside raises, nothing is left. Raises OSError,
+    also where somebody else is writing it.
     """
     draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
+    _remove_left(draft)
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(fd, "wb") as file:
+    with os.fdopen(fd, "wb") as file:
+        try:
+            _lock(fd)
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+            os.fsync(fd)
+            if not _is(draft, fd):  # where the file system has no locks
+                raise _written_by_another(draft)
+            draft.replace(path)
+        finally:
+            if _is(draft, fd):
+                draft.unlink()
     sync_folder(path.parent)
+
+
+def _remove_left(draft: Path) -> None:
+    """Remove what somebody who was killed has left. Raises OSError while its writer lives."""
+    with suppress(FileNotFoundError):
+        fd = os.open(draft, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _lock(fd)
+            draft.unlink()
+        except BlockingIOError as error:
+            raise _written_by_another(draft) from error
+        finally:
+            os.close(fd)
+
+
+def _lock(fd: int) -> None:
+    """Keep others off a file, if its file system can. Raises BlockingIOError if they keep us."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
+
+
+def _is(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+def _written_by_another(draft: Path) -> OSError:
+    return OSError(errno.EBUSY, "another program is writing it just now", str(draft))
+
+
+@contextmanager
+def as_owner_of(folder: Path) -> Iterator[None]:
+    """Act as a folder's owner meanwhile, if root does.
+
+    In a folder of somebody else's, a link that is put in the way leads root to whatever there is;
+    its owner it leads to nothing that was not theirs before. Raises OSError.
+    """
+    owner = folder.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        yield
+        return
+
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.setgroups([])
+        os.setegid(owner.st_gid)
+        os.seteuid(owner.st_uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def give_away(fd: int, model: os.stat_result) -> None:

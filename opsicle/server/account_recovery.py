@@ -12,11 +12,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from opsicle.domain.errors import Conflict, InvalidInput, NotFound
+from opsicle.domain.errors import Conflict, NotFound
 from opsicle.kit.clock import SystemClock
 from opsicle.security import passwords
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.data_folder import DataFolder
+from opsicle.server.data_folder import DataFolder, require_server_folder
 from opsicle.server.opening import open_state
 from opsicle.server.store import (
     audit,
@@ -47,10 +47,7 @@ def recover_account(data_dir: Path, email: str, password: str | None) -> Recover
     Conflict while a server uses the folder, for a service account, and for somebody who is disabled
     everywhere; NotFound for an address that nobody has.
     """
-    if not (data_dir / "opsicle.db").exists():
-        raise InvalidInput(
-            f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
-        )
+    require_server_folder(data_dir)
 
     if password is not None:
         passwords.check_password(password, email=email)

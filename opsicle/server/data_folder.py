@@ -219,6 +219,14 @@ class DataFolder:
             files.replace(path, text.encode("ascii"), mode=0o600)
 
 
+def require_server_folder(folder: Path) -> None:
+    """Raise InvalidInput unless a folder has a server's state."""
+    if not (folder / "opsicle.db").exists():
+        raise InvalidInput(
+            f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+        )
+
+
 def find_running(folder: Path) -> ServerFile | None:
     """Return what a server that runs on a folder says of itself; None where none does.
 
@@ -236,7 +244,8 @@ def _take_lock(folder: Path) -> int:
 
     The system takes it back from a process that dies, however it dies.
     """
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    lock = os.open(folder / "lock", flags, 0o600)
     files.give_away(lock, folder.stat())
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -17,8 +17,8 @@ LATE_SECONDS = 5.0
 """A turn that comes this much too late comes from a pause: of the process, the machine, or the loop
 of events."""
 
-REST = 2.0
-"""A loop that is woken rests for so many times as long as the processor was busy in its turn."""
+REST_PER_BUSY_SECOND = 2.0
+"""How long a loop that is woken rests for each second in which its turn kept the processor busy."""
 
 
 def until_next(now: float, seconds: float) -> float:
@@ -132,4 +132,4 @@ class WokenLoop:
             except Exception:
                 log.exception("a turn failed", extra={"loop": self.name})
             self._idle.set()
-            gevent.sleep(REST * (time.thread_time() - began_at))
+            gevent.sleep(REST_PER_BUSY_SECOND * (time.thread_time() - began_at))

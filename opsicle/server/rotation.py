@@ -5,11 +5,10 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from opsicle.domain.errors import InvalidInput
 from opsicle.kit.clock import SystemClock
 from opsicle.security.master_key import MasterKey
 from opsicle.server.access.actor import SystemActor
-from opsicle.server.data_folder import DataFolder
+from opsicle.server.data_folder import DataFolder, require_server_folder
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.opening import open_state
 from opsicle.server.store import audit
@@ -24,10 +23,7 @@ def rotate_master_key(data_dir: Path, key_file: Path | None) -> int:
     Raises Conflict while a server uses the folder, and if something in it does not open: then
     nothing has changed.
     """
-    if not (data_dir / "opsicle.db").exists():
-        raise InvalidInput(
-            f"{data_dir} is no data folder of a server", hint="Name the server's --data-dir."
-        )
+    require_server_folder(data_dir)
 
     with closing(DataFolder.open(data_dir)) as folder:
         file = MasterKeyFile(folder, key_file)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from opsicle.domain.errors import InvalidInput
+from opsicle.server.data_folder import require_server_folder
 from opsicle.server.doctor.folder_checks import in_service
 from opsicle.server.store import migrations
 from opsicle.server.store.copies import copy_database
@@ -39,11 +39,8 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
     The server may run meanwhile; nothing of it changes. The copy takes as much room as the state,
     in TMPDIR. Raises Conflict for a database that is damaged or of a newer program.
     """
+    require_server_folder(folder)
     state = folder / "opsicle.db"
-    if not state.exists():
-        raise InvalidInput(
-            f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
-        )
     migrations.check_sqlite()
     with tempfile.TemporaryDirectory(prefix="opsicle-upgrade-") as copies:
         copy = Path(copies) / state.name

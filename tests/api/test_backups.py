@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from opsicle.domain.errors import (
     Conflict,
     InvalidInput,
     NotAllowed,
+    OpsicleError,
     Unavailable,
 )
 from opsicle.kit import files
@@ -33,6 +36,9 @@ from opsicle.server.opening import begin_epoch, open_keys, open_state
 from opsicle.server.store import audit, epochs
 from tests.api.backing_up import KEY, back_up, back_up_with_report, keep, restore
 from tests.api.running_server import ApiServer
+from tests.support import require
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -198,6 +204,77 @@ def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, disk_path: 
 
     assert file.read_bytes() == before
     assert [path.name for path in disk_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_two_that_write_one_file_do_not_take_it_from_each_other(disk_path: Path) -> None:
+    file = disk_path / "opsicle.age"
+    (disk_path / ".opsicle.age.new").write_bytes(b"left by a backup that was killed")
+
+    with files.written_whole(file) as first:
+        first.write(b"first")
+        with pytest.raises(OSError, match="another program"), files.written_whole(file) as second:
+            second.write(b"second")
+
+    assert file.read_bytes() == b"first"
+    assert [path.name for path in disk_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_where_nothing_can_be_locked_half_a_file_is_never_called_whole(
+    disk_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = disk_path / "opsicle.age"
+    draft = disk_path / ".opsicle.age.new"
+    monkeypatch.setattr(files.fcntl, "flock", _no_locks)
+
+    def write_both() -> None:
+        with files.written_whole(file), files.written_whole(file) as second:
+            second.write(b"second")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_both()
+
+    def lose_it() -> None:
+        with files.written_whole(file):
+            draft.unlink()
+            draft.write_bytes(b"half of another's")
+
+    with pytest.raises(OSError, match="another program"):
+        lose_it()
+
+    assert not file.exists()
+    assert draft.read_bytes() == b"half of another's"
+
+
+def test_root_acts_as_the_owner_of_the_folder_where_it_backs_up(
+    prepared_folder: Path, disk_path: Path
+) -> None:
+    require(os.geteuid() == 0, "root")
+    disk_path.chmod(0o755)
+    data = disk_path / "data"
+    shutil.copytree(prepared_folder, data)
+    for path in (data, *data.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    victim = disk_path / "victim"
+    victim.mkdir(mode=0o700)
+    (victim / "precious").write_text("root's")
+    (data / WORKPLACE).symlink_to(victim)
+    seen = set()
+
+    with pytest.raises(OpsicleError, match="cannot be"):
+        back_up(data)
+    (data / WORKPLACE).unlink()
+    Backup(data, SystemClock(), lambda _: seen.add(os.geteuid())).write(
+        io.BytesIO(), KEY, EVERYTHING
+    )
+
+    assert (victim / "precious").read_text() == "root's"
+    assert (victim.stat().st_uid, os.geteuid()) == (0, 0)
+    assert seen == {NOBODY}
+
+
+def _no_locks(_fd: int, _how: int) -> None:
+    raise OSError(errno.ENOLCK, "no locks available")
 
 
 def _fail(error: BaseException) -> None:

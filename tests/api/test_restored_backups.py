@@ -84,11 +84,13 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(content: bytes, to: Path) -
 
 
 def test_what_root_restores_and_backs_up_belongs_to_whom_the_folder_does(
-    api_server: ApiServer, to: Path
+    api_server: ApiServer, disk_path: Path
 ) -> None:
     require(os.geteuid() == 0, "root")
     keep(api_server, b"abc")
     backup = back_up(api_server.folder.path)
+    disk_path.chmod(0o755)
+    to = disk_path / "restored"
     to.mkdir(mode=0o700)
     os.chown(to, NOBODY, NOBODY)
 
@@ -313,6 +315,7 @@ FOREIGN = "which no backup has there"
         (of("master.key", b"", type=tarfile.LNKTYPE, linkname="/etc/passwd"), FOREIGN),
         (of("logs.db", b"", type=tarfile.FIFOTYPE), FOREIGN),
         (of("logs.db", b"", type=tarfile.CHRTYPE), FOREIGN),
+        (of("logs.db", b"", type=tarfile.GNUTYPE_SPARSE), FOREIGN),
         (of("artifacts", b"", type=tarfile.DIRTYPE), FOREIGN),
         (of(HEAD), FOREIGN),
         (of(f"artifacts/{ORG}/cd/ab{'0' * 62}"), FOREIGN),
@@ -333,6 +336,25 @@ def test_nothing_that_no_backup_holds_gets_out_of_one(
 def test_a_value_that_cannot_be_read_is_refused(to: Path) -> None:
     refused(forged(iter([HEADED, of(END, b"[1")])), to, "cannot be read")
     refused(forged(iter([of(HEAD, b"{}")])), to, "cannot be read")
+
+
+@pytest.mark.parametrize(
+    "extended",
+    [{"GNU.sparse.map": "1,x"}, {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}, {"size": "-9"}],
+)
+def test_an_archive_that_makes_no_sense_is_refused(extended: dict[str, str], to: Path) -> None:
+    state = of("opsicle.db", b"x" * 99, pax_headers=extended)
+
+    refused(forged(iter([HEADED, state, of(END, b"{}")])), to, "no archive|no backup has|not whole")
+
+
+def test_an_archive_that_ends_amid_a_file_is_refused(to: Path) -> None:
+    target = io.BytesIO()
+    writer = EncryptingWriter(target, KEY)
+    writer.write(opened(forged(iter([HEADED, of("opsicle.db", b"x" * 99_999)])))[:9_999])
+    writer.finish()
+
+    refused(target.getvalue(), to, "no archive that can be read")
 
 
 def test_what_stands_behind_the_archive_is_checked_too(content: bytes, to: Path) -> None:

@@ -97,7 +97,7 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     assert is_accessible(page)
 
     # A worker joins by the command that is shown.
-    keys.press(steps.first.get_by_role("button", name="Show the command…"))
+    keys.press(steps.first.get_by_role("link", name="Show the command…"))
     command = page.get_by_role("dialog").locator(".command-line")
     expect(command).to_contain_text("--join-file -")
     join = re.search(r"opsj1[^']+", command.inner_text())
@@ -105,6 +105,8 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     worker.start(join[0])
     expect(page.get_by_role("dialog").get_by_text("edge has joined.")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.locator(".worker")).to_have_count(1)
+    page.go_back()
     expect(page.locator(".first-step.is-done")).to_have_count(1)
 
     # A template is pushed, and run.

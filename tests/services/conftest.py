@@ -8,22 +8,11 @@ from pathlib import Path
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.kit import ids
 from opsicle.server.access.actor import Actor
 from opsicle.wire.user_api import Automation
 from tests.services.core import Core
 from tests.services.resuming import Failed, begun
 from tests.services.team import Team, template_source
-
-
-@pytest.fixture(autouse=True)
-def _ids_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Begin ids anew for each test.
-
-    Ids only grow, and every clock here begins at the same moment: those of a test before would be
-    of the future.
-    """
-    monkeypatch.setattr(ids, "_sequence", ids._IdSequence())
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_automations_in_one_of_several_states_are_one_list(core: Core, alice: Ac
     assert listed("queued,cancelled") == newest_first[:4]
     assert listed("queued,cancelled", newest_first[3]) == newest_first[4:]
     assert listed("running,cancelled") == newest_first[1::2]
+    assert listed("cancelled,,cancelled") == newest_first[1::2]
 
 
 def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: Actor) -> None:

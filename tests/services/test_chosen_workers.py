@@ -6,10 +6,13 @@ import pytest
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.server.access.actor import Actor
+from opsicle.server.approvals.cases import load_unaltered
+from opsicle.server.approvals.facts import approval_facts
+from opsicle.server.store import approvals
 from opsicle.wire.user_api import Automation, RunRequest
 from tests.services.core import HELLO, Core
 from tests.services.tampering import require_refused
-from tests.services.team import Team
+from tests.services.team import Team, template_source
 
 ON_AMS = HELLO.replace("name: hello", "name: placed").replace(
     "spec:\n", "spec:\n  runsOn: {labels: {site: ams}}\n"
@@ -71,6 +74,19 @@ def test_a_choice_that_was_altered_is_not_even_handed_to_the_worker_that_was_cho
 
     assert chosen.poll().work == ()
     assert team.why(made).startswith("it was not run: ")
+
+
+def test_who_is_asked_hears_which_worker_was_chosen(team: Team) -> None:
+    team.policy()
+    team.core.push_again(team.people["carol"], template_source("careful"))
+    team.core.worker(team.org_id, "w1")
+    made = run(team.core, team.people["alice"], "w1", "careful")
+
+    row = team.core.database.read(lambda db: approvals.get(db, team.org_id, made.approval_id or ""))
+    case = team.core.database.read(lambda db: load_unaltered(db, team.core.bindings, row))
+    facts = {fact.label: fact.text for fact in approval_facts(case, team.core.clock.now())}
+
+    assert facts["Only on"] == "w1"
 
 
 def test_what_cannot_be_chosen_is_refused_by_name(core: Core, alice: Actor) -> None:

@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from opsicle.server.access.actor import Actor
+from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import (
     LONGEST_UNSEEN_SECONDS,
     AutomationChanged,
@@ -21,6 +22,7 @@ from opsicle.server.fleet.pubsub import automation_topic
 from opsicle.wire.jobs import PhaseReport, StepState, Work
 from opsicle.wire.worker_api import LogRequest
 from tests.services.core import Core, TestWorker
+from tests.services.fanning import Fanning
 from tests.support import wait_until
 
 FOLLOWERS = 3
@@ -188,6 +190,23 @@ def test_who_follows_a_log_that_never_rests_sees_the_automation_from_time_to_tim
     shown, *output = follower.take()
     assert shown.automation.reason == "altered"
     assert text_of(output) == b"two\n"
+
+
+def test_who_follows_what_runs_on_several_machines_sees_that_a_part_has_begun(
+    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "QUEUED_CHECK_SECONDS", 0.01)
+    fanning = Fanning(core, alice).push().run()
+    stream = core.live_streams.automation(alice, fanning.automation.id, Position())
+    next(stream)
+
+    fanning.take("e1")
+
+    with gevent.Timeout(60):
+        changed = next(event for event in stream if isinstance(event, AutomationChanged))
+    stream.close()
+    states = {target.name: target.state for target in changed.automation.targets}
+    assert states["e1"] == "running"
 
 
 def test_who_stops_following_leaves_nothing_behind(

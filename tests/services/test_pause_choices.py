@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from opsicle.domain.errors import InvalidInput, NotAllowed
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed
 from opsicle.domain.pauses import Choice, ResumeVerdict
-from tests.services.pausing import ASKS, CLEANED, Paused, paused, source
+from tests.services.pausing import ASKS, BOB, CLEANED, Paused, paused, source
 from tests.services.team import Team
 
 
@@ -32,6 +32,32 @@ def test_the_requester_chooses_what_becomes_of_a_failure(
     case.approve("alice", choice=choice)
 
     assert case.go_on().verdict == verdict
+
+
+def test_who_has_chosen_is_not_told_that_another_choice_counts(team: Team) -> None:
+    case = paused(team, ASKS, 0)
+    case.approve("alice", choice=Choice.RETRY)
+
+    with pytest.raises(Conflict, match="over"):
+        case.approve("alice", choice=Choice.SKIP)
+    case.approve("alice", choice=Choice.RETRY)
+    case.approve("alice")
+
+    assert case.go_on().verdict == ResumeVerdict.RETRY
+
+
+def test_who_has_given_values_is_not_told_that_other_ones_count(team: Team) -> None:
+    asked = f"message: Look!, {BOB}, variables: [{{id: lag, type: number}}]"
+    case = paused(team, source(asked))
+    case.approve(values={"lag": 4})
+
+    for other in ({"lag": 5}, {"leg": 4}):
+        with pytest.raises((Conflict, InvalidInput)):
+            case.approve(values=other)
+    case.approve(values={"lag": 4})
+    case.approve()
+
+    assert case.go_on().values == {"lag": 4}
 
 
 def test_a_failure_that_nobody_chooses_for_stands(team: Team) -> None:

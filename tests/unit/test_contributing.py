@@ -1,4 +1,4 @@
-"""The lists of CONTRIBUTING.md are whole: whoever follows one has touched every file."""
+"""The lists of CONTRIBUTING.md are whole, and every test that a promise names is there."""
 
 from __future__ import annotations
 
@@ -73,3 +73,11 @@ def test_a_field_of_a_phase_costs_the_files_that_are_listed() -> None:
 
 def test_a_runtime_costs_the_files_that_are_listed() -> None:
     assert naming("SubprocessRuntime") | {"pyproject.toml"} == set(listed("a runtime"))
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    text = (CHECKOUT / "docs/reliability.md").read_text()
+    named = re.findall(r"`(\w+/test_\w+\.py)`", text)
+
+    assert len(named) > 40
+    assert [path for path in named if not (CHECKOUT / "tests" / path).exists()] == []

@@ -11,6 +11,7 @@ import pytest
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_template
 from opsicle.domain.template_schema import template_schema
+from tests.product import CHECKOUT
 
 UNKNOWN = "zzz: 1"
 PLACES = {
@@ -59,20 +60,23 @@ PLACES = {
 }
 
 
-def known_to_parser(place: str) -> set[str]:
-    """Return the fields that the parser offers where one stands that it does not know."""
-    wrong = PLACES[place].replace("U", "{zzz: 1}") if place else UNKNOWN
+def problems_with(place: str, field: str, value: int) -> list[str]:
+    """Return what the parser says of a field in a template that has little else."""
+    given = f"{field}: {value}"
+    wrong = PLACES[place].replace("U", f"{{{UNKNOWN}}}") if place else UNKNOWN
+    wrong = wrong.replace(UNKNOWN, given)
     source = f"apiVersion: v1\ntype: AutomationTemplate\n{wrong}\n"
     for missing in ("metadata: {name: a}", "spec: {template: {}}"):
         if not wrong.startswith(missing.partition(":")[0]):
             source += f"{missing}\n"
     with pytest.raises(InvalidInput) as refused:
         parse_template(source.encode())
-    [message] = [
-        problem.message
-        for problem in refused.value.problems
-        if problem.path.endswith("zzz") and "known here" in problem.message
-    ]
+    return [each.message for each in refused.value.problems if each.path.endswith(field)]
+
+
+def known_to_parser(place: str) -> set[str]:
+    """Return the fields that the parser offers where one stands that it does not know."""
+    [message] = [each for each in problems_with(place, "zzz", 1) if "known here" in each]
     return set(re.findall(r"`(\w+)`", message.partition("known here")[2]))
 
 
@@ -102,12 +106,47 @@ def test_the_schema_has_at_each_place_the_fields_that_the_parser_knows(place: st
     assert set(at(template_schema(), place)["properties"]) == known_to_parser(place)
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_the_schema_ends_where_the_parser_does(place: str) -> None:
+    fields = at(template_schema(), place)["properties"]
+
+    for name, field in fields.items():
+        if most := field.get("maximum"):
+            problems = " ".join(problems_with(place, name, most + 1))
+            assert f"{most:,}" in problems or str(most) in problems
+
+
 def test_no_place_of_the_schema_is_left_out() -> None:
     schema = template_schema()
 
     compared = {id(at(schema, place)) for place in PLACES}
 
     assert [each for each in objects_in(schema) if id(each) not in compared] == []
+
+
+GUIDE = ("templates", "approvals", "pauses", "chaining")
+"""The pages that say something of every field."""
+
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+
+
+def words_of_code(text: str) -> set[str]:
+    return set(re.findall(r"\w+", " ".join(CODE.findall(text))))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_each_field_stands_in_the_guide(place: str) -> None:
+    guide = "\n".join((CHECKOUT / f"docs/{name}.md").read_text() for name in GUIDE)
+
+    assert set(at(template_schema(), place)["properties"]) - words_of_code(guide) == set()
+
+
+@pytest.mark.parametrize("place", ["spec", "spec.variables[]", "spec.template.phases[]"])
+def test_each_field_has_a_line_in_a_table_of_the_guide(place: str) -> None:
+    guide = (CHECKOUT / "docs/templates.md").read_text()
+    explained = "\n".join(re.findall(r"^\|([^|]+)\|", guide, re.MULTILINE))
+
+    assert set(at(template_schema(), place)["properties"]) - words_of_code(explained) == set()
 
 
 def objects_in(part: Any) -> Iterator[dict[str, Any]]:

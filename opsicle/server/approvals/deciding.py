@@ -174,15 +174,25 @@ def voter(
 def has_same_decision(case: Case, actor: Actor, decision: PendingDecision) -> bool:
     """Return whether the actor has decided just so already, on whatever gate.
 
-    Who now names another window has not: it would look as if that counted.
+    Who now names another window, choice or value has not: it would look as if that counted.
     """
     asked = _requested_window(decision.request, actor.email)
-    return any(
+    is_said = any(
         each.user_id == actor.user_id
         and each.verdict is decision.verdict
         and asked.times in (ALWAYS.times, each.window.times)
         for each in case.decisions
     )
+    return is_said and _gives_nothing_else(case, decision)
+
+
+def _gives_nothing_else(case: Case, decision: PendingDecision) -> bool:
+    """Return whether what is given with a decision, if anything is, has been given already."""
+    request = decision.request
+    if decision.verdict is Verdict.REJECT or not (request.choice or request.values):
+        return True
+    answer = _answer(case, request) if case.row.kind is not ApprovalKind.RUN else None
+    return answer == answer_of(case)
 
 
 def _refusal(case: Case, status: ApprovalStatus, viewer: Viewer) -> NotAllowed | Conflict:

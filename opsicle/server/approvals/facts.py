@@ -11,11 +11,12 @@ from datetime import datetime
 from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
+from opsicle.domain.problems import first_names
 from opsicle.domain.resume_points import in_words
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Phase
 from opsicle.server.approvals.cases import Case
-from opsicle.server.approvals.manifests import calls_of, fan_out_of
+from opsicle.server.approvals.manifests import calls_of, fan_out_of, only_worker_of
 from opsicle.server.approvals.waiting import waiting_for
 from opsicle.server.channels.messages import Fact
 from opsicle.server.store.approvals import DecisionRow
@@ -46,9 +47,14 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
 
 
 def _machines(case: Case) -> Iterator[Fact]:
-    """Yield on which machines it, and what it calls, runs one by one; nothing for a single one."""
+    """Yield on which machines it, and what it calls, runs one by one, or on which one alone.
+
+    Nothing where any that fits may take it.
+    """
     if case.problem:
         return
+    chosen = only_worker_of(case.automation)
+    yield Fact("Only on", chosen.shown if chosen else "")
     yield Fact("Machines", _names(fan_out_of(case.automation)))
     yield from _machines_of_calls(calls_of(case.automation))
 
@@ -61,8 +67,7 @@ def _machines_of_calls(calls: Iterable[BoundCall]) -> Iterator[Fact]:
 
 def _names(fan_out: BoundFanOut | None) -> str:
     names = [member.shown for member in fan_out.members] if fan_out else []
-    left = len(names) - _MOST_MACHINES
-    return ", ".join(names[:_MOST_MACHINES]) + (f" and {left} more" if left > 0 else "")
+    return first_names(names, _MOST_MACHINES)
 
 
 def _to_come(case: Case) -> tuple[Phase, ...]:

@@ -12,6 +12,7 @@ from opsicle.domain.approvals import (
     Verdict,
 )
 from opsicle.domain.approvers import ApproverPerson
+from opsicle.domain.problems import first_names
 from opsicle.server.approvals.cases import Case
 from opsicle.server.approvals.stuck import explanation_of, stuck_gates_of
 
@@ -46,7 +47,4 @@ def _line(case: Case, gate: GateStatus, now: datetime) -> str:
 
 
 def _names(people: list[ApproverPerson]) -> str:
-    names = [person.email for person in people[:_MOST_NAMES]]
-    return ", ".join(names) + (
-        f" and {len(people) - len(names)} more" if len(people) > len(names) else ""
-    )
+    return first_names([person.email for person in people], _MOST_NAMES)

@@ -70,7 +70,7 @@ class Audit:
         def query(db: Connection) -> tuple[list[Entry], dict[str, str]]:
             of_each = [
                 audit.list_entries(db, actor.org_id, wanted._replace(verb=verb), before, limit + 1)
-                for verb in wanted.verb.split(",")
+                for verb in set(filter(None, wanted.verb.split(","))) or {""}
             ]
             found = sorted(chain.from_iterable(of_each), key=lambda row: row.seq, reverse=True)
             found = found[: limit + 1]

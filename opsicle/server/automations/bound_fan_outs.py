@@ -6,6 +6,7 @@ import msgspec
 
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.errors import Conflict
+from opsicle.domain.problems import first_names
 from opsicle.domain.targets import TargetSelector
 from opsicle.domain.templates import Template
 from opsicle.server.access.actor import Actor
@@ -68,9 +69,7 @@ def _part_repeated(db: Connection, actor: Actor, origin: Origin) -> frozenset[st
 
 
 def _left_out(automation_id: str, missing: list[str]) -> Conflict:
-    few = ", ".join(missing[:_MOST_NAMED])
-    left = len(missing) - _MOST_NAMED
-    names = f"{few} and {left} more" if left > 0 else few
+    names = first_names(missing, _MOST_NAMED)
     return Conflict(
         f"{automation_id} has not succeeded on {names}, which the template no longer fits",
         hint="Going on would leave these out. `opsicle automations rerun PART` runs it on one "

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import BoundFanOut, MemberState
 from opsicle.domain.manifests import Manifest
+from opsicle.domain.problems import first_names
 from opsicle.server.access.template_versions import template_of
 from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.ended_parts import ended_part
@@ -94,9 +95,7 @@ def _how_it_went(members: Sequence[FanOutMemberRow]) -> Iterator[str]:
         if member.automation_state != AutomationState.SUCCEEDED:
             ways.setdefault(_way(member), []).append(member.name)
     for (verb, reason), names in ways.items():
-        few, left = ", ".join(names[:_MOST_NAMED]), len(names) - _MOST_NAMED
-        where = f"{few} and {left} more" if left > 0 else few
-        yield f"it {verb} on {where}" + (f": {reason}" if reason else "")
+        yield f"it {verb} on {first_names(names, _MOST_NAMED)}" + (f": {reason}" if reason else "")
 
 
 def _way(member: FanOutMemberRow) -> tuple[str, str]:

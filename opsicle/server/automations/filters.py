@@ -22,13 +22,13 @@ from opsicle.server.store.documents import DocumentKind
 def newest_of_states(
     db: Connection, org_id: str, wanted: AutomationFilter, before: str, limit: int
 ) -> list[AutomationRow]:
-    """Return a page of automations in one of the states, which have commas between them.
+    """Return a page of automations in one of the states, which have commas between them, or in any.
 
     Each state has an index of its own: what several together find is merged here.
     """
     of_each = (
         automations.list_newest(db, org_id, replace(wanted, state=state), before, limit)
-        for state in wanted.state.split(",")
+        for state in set(filter(None, wanted.state.split(","))) or {""}
     )
     return list(islice(merge(*of_each, key=lambda row: row.id, reverse=True), limit))
 

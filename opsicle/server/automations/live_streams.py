@@ -140,17 +140,17 @@ class LiveStreams:
         """Tell of the log alone until there is reason to look at the automation again.
 
         What is queued is looked at again after a while anyway: why it waits changes with workers
-        that fall silent, and nobody says so.
+        that fall silent, and nobody says so. Nor does anybody when one of its parts has begun.
         """
-        is_queued = automation.state in WAITS_FOR_WORKER
-        seconds = QUEUED_CHECK_SECONDS if is_queued else HEARTBEAT_SECONDS
+        changes_unsaid = automation.state in WAITS_FOR_WORKER or bool(automation.targets)
+        seconds = QUEUED_CHECK_SECONDS if changes_unsaid else HEARTBEAT_SECONDS
         seen_at = self._clock.monotonic()
         only_log = {log_topic(automation.id)}
 
         while (changed := watch.wait(seconds)) <= only_log:
             if not changed:
                 yield Heartbeat()
-                if is_queued:
+                if changes_unsaid:
                     return
             elif self._clock.monotonic() - seen_at >= LONGEST_UNSEEN_SECONDS:
                 return

@@ -15,6 +15,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import IO, Any, NamedTuple
 
@@ -111,22 +112,32 @@ def read_members(source: DecryptingReader) -> Iterator[Member]:
     """Return the members behind the head, each to be read before the next one is asked for.
 
     Only names of a backup, each once, in their order, and regular files: whatever else stands there
-    was not written by us. Raises InvalidInput, and what reading `source` does.
+    was not written by us. Raises InvalidInput, what reading `source` does, and, as reading a member
+    may, what `explained_archive` makes an InvalidInput.
     """
     place = -1
     last = ""
+    with tarfile.open(fileobj=source, mode="r|") as tar:
+        while (info := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]
+            place, before = _place_of(info), place
+            content = tar.extractfile(info)
+            if content is None or place < before or (info.name <= last and place == before):
+                raise _foreign(info.name)
+            last = info.name
+            artifact = _ARTIFACT.fullmatch(info.name)
+            yield Member(info.name, info.size, artifact[2] if artifact else "", content)
+
+
+@contextmanager
+def explained_archive() -> Iterator[None]:
+    """Raise InvalidInput for what `tarfile` does not understand, in a head or in a member's midst.
+
+    Of extended headers that hold nonsense it raises whatever its own code stumbles over.
+    """
     try:
-        with tarfile.open(fileobj=source, mode="r|") as tar:
-            while (info := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]
-                place, before = _place_of(info), place
-                content = tar.extractfile(info)
-                if content is None or place < before or (info.name <= last and place == before):
-                    raise _foreign(info.name)
-                last = info.name
-                artifact = _ARTIFACT.fullmatch(info.name)
-                yield Member(info.name, info.size, artifact[2] if artifact else "", content)
-    except tarfile.TarError as error:
+        yield
+    except (tarfile.TarError, ValueError, LookupError) as error:
         raise InvalidInput("the backup holds no archive that can be read") from error
 
 
@@ -145,11 +156,12 @@ def read_json(member: Member, kind: type[Any]) -> Any:
 
 def _place_of(info: tarfile.TarInfo) -> int:
     """Return where in the order a member belongs; all artifacts have the same place."""
-    if info.isreg() and info.name in _FIRST:
+    is_file = info.type == tarfile.REGTYPE and not info.issparse()
+    if is_file and info.name in _FIRST:
         return _FIRST.index(info.name)
-    if info.isreg() and _ARTIFACT.fullmatch(info.name):
+    if is_file and _ARTIFACT.fullmatch(info.name):
         return len(_FIRST)
-    if info.isreg() and info.name == END:
+    if is_file and info.name == END:
         return len(_FIRST) + 1
     raise _foreign(info.name)
 

@@ -24,7 +24,7 @@ from typing import IO, NamedTuple
 
 import msgspec
 
-from opsicle.domain.errors import Conflict, InvalidInput, Unavailable
+from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
 from opsicle.security.age_files import EncryptingWriter
@@ -41,7 +41,7 @@ from opsicle.server.backups.archive import (
     BackupHead,
     artifact_name,
 )
-from opsicle.server.data_folder import LAST_BACKUP, explained
+from opsicle.server.data_folder import LAST_BACKUP, explained, require_server_folder
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.store import contents
 from opsicle.server.store.contents import ContentRow
@@ -84,10 +84,12 @@ class Backup:
     """One backup of a data folder."""
 
     def __init__(self, folder: Path, clock: Clock, on_progress: OnProgress) -> None:
-        """Raise InvalidInput unless the folder is a server's."""
-        if not (folder / STATE).exists() or not (folder / "authority.pem").exists():
-            raise InvalidInput(
-                f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
+        """Raise InvalidInput unless the folder is a server's, Conflict if it has lost its CA."""
+        require_server_folder(folder)
+        if not (folder / "authority.pem").exists():
+            raise Conflict(
+                f"{folder} has no authority.pem, and without its CA a backup cannot be restored",
+                hint="Put back the one of an older backup.",
             )
         self._folder = folder
         self._clock = clock
@@ -101,6 +103,10 @@ class Backup:
         that are not private, Unavailable where the disk has no room for a copy of the databases,
         and OSError from `target`.
         """
+        with files.as_owner_of(self._folder):
+            return self._write(target, key, parts)
+
+    def _write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
         began_at, keys = self._clock.now(), self._read_keys()
         encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
@@ -132,7 +138,8 @@ class Backup:
 
     def note_done(self, report: BackupReport) -> None:
         """Note in the data folder that a backup is whole, for figures and `opsicle doctor`."""
-        files.replace(self._folder / LAST_BACKUP, msgspec.json.encode(report))
+        with files.as_owner_of(self._folder):
+            files.replace(self._folder / LAST_BACKUP, msgspec.json.encode(report))
 
     def _read_keys(self) -> dict[str, bytes]:
         """Return the keys that a restored server needs. A master key kept elsewhere is not one."""
@@ -190,9 +197,9 @@ def _workplace(folder: Path) -> Iterator[Path]:
     path = folder / WORKPLACE
     with explained(folder):
         path.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _take(lock, folder)
+        _take(lock)
         try:
             for left in path.iterdir():
                 left.unlink()
@@ -204,8 +211,7 @@ def _workplace(folder: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _take(lock: int, folder: Path) -> None:
-    files.give_away(lock, folder.stat())
+def _take(lock: int) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -86,7 +86,8 @@ class Restore:
         behind then.
         """
         with explained(self._data_dir), _claimed(self._data_dir, self._draft):
-            unpacked = unpack(source, key, self._draft, self._on_progress)
+            with files.as_owner_of(self._data_dir):
+                unpacked = unpack(source, key, self._draft, self._on_progress)
             self._on_progress("reading the databases through")
             check_integrity(self._draft / STATE, is_thorough=True)
             if (self._draft / LOGS).exists():
@@ -200,7 +201,8 @@ def _claimed(data_dir: Path, draft: Path) -> Iterator[None]:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            os.chown(draft, data_dir.stat().st_uid, data_dir.stat().st_gid)
+            owner = data_dir.stat()
+            os.chown(draft, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
         try:
             yield

@@ -21,6 +21,7 @@ from opsicle.server.backups.archive import (
     BackupEnd,
     BackupHead,
     Member,
+    explained_archive,
     read_json,
     read_members,
 )
@@ -37,10 +38,11 @@ class Unpacked(NamedTuple):
     artifacts: int
 
 
+@explained_archive()
 def unpack(
     source: IO[bytes], key: OpeningKey, folder: Path, on_progress: Callable[[str], None]
 ) -> Unpacked:
-    """Write a backup's members into an empty folder, whose owner they get.
+    """Write a backup's members into an empty folder.
 
     Raises InvalidInput for what is no backup or was cut short or altered, and Conflict for one that
     a newer program has made; some of it may have been written then. Nothing of it is durable yet.
@@ -85,12 +87,10 @@ def _check_known(head: BackupHead) -> None:
 
 def _write(folder: Path, member: Member) -> None:
     path = folder / member.name
-    owner = folder.stat()
-    _make_folders(path.parent, owner)
+    _make_folders(path.parent)
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     digest = hashlib.sha256()
     try:
-        files.give_away(fd, owner)
         while piece := member.content.read(_PIECE_BYTES):
             files.write_all(fd, piece)
             digest.update(piece)
@@ -104,13 +104,10 @@ def _write(folder: Path, member: Member) -> None:
         )
 
 
-def _make_folders(folder: Path, owner: os.stat_result) -> None:
-    if folder.exists():
-        return
-    _make_folders(folder.parent, owner)
-    folder.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(folder, owner.st_uid, owner.st_gid)
+def _make_folders(folder: Path) -> None:
+    if not folder.exists():
+        _make_folders(folder.parent)
+        folder.mkdir(mode=0o700)
 
 
 def _not_whole() -> InvalidInput:

@@ -11,9 +11,10 @@ from pathlib import Path
 from cryptography import x509
 
 from opsicle.domain.clocks import duration_text
-from opsicle.domain.errors import InvalidInput, OpsicleError
+from opsicle.domain.errors import OpsicleError
+from opsicle.domain.problems import first_names
 from opsicle.server import last_backup
-from opsicle.server.data_folder import find_running
+from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
@@ -39,11 +40,8 @@ def examine(folder: Path, now: datetime) -> list[Diagnosis]:
     A check that cannot be made is a problem of its own. Raises InvalidInput for a folder that is no
     server's.
     """
+    require_server_folder(folder)
     state = folder / "opsicle.db"
-    if not state.exists():
-        raise InvalidInput(
-            f"{folder} is no data folder of a server", hint="Name the server's --data-dir."
-        )
     running = find_running(folder)
     size = sum(path.stat().st_size for path in folder.glob("*.db"))
     checks: list[tuple[str, Callable[[], Iterable[Diagnosis]]]] = [
@@ -70,6 +68,8 @@ def _made(name: str, check: Callable[[], Iterable[Diagnosis]]) -> list[Diagnosis
                 name, f"cannot be looked at: {error}", "Run this as the server's user, or root."
             )
         ]
+    except ValueError as error:
+        return [problem(name, f"cannot be understood: {error}", "Restore from the last backup.")]
 
 
 def _server(is_running: bool) -> Diagnosis:
@@ -128,7 +128,7 @@ def _write_ahead_logs(folder: Path) -> Iterator[Diagnosis]:
 def _lost_logs(folder: Path) -> Iterator[Diagnosis]:
     if lost := sorted(path.name for path in folder.glob("logs.db.damaged-*")):
         yield warning(
-            "logs", f"logs were damaged and set aside: {_named(lost)}",
+            "logs", f"logs were damaged and set aside: {first_names(lost, _MOST_NAMED)}",
             "Look at the disk's health (smartctl, dmesg); then remove these files.",
         )  # fmt: skip
 
@@ -203,7 +203,9 @@ def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
          "Revoke it, and enrol each machine by itself."),
     ):  # fmt: skip
         if found:
-            yield Diagnosis("workers", level, f"{len(found)} {message}: {_named(found)}", hint)
+            yield Diagnosis(
+                "workers", level, f"{len(found)} {message}: {first_names(found, _MOST_NAMED)}", hint
+            )
 
 
 def in_service(db: Connection) -> Iterator[WorkerRow]:
@@ -217,7 +219,3 @@ def in_service(db: Connection) -> Iterator[WorkerRow]:
 
 def _name(row: WorkerRow) -> str:
     return f"{row.org_code}/{row.name}" if row.org_code else row.name
-
-
-def _named(names: list[str]) -> str:
-    return ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")

@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from opsicle.domain.errors import LeavesBehind
+from opsicle.domain.problems import first_names
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.stuck import templates_left_stuck
 from opsicle.server.store import account_owners, audit, memberships
@@ -33,12 +34,13 @@ def require_confirmation(
     error.
     """
     stuck = templates_left_stuck(db, org_id)
-    left = (
-        [f"these service accounts go too, with their tokens: {_some([a.email for a in accounts])}"]
-        if accounts
-        else []
-    )
-    left += [f"these approvals can then be given by too few: {_some(stuck)}"] if stuck else []
+    left = []
+    if accounts:
+        emails = first_names([each.email for each in accounts], _MOST_NAMED)
+        left.append(f"these service accounts go too, with their tokens: {emails}")
+    if stuck:
+        names = first_names(stuck, _MOST_NAMED)
+        left.append(f"these approvals can then be given by too few: {names}")
     if left:
         owner = (
             "Name a new owner for the service accounts (`--new-owner EMAIL`), or say"
@@ -63,8 +65,3 @@ def hand_over(
         account_owners.insert(db, actor.org_id, row)
         data = {"email": account.email, "owner": owner.email, "before": account.owner}
         audit.append(db, now, actor.org_id, actor, "hand_over", f"users/{account.user_id}", data)
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MOST_NAMED])
-    return shown + (f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else "")

@@ -8,7 +8,7 @@ from opsicle.domain import stored_json
 from opsicle.domain.conditions import findings
 from opsicle.domain.errors import InvalidInput, Problem, Unreadable
 from opsicle.domain.policies import Policy
-from opsicle.domain.problems import did_you_mean, quoted
+from opsicle.domain.problems import did_you_mean, first_names, quoted
 from opsicle.domain.scopes import applies
 from opsicle.domain.stored_templates import decode_approval, decode_template
 from opsicle.domain.templates import Template
@@ -75,8 +75,7 @@ def _uncovered(db: Connection, org_id: str, policy: Policy) -> Iterator[Problem]
             names.append(row.name)
 
     if names:
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        first = ", ".join(names[:_MOST_NAMED]) + more
+        first = first_names(names, _MOST_NAMED)
         yield Problem(
             "spec.appliesTo",
             f"does not apply to templates that say themselves who must approve: {first}",

@@ -63,7 +63,7 @@ class Commits:
     def __init__(self, path: Path) -> None:
         """Open the note, made if absent. Raises OSError."""
         self.path = path
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         files.give_away(self._fd, path.parent.stat())
         self._generation = self._frames = 0
         self._is_due = True

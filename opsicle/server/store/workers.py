@@ -177,7 +177,9 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
     `org_id` None is for shared workers, which no org has.
     """
-    whose = _whose(org_id).replace("w.org_id", "+w.org_id")  # an org has had far more of them
+    # The plus keeps SQLite from the index by org, which would read all that an org ever had; those
+    # by id and by name find a few.
+    whose = _whose(org_id).replace("w.org_id", "+w.org_id")
     where = f"""
      WHERE {whose} AND (w.id = :key OR w.name = :key)
      ORDER BY w.id = :key DESC, w.state = 'revoked', w.id DESC LIMIT 1
