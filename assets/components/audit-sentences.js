@@ -11,6 +11,7 @@ const DID = {
   disable_totp: "switched off the authenticator app of",
   end_sessions: "ended all sessions of",
   enrol: "enrolled as",
+  end_silent: "ended, after long silence,",
   enrol_again: "asked again for its enrolment as",
   leave: "left, done, as",
   enrol_totp: "set up an authenticator app for",
