@@ -11,8 +11,9 @@ const DID = {
   disable_totp: "switched off the authenticator app of",
   end_sessions: "ended all sessions of",
   enrol: "enrolled as",
+  end_silent: "ended, after long silence,",
   enrol_again: "asked again for its enrolment as",
-  leave: "left, done, as",
+  leave: "left as",
   enrol_totp: "set up an authenticator app for",
   escalate: "escalated",
   give_up: "gave up",
@@ -37,7 +38,6 @@ const DID = {
   reset_password: "set a new password for",
   reset_totp: "reset the authenticator app of",
   run: "ran",
-  set: "set",
   setup: "set up",
   start: "began",
   step_up: "gave a fresh code",
@@ -45,7 +45,6 @@ const DID = {
   unlink_chat: "unlinked a chat from",
   withdraw: "withdrew the request for",
   change_password: "changed the password of",
-  change: "changed",
 };
 
 /** What stands before the name of a thing of that kind. */
@@ -115,7 +114,7 @@ function past(verb) {
 
 function ending(did, first) {
   if (first.endsWith("e")) return `${first}d`;
-  if (["cancel"].includes(first)) return `${first}led`;
+  if (first === "cancel") return "cancelled";
   return `${did}ed`;
 }
 

@@ -32,7 +32,10 @@ function startView({ event, template, state, reason, automation_id: id, automati
   );
 }
 
-/** What a phase has called, with what that has called itself; `called` are names, before there is anything. */
+/**
+ * What a phase has called, with what that has called itself; `called` are names, before there is
+ * anything.
+ */
 export function calledView(called, calls) {
   if (calls.length > 0) return calledTree(calls);
   return called.length > 0 && h("p", { class: "called muted" }, `calls ${called.join(", ")}`);
@@ -58,7 +61,9 @@ function calledTree(calls) {
   );
 }
 
-/** Which templates, in which versions and on which machines, an approval lets an automation call. */
+/**
+ * Which templates, in which versions and on which machines, an approval lets an automation call.
+ */
 export function boundCalls(calls) {
   return h(
     "ul",

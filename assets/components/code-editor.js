@@ -80,11 +80,17 @@ function placeOf(text) {
 /** What is wrong with each line; what is missing at the end is said of the last of `count`. */
 function byLine(problems, count) {
   const found = new Map();
-  for (const { line, message } of problems.filter((each) => each.line)) {
-    const shown = Math.min(line, count);
-    found.set(shown, found.has(shown) ? `${found.get(shown)}; ${message}` : message);
+  for (const problem of problems.filter((each) => each.line)) {
+    const shown = Math.min(problem.line, count);
+    const text = remarkOf(problem);
+    found.set(shown, found.has(shown) ? `${found.get(shown)}; ${text}` : text);
   }
   return found;
+}
+
+/** What is said at the line; what is missing does not stand there, so it is named. */
+function remarkOf({ path = "", message }) {
+  return message === "is missing" ? `\`${path.split(".").at(-1)}\` ${message}` : message;
 }
 
 /** Lines in their colours; those that are as they were are not made anew. */

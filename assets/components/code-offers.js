@@ -84,7 +84,9 @@ export function codeOffers({ text, pane, placeOf, offersAt }) {
   return { open, key };
 }
 
-/** Those that begin with what is typed, then those that have it elsewhere; none that is there whole. */
+/**
+ * Those that begin with what is typed, then those that have it elsewhere; none that is there whole.
+ */
 function fitting(items, { typed, used, key }) {
   const word = typed.toLowerCase();
   const others = items.filter(({ name }) => key !== undefined || !used.has(name));

@@ -6,7 +6,7 @@ import { lineDiff } from "../lib/line-diff.js";
 import { FAILED, phaseLines } from "../lib/log-excerpts.js";
 import { ago, durationText } from "../lib/times.js";
 import { visible, visibleValue } from "../lib/visible.js";
-import { diffView } from "./diff.js";
+import { changedLines, diffView } from "./diff.js";
 import { loading } from "./headings.js";
 import { problemBox } from "./problems.js";
 import { stateDot } from "./states.js";
@@ -158,7 +158,7 @@ async function logChanges(now, before, signal) {
     if (!diff) return h("p", { class: "muted" }, "Both say the same.");
     const where = name ? `that ${name} printed` : "of each log";
     const what = `Of the last ${LINES} lines ${where}: only before (-), and only now (+).`;
-    return [h("p", { class: "muted" }, visible(what)), diffView(diff)];
+    return [h("p", { class: "muted" }, visible(what)), changedLines(diff.split("\n"))];
   } catch (error) {
     if (error.status !== 410) throw error;
     return h("p", { class: "muted" }, "One of the two has been removed.");

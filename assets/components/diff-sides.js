@@ -16,7 +16,9 @@ export function sideBySide(diff) {
   );
 }
 
-/** Rows of { left, right }, each a line with its number or null; or of the `place` of what follows. */
+/**
+ * Rows of { left, right }, each a line with its number or null; or of the `place` of what follows.
+ */
 function rowsOf(diff) {
   const rows = [];
   let numbers = [0, 0];

@@ -7,11 +7,13 @@ const KINDS = { "+": "added", "-": "removed", "@": "place" };
 
 /** Show a unified diff; the two lines that name the files are left out. */
 export function diffView(diff) {
-  const lines = diff
-    .replace(/\n$/, "")
-    .split("\n")
-    .filter((line) => !/^(?:---|\+\+\+) /.test(line));
   if (!diff.trim()) return h("p", { class: "muted" }, "The two versions are the same.");
+  const lines = diff.replace(/\n$/, "").split("\n");
+  return changedLines(lines[0].startsWith("--- ") ? lines.slice(2) : lines);
+}
+
+/** Show lines, each of which begins with the sign of what became of it. */
+export function changedLines(lines) {
   return h(
     "div",
     { class: "source diff", tabindex: "0", role: "region", "aria-label": "Differences" },

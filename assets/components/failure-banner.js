@@ -7,7 +7,9 @@ import { noticeBox, sentence } from "./problems.js";
 /** How many lines it shows. */
 export const BANNER_LINES = 5;
 
-/** The banner; `excerpt` comes as `failureExcerpt` gives it. `goTo(number)` shows a line of the log. */
+/**
+ * The banner; `excerpt` comes as `failureExcerpt` gives it. `goTo(number)` shows a line of the log.
+ */
 export function failureBanner({ explanation }, { excerpt, goTo }) {
   const place = h("div", {});
   fill(place, excerpt, goTo);

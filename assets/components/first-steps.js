@@ -24,7 +24,7 @@ const STEPS = [
     what: "run",
     may: "automations.create",
     title: "Run it",
-    text: "What it does shows up here, line by line.",
+    text: "What it does shows up line by line. Done once a run has succeeded.",
     go: () => buttonLink("Choose a template", "/templates"),
   },
   {

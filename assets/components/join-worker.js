@@ -138,7 +138,8 @@ function labelsStep(granted, make) {
     try {
       await make(pairs.length ? Object.fromEntries(pairs) : null);
     } catch (error) {
-      labels.setError(error.errors?.[0]?.message ?? error.message); // the focus stays where the person is by now
+      // the focus stays where the person is by now
+      labels.setError(error.errors?.[0]?.message ?? error.message);
     }
   };
   labels.control.addEventListener("change", changed);

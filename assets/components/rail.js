@@ -8,6 +8,9 @@ import { icon } from "./icons.js";
 /** How many links a telephone has room for beside "More". */
 const AT_THE_THUMB = 4;
 
+/** Pages that belong to one whose path theirs does not begin with. */
+const BELONGS = { "/push": "/templates", "/logs": "/automations" };
+
 /**
  * Fill `nav` with links to the `pages` that the person may see; `waiting` counts what waits for
  * their decision. Gives { mark(path) }, which says where they are.
@@ -44,12 +47,13 @@ function link({ path, title, icon: name }) {
 function mark(links, more, path) {
   for (const each of links) {
     const pathname = withoutOrg(each.pathname);
-    const isHere = path === pathname || (pathname !== "/" && path.startsWith(`${pathname}/`));
+    const isInside = pathname !== "/" && path.startsWith(`${pathname}/`);
+    const isHere = path === pathname || isInside || BELONGS[path] === pathname;
     if (isHere) each.setAttribute("aria-current", "page");
     else each.removeAttribute("aria-current");
   }
-  const isInside = more.nextSibling.querySelector("[aria-current]") !== null;
-  more.classList.toggle("is-here", isInside);
+  const isBehind = more.nextSibling.querySelector("[aria-current]") !== null;
+  more.classList.toggle("is-here", isBehind);
   more.setAttribute("aria-expanded", "false");
 }
 

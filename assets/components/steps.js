@@ -11,7 +11,8 @@ const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
 /**
  * The phases of a template, in order, with what is special about each, and what containers see;
- * before them those of its plan.
+ * before them those of its plan. Of an automation that goes on from another one: also which are
+ * not run again.
  */
 export function phasesView({
   plan = [],
@@ -19,6 +20,7 @@ export function phasesView({
   volume_mounts: mounts,
   on_success: then = [],
   on_failure: or = [],
+  resumed_from: point,
 }) {
   return [
     plan.length > 0 && [
@@ -26,7 +28,7 @@ export function phasesView({
       phaseList(plan),
       h("p", { class: "muted" }, "Then, if it goes well and whoever is asked agrees:"),
     ],
-    phaseList(phases),
+    phaseList(phases.map((each, i) => ({ ...each, isDoneBefore: i < (point?.first_phase ?? 0) }))),
     mounts.length > 0 && mountList(mounts),
     chainTexts(then, or).map((text) => h("p", {}, visible(text))),
   ];
@@ -49,7 +51,7 @@ function phaseList(phases) {
     phases.map((phase) =>
       h(
         "li",
-        { class: "plan-phase" },
+        { class: phase.isDoneBefore ? "plan-phase is-done-before" : "plan-phase" },
         h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
         phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
         (phase.calls ?? []).map((call) => h("p", {}, visible(callText(call)))),
@@ -118,6 +120,7 @@ function failureFacts({ pause, calls = [], timeout = DEFAULT_TIMEOUT_SECONDS, on
 
 function facts(phase) {
   const all = [
+    phase.isDoneBefore && "done before, not run again",
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),

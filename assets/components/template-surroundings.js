@@ -48,7 +48,8 @@ function runners(name, signal) {
 function runnersView({ items, next_cursor: more }) {
   const shown = items.slice(0, MOST_PEOPLE);
   const left = items.length - shown.length;
-  const rest = left > 0 || more ? `and ${more ? "more" : left} others` : "";
+  const others = left > 0 ? `and ${left} others` : "";
+  const rest = more ? "and others" : others;
   if (!items.length) return muted("Nobody.");
   return h(
     "ul",
@@ -61,7 +62,7 @@ function runnersView({ items, next_cursor: more }) {
         h("span", { class: "muted small" }, visible(person.why)),
       ),
     ),
-    rest && h("li", { class: "muted" }, rest.replace("more others", "others")),
+    rest && h("li", { class: "muted" }, rest),
   );
 }
 

@@ -37,7 +37,10 @@ async function approvalOf({ approval_id: id }, signal) {
   return get("/approvals/{approval_id}", { path: { approval_id: id }, signal });
 }
 
-/** What the record has of the automation and of its approval, oldest first; null where it is not to be seen. */
+/**
+ * What the record has of the automation and of its approval, oldest first; null where it is not to
+ * be seen.
+ */
 async function entriesOf({ id, approval_id: approvalId }, signal) {
   if (!may("audit.view")) return null;
   const resources = [`automations/${id}`, approvalId && `approvals/${approvalId}`].filter(Boolean);

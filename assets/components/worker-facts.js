@@ -3,7 +3,7 @@
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { busyWhile, button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
@@ -76,7 +76,7 @@ export function slots({ busy, slots: count }) {
 
 /** Until when it can show who it is. */
 export function certificate({ certificate_expires_at: expires }) {
-  const isSoon = Date.parse(expires) - Date.now() < SOON_MS;
+  const isSoon = Date.parse(expires) - now() < SOON_MS;
   return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
 }
 

@@ -1,7 +1,9 @@
-// Checking the audit record in the browser, with nothing of the server's but the record: the same as
+// Checking the audit record in the browser, with nothing of the server's but the record: the same
+// as
 // the program in docs/audit.md does.
 
 import { open } from "./api.js";
+import { fromBase64, toHex } from "./bytes.js";
 
 const NO_HASH = "0".repeat(64);
 const ENTRY = "seq at actor_kind actor_id actor_name channel address verb resource data".split(" ");
@@ -25,8 +27,8 @@ export async function canVerify() {
 }
 
 /**
- * Fetch the org's whole record and check it. `progress(entries)` hears how far it has come. Gives {
- * entries, removedTo, fingerprint }. Throws BrokenRecord, ApiError.
+ * Fetch the org's whole record and check it. `progress(entries)` hears how far it has come. Gives
+ * { entries, removedTo, signedTo, fingerprint }. Throws BrokenRecord, ApiError.
  */
 export async function verifyRecord({ signal, progress }) {
   const response = await open("/audit/export", { signal });
@@ -80,8 +82,7 @@ export class RecordCheck {
   }
 
   async #begin(header) {
-    const base64 = header.public_key.replace(/-----[A-Z ]+-----|\s/g, "");
-    const der = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const der = fromBase64(header.public_key.replace(/-----[A-Z ]+-----|\s/g, ""));
     this.#key = await crypto.subtle.importKey("spki", der, "Ed25519", true, ["verify"]);
     const raw = new Uint8Array(await crypto.subtle.exportKey("raw", this.#key));
     if (header.fingerprint !== `sha256:${await sha256(raw)}`)
@@ -160,8 +161,7 @@ function netstrings(...fields) {
 const COMMA = encoder.encode(",");
 
 async function sha256(bytes) {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
 }
 
 function fromHex(text) {

@@ -1,4 +1,4 @@
-// Bytes: from base64, and in words.
+// Bytes: from base64, in base 16, and in words.
 
 /** The bytes of a base64 text. */
 export function fromBase64(text) {
@@ -7,6 +7,11 @@ export function fromBase64(text) {
   const bytes = new Uint8Array(binary.length);
   for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
   return bytes;
+}
+
+/** Two digits of base 16 for each byte. */
+export function toHex(bytes) {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** "312 B", "4.1 KiB", "20 MiB". */
@@ -22,7 +27,5 @@ export function sizeText(bytes) {
 
 /** 128 random bits as text, for an Idempotency-Key or an id. */
 export function randomId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+  return toHex(crypto.getRandomValues(new Uint8Array(16)));
 }

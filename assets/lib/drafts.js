@@ -1,5 +1,5 @@
 // What somebody had entered when their session ended: kept in this tab until the same person is
-// back at the same page.
+// back at the same page. Beside it the texts that somebody is writing, kept until they are sent.
 //
 // A form says what it holds; when the server says that nobody is logged in any more, that is put
 // aside, and the form that is shown after the login takes it up again, once. Whoever else logs in,

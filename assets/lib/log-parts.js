@@ -107,7 +107,9 @@ export class LogParts {
   }
 }
 
-/** Where the attempts and commands of a phase begin; none where the phase's own heading says it all. */
+/**
+ * Where the attempts and commands of a phase begin; none where the phase's own heading says it all.
+ */
 function startsOf({ commands, failed_tries: tries }, phase) {
   if (commands.length < 2 && !tries.length) return [];
   const all = [

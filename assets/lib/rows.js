@@ -1,5 +1,5 @@
-// Which rows a log's lines take up, and the headings between them. A row has a fixed height, so that drawing any place of a long
-// log costs the same.
+// Which rows a log's lines take up, and the headings between them. A row has a fixed height, so
+// that drawing any place of a long log costs the same.
 
 const SHOWN_CHARACTERS = 2_000;
 const MAX_ROWS = 1_500_000; // taller than that, browsers get scrolling wrong

@@ -1,6 +1,8 @@
 // Reading a JSON Schema: which fields may stand at a place of a document, and which values.
 
-/** The fields at a path, as { name, about, kind } in the schema's order; none where it is unknown. */
+/**
+ * The fields at a path, as { name, about, kind } in the schema's order; none where it is unknown.
+ */
 export function fieldsAt(schema, path) {
   return partsAt(schema, path).flatMap((part) =>
     Object.entries(part.properties ?? {}).map(([name, field]) => {

@@ -1,4 +1,5 @@
-// The record of who did what, newest first: as sentences, narrowed, verified in this browser, exported.
+// The record of who did what, newest first: as sentences, narrowed, verified in this browser,
+// exported.
 
 import { circumstances, rawEntry, reasonOf, sentenceOf } from "../components/audit-sentences.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";

@@ -158,7 +158,7 @@ class Writing {
     for (const control of controls) control.disabled = true;
     this.#loadSchema();
     try {
-      const newest = this.#name ? await getTemplate(this.#name, "", this) : NOTHING;
+      const newest = this.#name ? await this.#newest() : NOTHING;
       [this.#base, this.#version] = [newest.source, newest.version];
       this.#fill();
     } catch (error) {
@@ -167,8 +167,8 @@ class Writing {
     for (const control of controls) control.disabled = false;
   }
 
-  get signal() {
-    return this.#signal;
+  #newest() {
+    return getTemplate(this.#name, "", { signal: this.#signal });
   }
 
   /** Begin with what was written before, if anything was. */
@@ -243,6 +243,7 @@ class Writing {
   #showMistakes(error) {
     const problems = error.errors ?? [];
     this.#editor.mark(problems);
+    this.#preview.hold();
     const list = problemList(problems, this.#editor.goTo);
     const title = () => h("strong", {}, sentence(error.detail));
     const box = problems.length ? noticeBox("bad", title(), list) : problemBox(error);

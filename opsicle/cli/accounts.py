@@ -203,10 +203,11 @@ def logout() -> None:
 def whoami() -> None:
     """Show who you are to the server, and what you may do."""
     session = current_session()
-    _emit_identity(connect(session).call(endpoints.WHOAMI), session)
+    _emit_identity(connect(session).call(endpoints.WHOAMI), session, is_asked=True)
 
 
-def _emit_identity(me: Me, session: SavedLogin) -> None:
+def _emit_identity(me: Me, session: SavedLogin, *, is_asked: bool = False) -> None:
+    """Print who one is; what one may do only to whom asks, since that is long."""
     document = {
         "server": session.server,
         "user": me.user,
@@ -220,7 +221,7 @@ def _emit_identity(me: Me, session: SavedLogin) -> None:
         ("name", me.user.name),
         ("org", me.org.code),
         ("role", me.role),
-        ("may", me.permissions),
+        *([("may", me.permissions)] if is_asked else []),
         ("server", session.server),
     ]
     emit(document, fields)

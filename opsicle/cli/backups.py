@@ -243,7 +243,8 @@ def _target(file: str) -> Iterator[BinaryIO]:
             yield target
     except OSError as error:
         raise InvalidInput(
-            f"the backup cannot be written: {file}: {error.strerror or error}"
+            f"the backup cannot be written: {file}: {error.strerror or error}",
+            hint="" if path.parent.is_dir() else f"Make the folder {path.parent} first.",
         ) from error
 
 

@@ -15,7 +15,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session
-from opsicle.cli.terminal import printable, styled
+from opsicle.cli.terminal import printable, say, styled
 from opsicle.domain.clocks import is_off, offset_text
 from opsicle.domain.errors import OpsicleError, UsageError
 from opsicle.wire.endpoints.server import READYZ
@@ -58,6 +58,8 @@ def doctor(data_dir: Path | None, server: str | None, ca_file: Path | None) -> s
         print_json(findings)
     else:
         _show(findings)
+    if data_dir is None and not DEFAULT_DATA_DIR.exists():
+        say(f"No data folder was looked at: there is no {DEFAULT_DATA_DIR}. --data-dir names one.")
     return "failed" if any(finding.level == "problem" for finding in findings) else None
 
 
@@ -168,7 +170,7 @@ def _of_workers() -> Iterator[Diagnosis]:
             "Set its clock; if it is so of all workers, the server's.",
         )  # fmt: skip
     if workers and not off:
-        yield ok("clock", f"{len(workers)} workers of {login.org} have the server's time")
+        yield ok("clock", f"workers of {login.org} with the server's time: {len(workers)}")
     for each in workers:
         if each.withheld and each.name not in off:
             yield problem("workers", f"{each.name} gets no work: {each.withheld}", "See its page.")

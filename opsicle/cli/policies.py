@@ -9,6 +9,7 @@ from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
+from opsicle.cli.run_previews import gate_fields
 from opsicle.cli.sessions import connect
 from opsicle.domain.policies import Approvers, Condition, Gate, Scope
 from opsicle.wire.document_api import PushRequest
@@ -71,11 +72,7 @@ def simulate(template: str, requester: str) -> None:
         ("policy", need.policy),
         ("cannot be given because", need.problem),
     ]
-    for gate in need.gates:
-        people = ", ".join(person.email for person in gate.people) or "nobody"
-        condition = ", for certain values" if gate.is_conditional else ""
-        fields.append((f"gate {gate.name}", f"{gate.required} of {people}{condition}"))
-    emit(need, fields)
+    emit(need, [*fields, *gate_fields(need)])
 
 
 @policies.command()

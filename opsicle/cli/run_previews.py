@@ -1,11 +1,13 @@
-"""What `opsicle run --dry-run` prints."""
+"""What `opsicle run --dry-run` prints, and who must agree before something runs."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from opsicle.cli.output import emit
 from opsicle.cli.sessions import connect
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError
-from opsicle.wire.approval_api import GateNeed
+from opsicle.wire.approval_api import ApprovalNeed
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.preview_api import RunPreview
 from opsicle.wire.user_api import RunRequest
@@ -32,12 +34,15 @@ def _fields(preview: RunPreview) -> list[tuple[str, object]]:
         ("and others", others or None),
         ("waits", preview.waiting),
         ("policy", preview.need.policy if preview.need.is_needed else ""),
-        *((f"gate {gate.name}", _gate_text(gate)) for gate in preview.need.gates),
+        *gate_fields(preview.need),
         ("needs a code", preview.needs_mfa or None),
     ]
 
 
-def _gate_text(gate: GateNeed) -> str:
-    people = ", ".join(person.email for person in gate.people) or "nobody yet"
-    condition = ", for certain values only" if gate.is_conditional else ""
-    return f"{gate.required} of {people} must agree{condition}"
+def gate_fields(need: ApprovalNeed) -> Iterator[tuple[str, object]]:
+    """Yield each gate with how many of whom must agree."""
+    for gate in need.gates:
+        people = ", ".join(person.email for person in gate.people)
+        text = f"{gate.required} of {people} must agree" if people else "nobody may agree yet"
+        condition = ", for certain values only" if gate.is_conditional else ""
+        yield f"gate {gate.name}", text + condition

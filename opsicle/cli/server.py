@@ -100,6 +100,12 @@ class ServerCommand(VerbCommand):
     help="How long logs are kept; 90 unless told.",
 )
 @click.option(
+    "--ephemeral-silent-seconds",
+    type=click.IntRange(min=30),
+    metavar="N",
+    help="Ephemeral workers of whom nothing is heard for so long are ended; 300 unless told.",
+)
+@click.option(
     "--job-log-mib",
     type=click.IntRange(min=1),
     metavar="MIB",

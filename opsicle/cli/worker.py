@@ -52,9 +52,8 @@ from opsicle.kit import logging
 @click.option(
     "--slots",
     type=click.IntRange(1, 1000),
-    default=4,
     metavar="N",
-    help="Jobs at once; 4 unless told.",
+    help="Jobs at once; 4 unless told, 1 with --ephemeral.",
 )
 @click.option(
     "--run-as",
@@ -78,6 +77,23 @@ from opsicle.kit import logging
     help="Room for the workspaces that templates keep with `keepWorkspace`; 10240 unless told, "
     "0 keeps none.",
 )
+@click.option(
+    "--ephemeral",
+    is_flag=True,
+    help="Leave after a job, or when idle: then its identity ends.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="How many jobs an ephemeral worker takes before it leaves; 1 unless told.",
+)
+@click.option(
+    "--idle-seconds",
+    type=click.IntRange(1, 86_400),
+    metavar="N",
+    help="After how long without a job an ephemeral worker leaves; 300 unless told.",
+)
 @click.option("--verbose", is_flag=True, help="Log more.")
 def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     data_dir: Path,
@@ -86,11 +102,14 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     server_url: tuple[str, ...],
     name: str,
     label: tuple[str, ...],
-    slots: int,
+    slots: int | None,
     run_as: tuple[str, ...],
     allow_mount: tuple[Path, ...],
     kept_mib: int,
+    jobs: int | None,
+    idle_seconds: int | None,
     *,
+    ephemeral: bool,
     verbose: bool,
 ) -> None:
     """Take jobs from a server and carry them out, until stopped.
@@ -103,13 +122,18 @@ def worker(  # noqa: PLR0913, PLR0917 - what a worker can be told
     if join_file:
         join = read_token(join, join_file, "--join", "--join-file")
 
+    if not ephemeral and (jobs or idle_seconds):
+        raise click.UsageError("--jobs and --idle-seconds are for --ephemeral")
+
     logging.configure(is_verbose=verbose)
     options = WorkerOptions(
         data_folder=data_dir,
         join=join.strip(),
         name=name,
         labels=labels_of(label),
-        slots=slots,
+        slots=slots or (1 if ephemeral else 4),
+        ephemeral_jobs=(jobs or 1) if ephemeral else None,
+        idle_seconds=idle_seconds or 300,
         run_as=run_as,
         kept_mib=kept_mib,
         allowed_mounts=tuple(_absolute(path) for path in allow_mount),

@@ -200,6 +200,7 @@ def _emit(worker: object) -> None:
             *((column.heading, column.value(worker)) for column in _COLUMNS),
             ("only says of itself", _claimed_labels(worker)),
             ("clock", _clock(worker)),
+            ("ephemeral", worker.is_ephemeral),
             ("version", worker.version),
             ("manifest formats", worker.formats),
             ("keeps limits by", worker.limits_by),

@@ -11,6 +11,9 @@ from opsicle.domain.values import Value
 MAX_DEPTH = 5
 """How far below what a person, schedule or trigger has started something may still be started."""
 
+MOST_CALLS = 100
+"""Of an automation and all that it calls, together."""
+
 
 class ValueSource(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Where a value comes from: it stands there, or is a variable's, an output's or a secret's."""

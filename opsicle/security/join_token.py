@@ -97,7 +97,13 @@ def stored_key(secret: bytes) -> bytes:
 
 
 def make_request(
-    token: JoinToken, csr_pem: str, name: str, labels: Mapping[str, str], slots: int
+    token: JoinToken,
+    csr_pem: str,
+    name: str,
+    labels: Mapping[str, str],
+    slots: int,
+    *,
+    is_ephemeral: bool = False,
 ) -> EnrolRequest:
     """Return the worker's request, with its proof."""
     request = EnrolRequest(
@@ -107,6 +113,7 @@ def make_request(
         labels=dict(labels),
         slots=slots,
         mac="",
+        is_ephemeral=is_ephemeral,
     )
     request.mac = _request_mac(stored_key(token.secret), request)
     return request
@@ -176,6 +183,7 @@ def _transcript(request: EnrolRequest) -> bytes:
         str(request.slots),
         str(len(request.labels)),
         *labels,
+        *(["ephemeral"] if request.is_ephemeral else []),
     )
 
 

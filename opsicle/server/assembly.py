@@ -95,6 +95,7 @@ from opsicle.server.templates.service import Templates
 from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
+from opsicle.server.workers.ephemeral import EphemeralWorkers
 from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.join_tokens import JoinTokens
 from opsicle.server.workers.service import Workers
@@ -160,6 +161,7 @@ class Services:
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, self.throttle, clock
         )
+        self.ephemeral_workers = EphemeralWorkers(state, self.fleet, self.workers, clock)
         self.join_tokens = JoinTokens(state, self.urls, step_up, clock)
 
     def _build_work(self, core: Core) -> None:

@@ -34,6 +34,7 @@ _START_CHAINS_EVERY_SECONDS = 1.0
 _RUN_CALLS_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _FORWARD_EVERY_SECONDS = 1.0
+_END_SILENT_EVERY_SECONDS = 10.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -69,6 +70,9 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             gated(lambda _: services.chain_starts.turn()),
         ),
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.check_leases),
+        Loop(
+            "end silent workers", _END_SILENT_EVERY_SECONDS, services.ephemeral_workers.end_silent
+        ),
         Loop(
             "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
         ),

@@ -180,6 +180,7 @@ class Lifecycle:
         backup = LateBackupRemark(folder.path, services.status.remarks.shown)
         backup.update(now)
 
+        services.ephemeral_workers.silent_seconds = options.ephemeral_silent_seconds
         services.jobs.recover()
         services.sender.recover()
         for forwarder in services.forwarders:

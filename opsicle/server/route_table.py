@@ -82,5 +82,5 @@ def worker_routes(services: Services) -> list[Route]:
             services.audit_checkpoints,
             services.epoch_reports,
         ),
-        *enrol.worker_routes(services.enrolments),
+        *enrol.worker_routes(services.enrolments, services.ephemeral_workers),
     ]

@@ -13,6 +13,7 @@ from typing import Literal
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.networks import parse_network
 from opsicle.server.public_urls import check_url
+from opsicle.wire.worker_api import LEASE_SECONDS
 
 DEFAULT_LISTEN = "0.0.0.0:8443"
 DEFAULT_WORKER_LISTEN = "0.0.0.0:8444"
@@ -70,7 +71,8 @@ class ServerOptions:
     job leaves behind, all of one job, and what all of one org take. `allow_egress` are the
     networks, beside the public ones, that an org may allow its channels to reach. The record is
     forwarded to the syslog collector at `forward_syslog`, whose certificate is checked by
-    `forward_syslog_ca` or the system's CAs, and into `forward_file`.
+    `forward_syslog_ca` or the system's CAs, and into `forward_file`. Ephemeral workers that were
+    silent for `ephemeral_silent_seconds` are ended.
     """
 
     data_dir: Path
@@ -86,6 +88,7 @@ class ServerOptions:
     log_retention_days: int = 90
     job_log_mib: int = 1024
     org_logs_mib: int = 20 * 1024
+    ephemeral_silent_seconds: int = 300
     artifact_retention_days: int = 90
     artifact_mib: int = 100
     job_artifacts_mib: int = 1024
@@ -134,6 +137,8 @@ class ServerOptions:
         self._check_urls()
         _check_networks(self.allow_egress)
         self._check_retention()
+        if self.ephemeral_silent_seconds < LEASE_SECONDS:
+            raise InvalidInput(f"--ephemeral-silent-seconds must be at least {LEASE_SECONDS}")
         self._check_artifacts()
         self._check_forwarding()
 
@@ -174,6 +179,7 @@ class ServerOptions:
             "--artifact-mib": (self.artifact_mib, _MOST_MIB),
             "--job-artifacts-mib": (self.job_artifacts_mib, _MOST_MIB),
             "--org-artifacts-mib": (self.org_artifacts_mib, _MOST_MIB),
+            "--ephemeral-silent-seconds": (self.ephemeral_silent_seconds, 86_400),
         }
 
         for option, (value, most) in bounds.items():

@@ -67,7 +67,8 @@ class Worker(msgspec.Struct, kw_only=True):
     how far its clock is ahead of the server's (behind: negative), None where that is not known.
     `unknown_jobs` are jobs that it holds and that the server has never heard of, as after a
     restore. `formats` are those of manifests that it speaks, empty until it has polled.
-    So is `limits_by`, which says by what each kind of phase has its limits kept.
+    So is `limits_by`, which says by what each kind of phase has its limits kept. One that
+    `is_ephemeral` leaves after a few jobs; then, or after long silence, it is revoked.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Worker(msgspec.Struct, kw_only=True):
     slots: int
     busy: int
     is_shared: bool = False
+    is_ephemeral: bool = False
     version: str
     certificate_expires_at: datetime
     created_at: datetime

@@ -7,7 +7,7 @@ the worker is; no message does.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -58,7 +58,8 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
 
     `mac` is base64 (see `security/join_token.py` for what it covers). `sent_at_ms` is the worker's
     time, which `mac` does not cover: a clock that is off is refused before the token is spent. None
-    from a worker that does not say it.
+    from a worker that does not say it. `is_ephemeral`: it leaves after a few jobs, and its identity
+    ends with it.
     """
 
     token_id: Word
@@ -68,6 +69,7 @@ class EnrolRequest(msgspec.Struct, kw_only=True):
     slots: Int32
     mac: Name
     sent_at_ms: Milliseconds | None = None
+    is_ephemeral: bool = False
 
 
 class WorkerAddress(msgspec.Struct, kw_only=True):
@@ -144,6 +146,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
     jobs that wait for people: it keeps their workspaces, and no slot or lease for them. `limits_by`
     says by what each kind of phase has its limits kept ("cgroup v2", "rlimits", "podman").
+    `resumes_only`: it takes nothing new, and yet what it has paused.
     """
 
     boot_id: Word
@@ -164,6 +167,7 @@ class PollRequest(msgspec.Struct, kw_only=True):
     paused: Annotated[tuple[RunningJob, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     ran: Annotated[tuple[RanAutomation, ...], msgspec.Meta(max_length=MAX_LISTED_JOBS)] = ()
     limits_by: Labels = {}
+    resumes_only: bool = False
 
 
 class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -328,6 +332,22 @@ class Done(msgspec.Struct):
     """What the worker said is recorded. `state` is the job's state after the call."""
 
     state: JobState
+
+
+LeaveReason = Literal["done", "idle", "stopped"]
+"""Why an ephemeral worker leaves: it has had its jobs, none came, or somebody stopped it."""
+
+
+class LeaveRequest(msgspec.Struct):
+    """Says that an ephemeral worker holds nothing and will not come back: its identity may end."""
+
+    reason: LeaveReason
+
+
+class LeaveReply(msgspec.Struct):
+    """The worker's identity has ended; the same request again is refused as a revoked one's."""
+
+    name: str
 
 
 class RenewRequest(msgspec.Struct):

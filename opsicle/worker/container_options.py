@@ -14,11 +14,12 @@ from opsicle.worker.process_limits import exceeded_by_exit
 
 JOB_LABEL = "opsicle.job"
 
-ITS_WAY: Mapping[str, tuple[str, ...]] = {
+ENGINE_OPTIONS: Mapping[str, tuple[str, ...]] = {
     # The container writes into our two pipes itself: what a phase prints passes nobody else.
     "podman": ("--log-driver", "passthrough", "--http-proxy=false"),
     "docker": ("--log-driver", "none"),
 }
+"""Options of `run` that each engine has for itself."""
 
 _KILLED = 128 + signal.SIGKILL
 _OWN_PROCESSES = 3

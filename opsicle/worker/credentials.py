@@ -40,6 +40,7 @@ class EnrolmentInfo:
     name: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     slots: int = 4
+    is_ephemeral: bool = False
     server_urls: tuple[str, ...] = ()
 
 
@@ -75,6 +76,12 @@ def obtain_identity(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Id
             "and a new token of `opsicle workers token`.",
         )
 
+    if identity.is_ephemeral != introduction.is_ephemeral:
+        kind = "an ephemeral worker" if identity.is_ephemeral else "a worker that stays"
+        raise Conflict(
+            f"this data folder belongs to {kind}",
+            hint="Start it as it enrolled (with or without --ephemeral), or use another folder.",
+        )
     return _moved(identity, introduction)
 
 
@@ -89,6 +96,7 @@ def _enrolled(folder: WorkerDataFolder, introduction: EnrolmentInfo) -> Identity
         name=introduction.name,
         labels=introduction.labels,
         slots=introduction.slots,
+        is_ephemeral=introduction.is_ephemeral,
     )
     identity = signing.ask(question)
     folder.save_identity(identity)

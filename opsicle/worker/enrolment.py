@@ -63,7 +63,9 @@ _TRIES = 4
 counts."""
 
 
-def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Identity:
+def enrol(
+    token_text: str, name: str, labels: dict[str, str], slots: int, *, is_ephemeral: bool = False
+) -> Identity:
     """Exchange a join token for an identity; the private key is made here and never leaves.
 
     Raises InvalidInput for a damaged token, NotAuthenticated for one that is spent or when somebody
@@ -74,10 +76,13 @@ def enrol(token_text: str, name: str, labels: dict[str, str], slots: int) -> Ide
 
     token = join_token.parse(token_text)
     key_pem, csr_pem = certificates.make_key_and_csr()
-    request = join_token.make_request(token, csr_pem, name, labels, slots)
+    request = join_token.make_request(
+        token, csr_pem, name, labels, slots, is_ephemeral=is_ephemeral
+    )
     enrolment = join_token.open_reply(token, request, _ask(token, request))
+    identity = _identity(enrolment, token_text, token.url, SERVER_NAME)
     return _with_certificate(
-        _identity(enrolment, token_text, token.url, SERVER_NAME),
+        msgspec.structs.replace(identity, is_ephemeral=is_ephemeral),
         key_pem,
         enrolment.certificate_pem,
         enrolment.ca_pem,

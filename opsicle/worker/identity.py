@@ -37,7 +37,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     that it used. `org_id` is "" for one that `is_shared`: it works for every org that lets it, and
     `org` is `provider`. `order_key_pem`, by which it knows its server's orders, is "" if
     it enrolled before there were any. `worker_url` is the address at which its server was reached
-    last, `more_urls` are others that are tried in turn.
+    last, `more_urls` are others that are tried in turn. One that `is_ephemeral` ends with its
+    process.
     """
 
     worker_id: str
@@ -56,6 +57,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: datetime
     expires_at: datetime
     is_shared: bool = False
+    is_ephemeral: bool = False
 
 
 class WorkerDataFolder:
@@ -139,6 +141,11 @@ class WorkerDataFolder:
         """
         with storage_errors(self.path):
             files.replace(self._identity, msgspec.json.encode(identity))
+
+    def forget_identity(self) -> None:
+        """Remove an identity that has ended. Raises as `open` does."""
+        with storage_errors(self.path):
+            self._identity.unlink(missing_ok=True)
 
     def _lock(self) -> None:
         self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -18,6 +18,7 @@ from opsicle.domain.manifests import WorkOrder, digest
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import RunningJob
 from opsicle.worker.after_crash import plan_for
+from opsicle.worker.allowance import Allowance
 from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.file_downloads import FileDownloads
@@ -62,7 +63,8 @@ class JobSupervisor:
     `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
     its phases. `was_answered` is set once a poll was: then the leases of what an earlier run has
     left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which boot of the
-    process this is, `kept` has workspaces that are kept; set all before any comes. `on_rejected` is
+    process this is, `kept` has workspaces that are kept, `allowance` says how many jobs may be
+    taken; set all before any comes. `on_rejected` is
     told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
@@ -87,6 +89,7 @@ class JobSupervisor:
         self._on_idle = on_idle
         self.accounts, self.boot_id = JobAccounts(), ""
         self.kept: KeptWorkspaces | None = None
+        self.allowance = Allowance()
         self.shipper = LogShipper(connection)
         self._reporter = JobReporter(
             connection, on_rejected, wants_next=lambda: self.takes_more and self.can_begin
@@ -130,6 +133,9 @@ class JobSupervisor:
         if not _JOB_ID.fullmatch(work.job_id):
             log.error("a job's id cannot be used", extra={"job_id": work.job_id})
             return
+        if not self._admits(work.job_id):
+            log.info("a job is left to others", extra={"job_id": work.job_id})
+            return
 
         spool = Spool(self._folder.spool, work.job_id, self._quota)
         artifacts = ArtifactSpool(self._folder.artifacts, work.job_id)
@@ -139,9 +145,16 @@ class JobSupervisor:
         if self._held.add(job):
             self._begin(lambda: self._carry_out(job, work), job, run)
 
+    def _admits(self, job_id: str) -> bool:
+        is_admitted = self.allowance.admits(job_id)
+        if self.allowance.is_used_up:
+            self.takes_more = False
+        return is_admitted
+
     def resume(self) -> None:
         """Bring to an end what an earlier run left, as far as anybody can say how it ended."""
         for entry in self._journal.open_jobs():
+            self._admits(entry.job_id)
             spool = Spool.recover(self._folder.spool, entry.job_id, self._quota)
             artifacts = ArtifactSpool(self._folder.artifacts, entry.job_id)
             artifacts.recover()

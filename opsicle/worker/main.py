@@ -19,7 +19,9 @@ from pathlib import Path
 from opsicle.domain.errors import InvalidInput, OpsicleError
 from opsicle.kit import core_dumps, signals, structs
 from opsicle.kit.ids import new_id
+from opsicle.wire.worker_api import LeaveReason
 from opsicle.worker import cleanup
+from opsicle.worker.allowance import Allowance, Stay
 from opsicle.worker.audit_monitor import AuditMonitor
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.credentials import (
@@ -29,12 +31,13 @@ from opsicle.worker.credentials import (
     obtain_identity,
     require_way_in,
 )
-from opsicle.worker.events import IDLE, Events, signals_to
+from opsicle.worker.events import IDLE, Event, Events, signals_to
 from opsicle.worker.identity import Identity, WorkerDataFolder, storage_errors
 from opsicle.worker.jobs import JobSupervisor
 from opsicle.worker.journal import Journal
 from opsicle.worker.kept_workspaces import DEFAULT_KEPT_MIB, KeptWorkspaces
 from opsicle.worker.known_epoch import KnownEpoch
+from opsicle.worker.leaving import is_from_server, leave
 from opsicle.worker.poller import Poller, WorkerDescription
 from opsicle.worker.private_files import remove_private_folder
 from opsicle.worker.run_as import JobAccounts, find_accounts
@@ -53,6 +56,9 @@ _SPOOL_BYTES = 1024 * 1024 * 1024
 
 _DRAIN_SECONDS = 3600.0
 """How long the first SIGTERM lets running jobs go on."""
+
+_LONGEST_STAY_SECONDS = 365 * 86_400.0
+"""For a job that came just when an idle ephemeral worker was about to leave."""
 
 _CANCEL_SECONDS = 15.0
 """For jobs that are cancelled because the worker must end: TERM, 10 s, KILL, and a little to report
@@ -73,6 +79,8 @@ class WorkerOptions:
     before those that the identity knows. `run_as` are users as whom jobs run (see
     `run_as.find_accounts`). `allowed_mounts` are folders, outside of workspaces, that containers
     may see. `kept_mib` is for all workspaces together that are kept for templates which say so.
+    With `ephemeral_jobs` the worker leaves, and its identity ends, after so many jobs, or once it
+    has been idle for `idle_seconds`.
     """
 
     data_folder: Path
@@ -84,6 +92,8 @@ class WorkerOptions:
     run_as: tuple[str, ...] = ()
     allowed_mounts: tuple[Path, ...] = ()
     kept_mib: int = DEFAULT_KEPT_MIB
+    ephemeral_jobs: int | None = None
+    idle_seconds: float = 300.0
 
 
 def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
@@ -115,6 +125,7 @@ def run(options: WorkerOptions, known: Sequence[Runtime] | None = None) -> None:
             name=name,
             labels=options.labels,
             slots=options.slots,
+            is_ephemeral=options.ephemeral_jobs is not None,
             server_urls=options.server_urls,
         )
         identity = obtain_identity(folder, introduction)
@@ -149,6 +160,7 @@ class WorkerProcess:
         self._events = Events()
         self._is_ready = False
         self._folder = folder
+        self._leaves = options.ephemeral_jobs is not None
 
         with storage_errors(folder.path):
             self._journal = Journal(folder.journal)
@@ -170,6 +182,9 @@ class WorkerProcess:
         boot_id = new_id(datetime.now(UTC))
         self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
         self._kept = self._jobs.kept = KeptWorkspaces(folder.kept, options.kept_mib * 1024 * 1024)
+        allowance = self._jobs.allowance = Allowance(options.ephemeral_jobs)
+        self._stay = Stay(allowance, self._jobs, options.idle_seconds)
+        self._leaves_as: LeaveReason = "stopped"
         self._renewal = Renewal(folder, self._connection, identity)
         self._poller = Poller(
             WorkerDescription(
@@ -213,25 +228,47 @@ class WorkerProcess:
             self._bring_to_an_end()
             self._poller.start()
             try:
-                event = self._events.get(None)
-                while event == IDLE:
-                    event = self._events.get(None)
-                rejection = event if isinstance(event, OpsicleError) else self._drain()
+                event = self._next_event() if self._leaves else self._next_word()
+                rejection = (
+                    event
+                    if isinstance(event, OpsicleError)
+                    else self._drain(_DRAIN_SECONDS if event else _LONGEST_STAY_SECONDS)
+                )
                 if rejection:
                     self._end_jobs(rejection)
+                    if self._leaves and is_from_server(rejection):
+                        self._folder.forget_identity()
+                    self._leaves = False
                     raise rejection
             finally:
                 self._stop()
 
-    def _drain(self) -> OpsicleError | None:
-        """Let running jobs end and be reported, for an hour at most or until a second signal.
+    def _next_word(self) -> Event | None:
+        """Wait for a signal, or for the server's rejection."""
+        event = self._events.get(None)
+        while event == IDLE:
+            event = self._events.get(None)
+        return event
+
+    def _next_event(self) -> Event | None:
+        """Wait likewise, or (None) until it is time for an ephemeral worker to leave."""
+        while True:
+            event = self._events.get(self._stay.seconds_to_wait)
+            if event not in (IDLE, None):
+                return event
+            if reason := self._stay.reason_to_leave():
+                self._leaves_as = reason
+                return None
+
+    def _drain(self, seconds: float) -> OpsicleError | None:
+        """Let running jobs end and be reported, for so long at most or until a second signal.
 
         Returns the server's rejection if one comes meanwhile.
         """
         log.info("draining: no more jobs are taken", extra={"running": len(self._jobs.held())})
         self._poller.drain()
         self._jobs.drain()
-        deadline = time.monotonic() + _DRAIN_SECONDS
+        deadline = time.monotonic() + seconds
 
         while self._jobs.held():
             event = self._events.get(max(0.0, deadline - time.monotonic()))
@@ -254,9 +291,21 @@ class WorkerProcess:
         self._jobs.end()
         self._jobs.wait_until_idle(_FINAL_POLL_SECONDS)
         self._jobs.shipper.stop(_FINAL_POLL_SECONDS)
+        if self._leaves:
+            self._leave()
         self._connection.close()
         self._journal.close()
         remove_private_folder(self._jobs.private_folder)
+
+    def _leave(self) -> None:
+        """End this worker's identity, if it holds nothing that the server has yet to hear of.
+
+        Where the server cannot be told, it ends a worker that is silent for long.
+        """
+        if self._jobs.held() or self._jobs.paused() or self._folder.load_identity() is None:
+            return
+        leave(self._connection, self._leaves_as)
+        self._folder.forget_identity()
 
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval

@@ -183,7 +183,8 @@ class Poller:
 
     def _request(self) -> PollRequest:
         jobs, paused = self._jobs.held(), self._jobs.paused()
-        takes_none = self._is_draining or not self._jobs.can_begin
+        is_draining = self._is_draining or not self._jobs.takes_more
+        takes_none = is_draining or not self._jobs.can_begin
         free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
         rewritten = self.audit_monitor.report if self.audit_monitor else ""
 
@@ -197,7 +198,8 @@ class Poller:
             limits_by=self._presence.limits_by,
             jobs=jobs,
             paused=paused[:MAX_LISTED_JOBS],
-            is_draining=self._is_draining,
+            is_draining=is_draining,
+            resumes_only=is_draining and not self._is_draining,
             is_leaving=self._is_leaving,
             wait_seconds=POLL_SECONDS if self._was_answered else 0,
             history_rewritten=rewritten[:MAX_EXPLANATION],

@@ -30,6 +30,7 @@ class EnrolQuestion(msgspec.Struct, tag="enrol", kw_only=True):
     name: str
     labels: dict[str, str]
     slots: int
+    is_ephemeral: bool = False
 
 
 class RenewQuestion(msgspec.Struct, tag="renew", kw_only=True):
@@ -129,7 +130,13 @@ def _answer(question: Question) -> _Success | _Located:
 
     if isinstance(question, EnrolQuestion):
         return _Success(
-            enrolment.enrol(question.token, question.name, question.labels, question.slots)
+            enrolment.enrol(
+                question.token,
+                question.name,
+                question.labels,
+                question.slots,
+                is_ephemeral=question.is_ephemeral,
+            )
         )
     if isinstance(question, LocateQuestion):
         return _Located(

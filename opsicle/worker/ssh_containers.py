@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from opsicle.domain.templates import Phase, Pull, ResourceLimits
 from opsicle.wire.jobs import Work
 from opsicle.worker.container_mounts import mount
-from opsicle.worker.container_options import ITS_WAY, run_options
+from opsicle.worker.container_options import ENGINE_OPTIONS, run_options
 from opsicle.worker.container_script import first_script
 from opsicle.worker.ssh_scripts import PhaseStart, RemoteFolder
 
@@ -76,8 +76,8 @@ class RemoteContainer:
         if asked.user and asked.secrets:
             chown = f'chown {asked.user} "$base"/private/secret.* 2>/dev/null\n'
         return _PREPARE.format(
-            podman=shlex.quote(" ".join(ITS_WAY["podman"])),
-            docker=shlex.quote(" ".join(ITS_WAY["docker"])),
+            podman=shlex.quote(" ".join(ENGINE_OPTIONS["podman"])),
+            docker=shlex.quote(" ".join(ENGINE_OPTIONS["docker"])),
             none=shlex.quote("there is neither a podman nor a docker that works on this target"),
             never=never,
             first=_FIRST,

@@ -208,6 +208,7 @@ MAY: dict[str, Action | Access] = {
 WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
+    "POST /worker/v1/leave",
     "POST /worker/v1/jobs/<job_id>/pause",
     "POST /worker/v1/jobs/<job_id>/file",
     "POST /worker/v1/jobs/<job_id>/start",

@@ -58,10 +58,14 @@ def test_a_weak_passphrase_and_what_is_no_file_are_refused_before_anything_is_wr
                 place / "weak")  # fmt: skip
     folder = call("backup", place / "data", "--data-dir", place / "data", "--passphrase-file",
                   place / "passphrase")  # fmt: skip
+    nowhere = call("backup", place / "absent/new", "--data-dir", place / "data",
+                   "--passphrase-file", place / "passphrase")  # fmt: skip
 
     assert isinstance(weak.exception, InvalidInput)
     assert "shorter than 12" in weak.exception.message
     assert isinstance(folder.exception, InvalidInput)
+    assert isinstance(nowhere.exception, InvalidInput)
+    assert nowhere.exception.hint == f"Make the folder {place / 'absent'} first."
     assert not (place / "new").exists()
 
 

@@ -140,6 +140,20 @@ def test_a_document_is_shown_with_signs_on_a_terminal_and_as_it_is_anywhere_else
     assert "\u200b" not in on_a_terminal
 
 
+def test_who_must_agree_is_said_before_something_runs_and_nothing_is_run(alice: User) -> None:
+    before = alice.json("automations", "list")
+
+    tried = alice.cli("run", "careful", "--dry-run")
+    simulated = alice.cli("policies", "simulate", "careful", "--as", "bob@example.com")
+    refused = alice.attempt("run", "careful", "--dry-run", "--var", "goal=x")
+
+    assert "1 of bob@example.com must agree" in tried
+    assert "nobody may agree yet" in simulated, "he cannot agree to what he asks for himself"
+    assert refused.returncode == 2
+    assert "values.goal" in refused.stderr
+    assert alice.json("automations", "list") == before
+
+
 def test_before_somebody_goes_it_says_what_goes_with_them(
     installation: Installation, alice: User
 ) -> None:

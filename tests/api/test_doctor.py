@@ -79,6 +79,11 @@ def _newer_schema(data: Path) -> None:
     change(data, "PRAGMA user_version = 9999")
 
 
+def _no_certificate(data: Path) -> None:
+    key, _, _ = (data / "authority.pem").read_text().partition("-----BEGIN CERTIFICATE-----")
+    (data / "authority.pem").write_text(key)
+
+
 def _no_database(data: Path) -> None:
     (data / "opsicle.db").write_bytes(b"no database" * 1000)
 
@@ -91,6 +96,7 @@ def _no_database(data: Path) -> None:
         (_old_backup, "backup: the last backup is .* days"),
         (_no_backup, "backup: there was none"),
         (_newer_schema, "database: it has schema 9999, newer"),
+        (_no_certificate, "certificates: cannot be understood"),
         (_no_database, "database: opsicle.db is damaged"),
     ],
 )

@@ -258,6 +258,7 @@ WITHOUT_CODE = {
     "POST /api/v1/server/workers/<worker>/drain",
     "POST /api/v1/server/workers/<worker>/undrain",
     "POST /api/v1/server/workers/<worker>/revoke",
+    "DELETE /api/v1/server/join-tokens/<join_token>",
 }
 """They hand nobody anything."""
 

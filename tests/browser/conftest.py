@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
+    ViewportSize,
     expect,
 )
 
@@ -43,6 +45,7 @@ ARGUMENTS = [
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
@@ -101,33 +104,79 @@ def session(
     return path
 
 
+class UsedContexts:
+    """Contexts of earlier tests, for later ones: a new one is a third of what a page takes."""
+
+    def __init__(self, browser: Browser, url: str, session: Path) -> None:
+        self._browser, self._url = browser, url
+        self._cookies = json.loads(session.read_text())["cookies"]
+        self._free: list[BrowserContext] = []
+
+    def take(self, *, is_known: bool) -> Page:
+        """Return a page of a context that knows nothing of earlier tests."""
+        context = (
+            self._free.pop()
+            if self._free
+            else self._browser.new_context(
+                ignore_https_errors=True, base_url=self._url, viewport=VIEWPORT
+            )
+        )
+        page = context.new_page()
+        kept = {"origin": self._url.rstrip("/"), "storageTypes": "all"}
+        context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
+        context.clear_cookies()
+        if is_known:
+            context.add_cookies(self._cookies)
+        return page
+
+    def give_back(self, context: BrowserContext) -> None:
+        """Close its pages, and have it used again."""
+        for page in context.pages:
+            page.close()
+        self._free.append(context)
+
+
+@pytest.fixture(scope="session")
+def used_contexts(browser: Browser, installation: Installation, session: Path) -> UsedContexts:
+    return UsedContexts(browser, installation.server.url, session)
+
+
 OpenPage = Callable[..., Page]
 
 
 @pytest.fixture
 def open_page(
-    browser: Browser, installation: Installation, session: Path, request: pytest.FixtureRequest
+    browser: Browser,
+    installation: Installation,
+    session: Path,
+    used_contexts: UsedContexts,
+    request: pytest.FixtureRequest,
 ) -> Iterator[OpenPage]:
     """Return what opens pages as alice, or as nobody with `is_known=False`.
 
     None may complain or ask another server. If the test fails, what they show is printed.
     """
-    contexts: list[BrowserContext] = []
+    used: list[BrowserContext] = []
+    own: list[BrowserContext] = []
     page_errors: list[str] = []
 
     def open_one(
         path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light"
     ) -> Page:
-        context = browser.new_context(
-            ignore_https_errors=True,  # the server's own CA; other tests show that it is checked
-            base_url=url or installation.server.url,
-            storage_state=session if is_known else None,
-            viewport={"width": width, "height": 800},
-            color_scheme="dark" if theme == "dark" else "light",
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
+        if not url and (width, theme) == (VIEWPORT["width"], "light"):
+            page = used_contexts.take(is_known=is_known)
+            used.append(page.context)
+        else:
+            context = browser.new_context(
+                ignore_https_errors=True,  # the server's own CA; other tests show its being checked
+                base_url=url or installation.server.url,
+                storage_state=session if is_known else None,
+                viewport={"width": width, "height": 800},
+                color_scheme="dark" if theme == "dark" else "light",
+            )
+            own.append(context)
+            page = context.new_page()
+        page.context.set_default_timeout(PATIENCE_MS)
         watch(page)
         _collect_errors(page, url or installation.server.url, page_errors)
         page.goto(path)
@@ -136,8 +185,10 @@ def open_page(
 
     with shown_on_failure(request) as watch:
         yield open_one
-    for context in contexts:
+    for context in own:
         context.close()
+    for context in used:
+        used_contexts.give_back(context)
     assert page_errors == []
 
 

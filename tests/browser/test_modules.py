@@ -321,3 +321,21 @@ def test_a_link_leads_only_inside_this_application(modules: Page) -> None:
         }"""
     )
     assert taken == []
+
+
+def test_a_diff_shows_lines_that_look_like_its_own_heads(modules: Any) -> None:
+    shown = modules.evaluate(
+        """async () => {
+          const { diffView, changedLines } = await import("/components/diff.js");
+          const texts = (view) => [...view.children].map((line) => line.textContent);
+          const lines = ["--- a comment of SQL", "+++ x"];
+          const heads = ["--- old", "+++ new", "@@ -1 +1 @@"];
+          const whole = diffView([...heads, ...lines, ""].join("\\n"));
+          return [texts(whole), texts(changedLines(lines))];
+        }"""
+    )
+
+    assert shown == [
+        ["@@ -1 +1 @@", "--- a comment of SQL", "+++ x"],
+        ["--- a comment of SQL", "+++ x"],
+    ]

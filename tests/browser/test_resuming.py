@@ -25,6 +25,18 @@ spec:
         commands: ["cat file", "test -e {}"]
 """
 
+ASKING = """apiVersion: v1
+type: AutomationTemplate
+metadata: {{name: fails-when-agreed}}
+spec:
+  approvalPolicy:
+    spec: {{gates: [{{name: own, approvers: {{roles: [admin]}}, allowRequester: true}}]}}
+  template:
+    phases:
+      - {{name: copy, commands: ["echo copied"]}}
+      - {{name: restart, commands: ["test -e {}"]}}
+"""
+
 
 def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     open_page: OpenPage, installation: Installation, tmp_path: Path
@@ -51,3 +63,27 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     expect(page.locator(".automation-facts")).to_contain_text("/b/1")
     page.get_by_role("link", name="goes on from an earlier one").click()
     page.wait_for_url(failed_at)
+
+
+def test_who_approves_a_resumption_sees_which_phases_are_not_run_again(
+    open_page: OpenPage, installation: Installation, tmp_path: Path
+) -> None:
+    installation.push(ASKING.format(tmp_path / "go"))
+    page = open_page("/templates/fails-when-agreed/run")
+    page.get_by_role("button", name="Ask to run").click()
+    page.wait_for_url("**/automations/*")
+    installation.admin.cli("approvals", "approve", _asked(installation))
+    wait_for_state(page, "failed")
+    installation.admin.cli("automations", "resume", page.url.rsplit("/", 1)[1])
+
+    page.goto(f"/approvals/{_asked(installation)}")
+
+    phases = page.locator(".plan-phase")
+    expect(phases).to_contain_text(["not run again", "restart"])
+    expect(phases.nth(1)).not_to_contain_text("not run again")
+
+
+def _asked(installation: Installation) -> str:
+    """Return the approval that alice waits for."""
+    requests = installation.admin.json("approvals", "list", "--whose", "asked")
+    return next(str(each["id"]) for each in requests if each["state"] == "pending")

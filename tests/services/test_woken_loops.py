@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import gevent
@@ -21,20 +22,23 @@ from tests.support import wait_until
 until: Callable[..., object] = partial(wait_until, pause=gevent.sleep)
 
 
-def wake(core: Core) -> Iterator[None]:
+@contextmanager
+def woken_loops(core: Core) -> Iterator[None]:
     """Have the loops woken that start automations, none of which looks of itself."""
     loops = background.woken_loops(core.services)
     for loop in loops:
         loop.start()
-    yield
-    for loop in loops:
-        loop.stop(60)
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.stop(60)
 
 
 @pytest.fixture
 def woken(core: Core) -> Iterator[Core]:
     """Return services whose loops are woken."""
-    for _ in wake(core):
+    with woken_loops(core):
         yield core
 
 
@@ -66,7 +70,8 @@ def test_one_that_was_approved_begins_and_a_cancel_goes_down_at_once(team: Team)
     team.policy()
     fanning = Fanning(team.core, team.people["alice"], pusher=team.people["carol"])
     fanning.push("labels: {role: edge}", "approvalPolicy: {policyRef: p}")
-    for _ in wake(team.core):
+
+    with woken_loops(team.core):
         fanning.automation = team.core.run(fanning.actor, "patch")
         team.approve("bob", fanning.automation)
         until(lambda: parts(fanning) == 3)

@@ -149,6 +149,7 @@ EXCEPTIONS = {
     ): "the queue, at start and in a thread",
     ("workers.find", "USE TEMP B-TREE FOR ORDER BY"): "those of one name",
     ("workers.get", "USE TEMP B-TREE FOR ORDER BY"): "as `workers.find`",
+    ("workers.list_silent", "SCAN w USING INDEX workers_ephemeral"): IN_SERVICE,
     ("workers.has_enrolled", "SCAN workers"): "to the first one that is not revoked, at the start",
     ("workers.has_shared", "SCAN workers USING INDEX shared_workers_by_name"): ONE_STEP,
     (

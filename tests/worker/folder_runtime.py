@@ -23,7 +23,7 @@ from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.main import WorkerOptions, run
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.runtimes.here import InWorkspaceHere
+from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.script import Script
@@ -68,7 +68,7 @@ class FolderRuntime:
         return stop.survivors
 
 
-class FolderJob(InWorkspaceHere):
+class FolderJob(InLocalWorkspace):
     """What runs of one job: process groups, whose numbers stand in its record."""
 
     def __init__(self, work: Work, record: Path) -> None:

@@ -23,6 +23,8 @@ from tests.worker.running_worker import let_pass
 class Table:
     """The jobs, as far as a poll concerns them: this one only remembers."""
 
+    takes_more = True
+
     def __init__(self) -> None:
         self.jobs: list[RunningJob] = []
         self.cancelled: list[str] = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,20 @@ esac
 """
 
 
+@contextmanager
+def cancelled_once_there(machine: Machine, file: Path) -> Iterator[None]:
+    """Cancel the machine's job as soon as its target has made a file."""
+
+    def cancel() -> None:
+        wait_until(file.exists)
+        machine.cancellation.cancel()
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    yield
+    thread.join()
+
+
 @pytest.mark.parametrize("answer", ["stopped", "stopped all", "stopped " + "9" * 5000])
 def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
     ssh_machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str
@@ -39,15 +55,11 @@ def test_what_a_target_answers_to_a_cancel_keeps_no_job_from_its_end(
     liar.write_text(_LIAR.replace("ANSWER", answer).replace("BEGAN", str(began)))
     liar.chmod(0o755)
 
-    def cancel_once_it_runs() -> None:
-        wait_until(began.exists)
-        ssh_machine.cancellation.cancel()
-
-    with ssh_server(tmp_path / "sshd", f"ForceCommand {liar}") as server:
-        thread = threading.Thread(target=cancel_once_it_runs)
-        thread.start()
+    with (
+        ssh_server(tmp_path / "sshd", f"ForceCommand {liar}") as server,
+        cancelled_once_there(ssh_machine, began),
+    ):
         outcome = ssh_machine.run(phase("true"), target=server.target(), grace_seconds=0.2)
-        thread.join()
 
     assert outcome.state is JobState.CANCELLED
     assert "could not be ended" in outcome.phases[0].explanation
@@ -58,17 +70,13 @@ def test_a_cancel_does_not_wait_for_a_target_that_says_nothing(
 ) -> None:
     began = tmp_path / "began"
 
-    def cancel_once_it_connects() -> None:
-        wait_until(began.exists)
-        ssh_machine.cancellation.cancel()
-
-    with ssh_server(tmp_path / "sshd", f"ForceCommand touch {began}; exec sleep 60") as server:
-        thread = threading.Thread(target=cancel_once_it_connects)
-        thread.start()
+    with (
+        ssh_server(tmp_path / "sshd", f"ForceCommand touch {began}; exec sleep 60") as server,
+        cancelled_once_there(ssh_machine, began),
+    ):
         outcome = ssh_machine.run(
             phase("true", "true", retries=Retries(limit=5, delay=0)), target=server.target()
         )
-        thread.join()
 
     assert outcome.state is JobState.CANCELLED
     assert "cancelled before it began" in outcome.explanation

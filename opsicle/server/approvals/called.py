@@ -15,7 +15,7 @@ import msgspec
 from opsicle.domain.approvals import ApprovalState, unmet
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
-from opsicle.domain.calls import CalledBy
+from opsicle.domain.calls import MOST_CALLS, CalledBy
 from opsicle.domain.errors import Conflict
 from opsicle.domain.manifests import Manifest
 from opsicle.domain.policies import Policy
@@ -66,7 +66,11 @@ def with_called(
 def with_newest_called(
     db: Connection, org_id: str, requester_id: str, template: Template, own: InForce | None
 ) -> InForce | None:
-    """Return the same for a template that is not run yet, as things are now."""
+    """Return the same for a template that is not run yet, as things are now.
+
+    Raises Conflict also for one that calls more than may be called: an org's templates can lead to
+    each other without end.
+    """
     found: dict[str, Template] = {}
     to_visit = [template]
     while to_visit:
@@ -74,6 +78,8 @@ def with_newest_called(
             for call in phase.calls:
                 row = documents.find(db, DocumentKind.TEMPLATE, org_id, call.template, call.version)
                 if row and row.document_id not in found:
+                    if len(found) == MOST_CALLS:
+                        raise Conflict(f"more than {MOST_CALLS} templates would be called in all")
                     found[row.document_id] = decode_template(row.document)
                     to_visit.append(found[row.document_id])
     called = [(each, targets_chosen(db, org_id, each)) for each in found.values()]

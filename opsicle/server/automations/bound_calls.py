@@ -9,7 +9,7 @@ from typing import NamedTuple
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
 from opsicle.domain.call_paths import call_path
-from opsicle.domain.calls import MAX_DEPTH, Call
+from opsicle.domain.calls import MAX_DEPTH, MOST_CALLS, Call
 from opsicle.domain.errors import Conflict, OpsicleError, Problem
 from opsicle.domain.fan_outs import MOST_MEMBERS
 from opsicle.domain.passed_values import (
@@ -29,9 +29,6 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection
 from opsicle.wire.user_api import RunRequest
-
-MOST_CALLS = 100
-"""Of an automation and all that it calls, together."""
 
 
 @dataclass

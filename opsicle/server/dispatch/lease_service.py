@@ -128,9 +128,7 @@ class LeaseService:
         leased = LeasedWork(is_pushed)
         if free <= 0:
             return leased
-        for job in self.paused.list_decided(db, presence.worker_id, free):
-            self._resume(db, presence, job, leased)
-        self.groups.settle(db, leased.settled)
+        self._resume_decided(db, presence, free, leased)
         has_more = True
         while has_more and len(leased.items) < free:
             refused = len(leased.refused)
@@ -140,6 +138,22 @@ class LeaseService:
             # behind those that were refused, and where the lease of one has changed others' turns
             has_more = len(leased.refused) > refused or leased.settled.turns > turns
         return leased
+
+    def lease_paused(self, db: Connection, presence: Presence, occupied: int) -> LeasedWork:
+        """Lease to a worker that takes nothing new what it has paused and may go on."""
+        leased = LeasedWork(is_pushed=False)
+        is_out = self.fleet.held or presence.is_revoked or self.fleet.withheld_reason(presence)
+        free = presence.poll.slots - occupied
+        if not is_out and free > 0:
+            self._resume_decided(db, presence, free, leased)
+        return leased
+
+    def _resume_decided(
+        self, db: Connection, presence: Presence, free: int, leased: LeasedWork
+    ) -> None:
+        for job in self.paused.list_decided(db, presence.worker_id, free):
+            self._resume(db, presence, job, leased)
+        self.groups.settle(db, leased.settled)
 
     def _lease_first(
         self, db: Connection, presence: Presence, free: int, leased: LeasedWork

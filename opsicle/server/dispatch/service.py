@@ -270,8 +270,12 @@ class Dispatch:
         if not self._fleet.held:  # else they may be of a state that this server does not know
             result.drop += result.unknown
         running = listed.keys() & set(result.drop)
-        free = self._lease_service.free_slots(presence, len(held) + len(running))
-        result.leased = self._lease_service.lease_waiting(db, presence, free)
+        occupied = len(held) + len(running)
+        if request.resumes_only:
+            result.leased = self._lease_service.lease_paused(db, presence, occupied)
+        else:
+            free = self._lease_service.free_slots(presence, occupied)
+            result.leased = self._lease_service.lease_waiting(db, presence, free)
         result.busy = len(held) + len(result.leased.items)
         return result
 

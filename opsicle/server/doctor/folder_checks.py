@@ -68,6 +68,8 @@ def _made(name: str, check: Callable[[], Iterable[Diagnosis]]) -> list[Diagnosis
                 name, f"cannot be looked at: {error}", "Run this as the server's user, or root."
             )
         ]
+    except ValueError as error:
+        return [problem(name, f"cannot be understood: {error}", "Restore from the last backup.")]
 
 
 def _server(is_running: bool) -> Diagnosis:

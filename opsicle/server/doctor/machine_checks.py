@@ -38,7 +38,7 @@ def check_machine(folder: Path, database_bytes: int, pid: int) -> Iterator[Diagn
 
 
 def _file_system(folder: Path) -> Diagnosis:
-    kind = file_system_of(folder, Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    kind = file_system_of(folder, Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
     if kind in _UNSAFE:
         return problem(
             "file system",

@@ -104,7 +104,7 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
         """
         SELECT count(*), min(expires_at)
           FROM join_tokens
-         WHERE org_id = :org_id AND used_at IS NULL AND expires_at > :at AND revoked_at IS NULL
+         WHERE org_id = :org_id AND uses < max_uses AND expires_at > :at AND revoked_at IS NULL
         """,
         {"org_id": org_id, "at": to_text(at)},
     ).fetchone()
@@ -125,7 +125,7 @@ def list_open(
         SELECT t.id, u.email, t.created_at, t.expires_at, t.labels, t.max_uses, t.uses
           FROM join_tokens t
           JOIN users u ON u.id = t.created_by
-         WHERE t.org_id = :org_id AND t.used_at IS NULL AND t.expires_at > :at
+         WHERE t.org_id = :org_id AND t.uses < t.max_uses AND t.expires_at > :at
            AND t.revoked_at IS NULL AND t.is_shared = :is_shared
          ORDER BY t.expires_at, t.id
         """,
@@ -162,7 +162,7 @@ def revoke(db: apsw.Connection, org_id: str, token_id: str, is_shared: bool, at:
         """
         UPDATE join_tokens
            SET revoked_at = :at
-         WHERE id = :id AND org_id = :org_id AND is_shared = :is_shared AND used_at IS NULL
+         WHERE id = :id AND org_id = :org_id AND is_shared = :is_shared AND uses < max_uses
            AND expires_at > :at AND revoked_at IS NULL
         """,
         {"id": token_id, "org_id": org_id, "is_shared": is_shared, "at": to_text(at)},

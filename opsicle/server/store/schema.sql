@@ -712,7 +712,7 @@ CREATE TABLE join_tokens (
     worker_id  TEXT REFERENCES workers (id)
 , is_shared INTEGER NOT NULL DEFAULT 0, labels TEXT, max_uses INTEGER NOT NULL DEFAULT 1, uses INTEGER NOT NULL DEFAULT 0, revoked_at TEXT) STRICT, WITHOUT ROWID;
 
-CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE used_at IS NULL;
+CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE uses < max_uses;
 
 CREATE TABLE link_codes (
     channel_id TEXT NOT NULL REFERENCES channels (id),

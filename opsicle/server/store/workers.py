@@ -46,6 +46,17 @@ class WorkerRow(Row, frozen=True, kw_only=True):
     is_shared: bool
     granted_labels: str
     copied_from: str | None
+    is_ephemeral: bool
+
+
+class SilentRow(Row, frozen=True, kw_only=True):
+    """An ephemeral worker that has not been heard of for long."""
+
+    id: str
+    org_id: str
+    name: str
+    is_shared: bool
+    last_seen_at: datetime | None
 
 
 class LastSeenRow(Row, frozen=True, kw_only=True):
@@ -67,7 +78,7 @@ _SELECT = """
              WHERE j.worker_id = w.id
                AND j.finished_at IS NULL
                AND j.state IN ('leased', 'running')),
-           w.is_shared, w.granted_labels, w.copied_from
+           w.is_shared, w.granted_labels, w.copied_from, w.is_ephemeral
       FROM workers w
       JOIN orgs o ON o.id = w.org_id
 """
@@ -96,10 +107,7 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
 def note_history_report(
     db: apsw.Connection, worker_id: str, at: datetime, not_since: datetime
 ) -> bool:
-    """Note that a worker says that history was rewritten.
-
-    Return False if it has said so after `not_since`.
-    """
+    """Note that a worker says that history was rewritten; False if after `not_since` already."""
     return has_changed(
         db,
         """
@@ -332,6 +340,37 @@ def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: Wor
         db,
         "UPDATE workers SET state = :new WHERE id = :id AND state = :old",
         {"id": worker_id, "old": old, "new": new},
+    )
+
+
+def list_silent(db: apsw.Connection, before: datetime, limit: int) -> list[SilentRow]:
+    """Return ephemeral workers without a job of whom nothing was heard since `before`."""
+    return fetch_all(
+        db,
+        """
+        SELECT w.id, w.org_id, w.name, w.is_shared, w.last_seen_at
+          FROM workers w INDEXED BY workers_ephemeral
+         WHERE w.is_ephemeral AND w.state <> 'revoked'
+           AND coalesce(w.last_seen_at, w.created_at) < :before
+           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.worker_id = w.id AND j.finished_at IS NULL)
+         LIMIT :limit
+        """,
+        {"before": to_text(before), "limit": limit},
+        SilentRow,
+    )
+
+
+def end_ephemeral(db: apsw.Connection, worker_id: str) -> bool:
+    """End an ephemeral worker. Return False for another one, and while it has a job."""
+    return has_changed(
+        db,
+        """
+        UPDATE workers
+           SET state = 'revoked'
+         WHERE id = :id AND is_ephemeral AND state <> 'revoked'
+           AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.worker_id = :id AND j.finished_at IS NULL)
+        """,
+        {"id": worker_id},
     )
 
 

@@ -14,6 +14,12 @@ from opsicle.server.access.template_access import is_hidden
 from opsicle.server.access.template_versions import find_newest_template
 from opsicle.server.store.database import Connection
 
+_MOST_FOLLOWED = 200
+"""Templates that are looked at for a way back, in one piece while others wait.
+
+What is missed starts no further below its first one than `MAX_DEPTH`.
+"""
+
 _HIDDEN = "another one"
 """What a template is called that rules hide from whoever pushes."""
 
@@ -49,7 +55,7 @@ def _refuse_loops(db: Connection, actor: Actor, template: Template) -> None:
         for path, call in started_calls(current):
             if call.template == template.name:
                 raise _loop(db, actor, template, path, [*_way(came_from, current.name)])
-            if call.template in came_from:
+            if call.template in came_from or len(came_from) >= _MOST_FOLLOWED:
                 continue
             came_from[call.template] = current.name
             if found := find_newest_template(db, actor.org_id, call.template):

@@ -157,12 +157,14 @@ class Enrolments:
         if not join_tokens.use(db, token.id, worker_id, now):
             raise _already_used()
 
-        data = {
+        data: dict[str, object] = {
             "name": name,
             "join_token": token.id,
             "serial": certificate.serial,
             "labels": _granted(token, request),
         }
+        if request.is_ephemeral:
+            data["is_ephemeral"] = True
         if token.max_uses > 1:
             data["use"] = f"{token.uses + 1} of {token.max_uses}"
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
@@ -312,6 +314,7 @@ def _new_worker(
         certificate_serial=certificate.serial,
         certificate_expires_at=certificate.not_after,
         is_shared=token.is_shared,
+        is_ephemeral=request.is_ephemeral,
         join_token_id=token.id if token.max_uses > 1 else None,
         enrolled_key=certificates.key_digest(public_key) if token.max_uses > 1 else None,
     )

@@ -31,6 +31,11 @@ class Workers:
         self._clock = clock
         self._cache: Cache[str, WorkerRow] = Cache()
 
+    def forget(self, worker_id: str) -> None:
+        """Let a worker in no more that has ended in the database, and end its open poll."""
+        self._cache.invalidate()
+        self._fleet.revoke(worker_id)
+
     def authenticate(self, identity: WorkerIdentity, address: str) -> WorkerActor:
         """Say which worker shows this certificate, which the handshake has verified.
 
@@ -206,6 +211,7 @@ class Workers:
             slots=row.slots,
             busy=row.busy,
             is_shared=row.is_shared,
+            is_ephemeral=row.is_ephemeral,
             version=row.version,
             certificate_expires_at=row.certificate_expires_at,
             created_at=row.created_at,

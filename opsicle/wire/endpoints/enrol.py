@@ -6,6 +6,8 @@ from opsicle.wire.endpoint import MAX_ENROLMENT_BODY_BYTES, Endpoint
 from opsicle.wire.worker_api import (
     EnrolReply,
     EnrolRequest,
+    LeaveReply,
+    LeaveRequest,
     RenewReply,
     RenewRequest,
     WorkerAddress,
@@ -22,4 +24,11 @@ RENEW_CERTIFICATE = Endpoint(
     reply=RenewReply,
     max_body=MAX_ENROLMENT_BODY_BYTES,
     description="Give a worker a new certificate for the identity that it has.",
+)
+LEAVE = Endpoint(
+    "POST",
+    "/worker/v1/leave",
+    body=LeaveRequest,
+    reply=LeaveReply,
+    description="End the identity of an ephemeral worker, which says so itself.",
 )

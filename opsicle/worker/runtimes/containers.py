@@ -18,7 +18,7 @@ from opsicle.wire.jobs import Work
 from opsicle.worker import engine_calls
 from opsicle.worker.container_mounts import mount, resolve
 from opsicle.worker.container_options import (
-    ITS_WAY,
+    ENGINE_OPTIONS,
     JOB_LABEL,
     exceeded_in_container,
     run_options,
@@ -35,7 +35,7 @@ from opsicle.worker.process import (
     instance_of,
     is_same_instance,
 )
-from opsicle.worker.runtimes.here import InWorkspaceHere
+from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.waiting import Cancellation
@@ -163,7 +163,7 @@ class ContainerRuntime:
         return answer.output.split()
 
 
-class ContainerJob(InWorkspaceHere):
+class ContainerJob(InLocalWorkspace):
     """One job's containers; see `JobRuntime` for the contract.
 
     A phase's container ends with its shell, and all that it has started with that: there are no
@@ -284,7 +284,7 @@ class ContainerJob(InWorkspaceHere):
 
     def _options(self, asked: Phase, name: str) -> list[str]:
         user = f"{self._account.uid}:{self._account.gid}" if self._account else asked.user
-        return [*run_options(self._work, asked, name, user), *ITS_WAY[self._runtime.name]]
+        return [*run_options(self._work, asked, name, user), *ENGINE_OPTIONS[self._runtime.name]]
 
     def _folders(self, asked: Phase) -> list[str]:
         """Return the options that show the workspace, the volume mounts, and named files."""

@@ -20,7 +20,7 @@ from opsicle.worker.phase_limits import RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process_tree import JobTree, TreeStop, kill_orphans
-from opsicle.worker.runtimes.here import InWorkspaceHere
+from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.waiting import Cancellation
@@ -91,7 +91,7 @@ class SubprocessRuntime:
         return self._base_by_account[account]
 
 
-class SubprocessJob(InWorkspaceHere):
+class SubprocessJob(InLocalWorkspace):
     """One job's processes; see `JobRuntime` for the contract.
 
     A daemon is what made a session of its own.

@@ -3,6 +3,8 @@ ALTER TABLE join_tokens ADD COLUMN max_uses INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE join_tokens ADD COLUMN uses INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE join_tokens ADD COLUMN revoked_at TEXT;
 UPDATE join_tokens SET uses = 1 WHERE used_at IS NOT NULL;
+DROP INDEX join_tokens_open;
+CREATE INDEX join_tokens_open ON join_tokens (org_id, expires_at) WHERE uses < max_uses;
 
 -- By which token a worker of such a one enrolled, and the digest of the key that it had then: asked again with the same
 -- key, the server knows that it has answered already.

@@ -10,6 +10,7 @@ from functools import partial
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.workers.enrolment import Enrolments
+from opsicle.server.workers.ephemeral import EphemeralWorkers
 from opsicle.wire.endpoints import enrol as endpoints
 from opsicle.wire.worker_api import EnrolRequest
 
@@ -24,9 +25,12 @@ def routes(enrolments: Enrolments) -> list[Route]:
     ]
 
 
-def worker_routes(enrolments: Enrolments) -> list[Route]:
+def worker_routes(enrolments: Enrolments, ephemeral: EphemeralWorkers) -> list[Route]:
     """Return what stands on the workers' listener."""
-    return [serve(endpoints.RENEW_CERTIFICATE, enrolments.renew, Access.WORKER)]
+    return [
+        serve(endpoints.RENEW_CERTIFICATE, enrolments.renew, Access.WORKER),
+        serve(endpoints.LEAVE, ephemeral.leave, Access.WORKER),
+    ]
 
 
 def show_worker_address(enrolments: Enrolments, _request: Request) -> Reply:

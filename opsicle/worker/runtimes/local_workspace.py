@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 from opsicle.worker.pausing import FolderElsewhere
 
 
-class InWorkspaceHere:
+class InLocalWorkspace:
     """The part of a `JobRuntime` that has to do with where its files lie."""
 
     def marks_path(self, _phase: int, path: Path) -> PurePath:
