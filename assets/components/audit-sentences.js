@@ -13,7 +13,7 @@ const DID = {
   enrol: "enrolled as",
   end_silent: "ended, after long silence,",
   enrol_again: "asked again for its enrolment as",
-  leave: "left, done, as",
+  leave: "left as",
   enrol_totp: "set up an authenticator app for",
   escalate: "escalated",
   give_up: "gave up",

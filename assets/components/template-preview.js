@@ -4,10 +4,15 @@ import { h, replace } from "../lib/dom.js";
 import { phasesView } from "./steps.js";
 import { variableField } from "./variable-fields.js";
 
-/** Beside the editor. `show(found)` draws what the server has read in the text. */
+/**
+ * Beside the editor. `show(found)` draws what the server has read in the text; `hold()` says that
+ * the text has mistakes by now, and that what is drawn is of before.
+ */
 export function templatePreview() {
   const form = h("fieldset", { class: "form-preview", disabled: true });
   const phases = h("div", {});
+  const note = h("p", { class: "muted" }, "As the text was when it last had no mistakes.");
+  note.hidden = true;
   const element = h(
     "section",
     { class: "aside", "aria-label": "What it makes" },
@@ -15,9 +20,11 @@ export function templatePreview() {
     form,
     h("h2", {}, "What it does"),
     phases,
+    note,
   );
   let drawn = "";
   const show = (found) => {
+    note.hidden = true;
     const text = JSON.stringify([found.variables, found.plan, found.phases, found.on_success]);
     if (text === drawn) return; // what one looks at does not move while one types
     drawn = text;
@@ -25,7 +32,8 @@ export function templatePreview() {
     replace(form, fields.length ? fields.map((each) => each.element) : nothing());
     replace(phases, phasesView({ ...found, volume_mounts: [] }));
   };
-  return { element, show };
+  const hold = () => (note.hidden = false);
+  return { element, show, hold };
 }
 
 function nothing() {

@@ -243,6 +243,7 @@ class Writing {
   #showMistakes(error) {
     const problems = error.errors ?? [];
     this.#editor.mark(problems);
+    this.#preview.hold();
     const list = problemList(problems, this.#editor.goTo);
     const title = () => h("strong", {}, sentence(error.detail));
     const box = problems.length ? noticeBox("bad", title(), list) : problemBox(error);

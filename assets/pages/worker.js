@@ -87,7 +87,7 @@ function facts(worker) {
     ["Serves", worker.is_shared && "every org that lets it"],
     ["Version", visible(worker.version) || "?"],
     ["Manifest formats", worker.formats.join(", ")],
-    ["Last heard of", worker.last_seen_at ? exactTime(worker.last_seen_at) : "never"],
+    ["Last heard of", lastHeard(worker)],
     ["Clock", clockText(offset)],
     ["Certificate", certificate(worker)],
     ["Joined", exactTime(worker.created_at)],
@@ -106,6 +106,12 @@ function facts(worker) {
 
 function hasLabels({ labels, granted_labels: granted }) {
   return Object.keys({ ...labels, ...granted }).length > 0;
+}
+
+/** When it was heard of. That is noted once a minute: of one that is there, no time in the past. */
+function lastHeard({ is_connected: isConnected, last_seen_at: at }) {
+  if (isConnected) return "now: it is connected";
+  return at ? exactTime(at) : "never";
 }
 
 function clockText(offset) {

@@ -164,7 +164,7 @@ def given_values(
     variables: Iterable[Variable],
     texts: Iterable[str],
     file: Path | None,
-    asker: str = "the template",
+    asker: str,
 ) -> dict[str, Value]:
     """Return the values from `--var id=text` and a `--var-file`; `--var` wins.
 

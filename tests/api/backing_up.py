@@ -53,6 +53,11 @@ def refused(content: bytes, to: Path, match: str, **more: object) -> None:
     assert not to.exists() or list(to.iterdir()) == []
 
 
+def replace_master_key(data: Path) -> None:
+    """Put another key in the place of the one under which secrets are encrypted."""
+    (data / "master.key").write_text("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
+
+
 def keep(api_server: ApiServer, content: bytes) -> Path:
     """Keep a file of acme on the server, as an upload is kept; return where it is."""
     store = api_server.services.contents

@@ -34,7 +34,14 @@ from opsicle.server.backups.backup import (
 from opsicle.server.data_folder import LAST_BACKUP, DataFolder
 from opsicle.server.opening import begin_epoch, open_keys, open_state
 from opsicle.server.store import audit, epochs
-from tests.api.backing_up import KEY, back_up, back_up_with_report, keep, restore
+from tests.api.backing_up import (
+    KEY,
+    back_up,
+    back_up_with_report,
+    keep,
+    replace_master_key,
+    restore,
+)
 from tests.api.running_server import ApiServer
 from tests.support import require
 
@@ -183,11 +190,10 @@ def test_one_backup_at_a_time_which_needs_room_and_leaves_no_copy(
 
 
 def test_a_key_that_is_replaced_while_the_state_is_copied_makes_no_backup(data: Path) -> None:
-    def replace_key(_: str) -> None:
-        (data / "master.key").write_text("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
+    backup = Backup(data, SystemClock(), lambda _: replace_master_key(data))
 
     with pytest.raises(Conflict, match="a key was replaced"):
-        Backup(data, SystemClock(), replace_key).write(io.BytesIO(), KEY, EVERYTHING)
+        backup.write(io.BytesIO(), KEY, EVERYTHING)
 
 
 def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, disk_path: Path) -> None:

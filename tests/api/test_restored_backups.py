@@ -30,7 +30,7 @@ from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHe
 from opsicle.server.backups.restore import RestoreOptions
 from opsicle.server.data_folder import RESTORING, DataFolder
 from opsicle.server.store import migrations
-from tests.api.backing_up import KEY, back_up, keep, refused, restore
+from tests.api.backing_up import KEY, back_up, keep, refused, replace_master_key, restore
 from tests.api.running_server import ApiServer
 from tests.product import CHECKOUT
 from tests.support import require
@@ -202,10 +202,6 @@ def _swap_binding_key(data: Path) -> None:
     (data / "binding.key").write_bytes(b"k" * 32)
 
 
-def _swap_master_key(data: Path) -> None:
-    (data / "master.key").write_text("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
-
-
 def _lose_master_key(data: Path) -> None:
     (data / "master.key").unlink()
 
@@ -223,7 +219,7 @@ def _alter_record(data: Path) -> None:
     ("spoil", "match"),
     [
         (_swap_binding_key, r"binding\.key is not the key of this database"),
-        (_swap_master_key, "master key"),
+        (replace_master_key, "master key"),
         (_lose_master_key, r"lost master\.key"),
         (_alter_record, "the record of .* entry 1 was altered"),
     ],

@@ -35,9 +35,14 @@ def test_what_is_missing_is_named_at_its_line(open_page: OpenPage) -> None:
     remarks = page.locator(".editor-remark")
     expect(remarks.first).to_have_text("`commands` is missing")
     expect(remarks.nth(1)).to_contain_text("did you mean `commands`?")
+    before = page.get_by_text("As the text was when it last had no mistakes.")
+    expect(before).to_be_visible()
     height = "element => element.clientHeight"
     editor = page.locator(".editor")
     assert editor.locator(".editor-numbers").evaluate(height) >= editor.evaluate(height)
+
+    page.get_by_label("Template (YAML)").fill(TEMPLATE)
+    expect(before).to_be_hidden()
 
 
 def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_the_page(

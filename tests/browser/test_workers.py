@@ -20,7 +20,7 @@ def test_a_worker_shows_what_it_runs_and_is_granted_other_labels(
         page = open_page("/workers")
         page.get_by_role("link", name="edge", exact=True).click()
         expect(page.get_by_role("heading", level=1)).to_have_text("edge")
-        expect(page.get_by_text("Last heard of")).to_be_visible()
+        expect(page.get_by_text("now: it is connected")).to_be_visible()
         row = page.get_by_role("row", name=re.compile("running count")).first
         expect(row).to_be_visible()
         assert is_accessible(page)

@@ -190,7 +190,7 @@ def placing_of(
     values: Mapping[str, Value],
     origin: Origin,
     fan_out: BoundFanOut | None,
-    only_worker: BoundMember | None = None,
+    only_worker: BoundMember | None,
 ) -> Placing:
     """Return where a new automation stands, before it is known whether people must agree."""
     member, resumed = origin.member, origin.resumed

@@ -23,6 +23,7 @@ import msgspec
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.security.age_files import DecryptingReader, EncryptingWriter
+from opsicle.server.contents.content_store import relative_path
 
 FORMAT = 1
 HEAD, END = "backup.json", "end.json"
@@ -77,7 +78,7 @@ class Member(NamedTuple):
 
 def artifact_name(org_id: str, sha256: str) -> str:
     """Return where a file is, in a data folder and in its backups alike."""
-    return f"artifacts/{org_id}/{sha256[:2]}/{sha256}"
+    return f"artifacts/{relative_path(org_id, sha256)}"
 
 
 class ArchiveWriter:

@@ -15,7 +15,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, TypeVar
 
 from gevent.lock import RLock
@@ -246,7 +246,7 @@ class ContentStore:
 
     def path(self, org_id: str, sha256: str) -> Path:
         """Return where a file is."""
-        return self.folder / org_id / sha256[:_SHARD_CHARACTERS] / sha256
+        return self.folder / relative_path(org_id, sha256)
 
     def _draft(self, upload: Upload) -> Path:
         return self._incoming / f"{upload.key}.{upload.sha256}"
@@ -254,6 +254,11 @@ class ContentStore:
     def close(self) -> None:
         """End the threads."""
         self._threads.kill()
+
+
+def relative_path(org_id: str, sha256: str) -> PurePosixPath:
+    """Return where a file is, from the folder of all files."""
+    return PurePosixPath(org_id, sha256[:_SHARD_CHARACTERS], sha256)
 
 
 def _digest(fd: int) -> str:

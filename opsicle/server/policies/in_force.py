@@ -44,7 +44,7 @@ def in_force(
     org_id: str,
     template: Template,
     requester_id: str,
-    machines: Sequence[BoundMember] = (),
+    machines: Sequence[BoundMember],
 ) -> InForce | None:
     """Return what somebody who runs this version of a template has to pass now; None if nothing.
 
