@@ -33,9 +33,6 @@ def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Co
 
 ALL = dict(commands(root))
 
-NOT_IN_PYTHON = {"as": "requester"}
-"""Options that are words of Python, and what they are called in it and in the environment."""
-
 
 def test_the_commands_are_those_of_the_contract() -> None:
     nouns = {path.split()[0] for path in ALL}
@@ -114,8 +111,7 @@ def test_an_option_is_called_alike_on_the_command_line_and_in_the_environment(pa
     for option in ALL[path].params:
         if isinstance(option, click.Option):
             longest = max(option.opts, key=len)
-            name = longest.removeprefix("--").replace("-", "_")
-            assert str(option.name) == NOT_IN_PYTHON.get(name, name)
+            assert str(option.name) == longest.removeprefix("--").replace("-", "_")
 
 
 def test_the_documentation_is_what_the_program_says() -> None:
