@@ -156,7 +156,7 @@ EXAMPLES = {
     "targets import": "opsicle targets import ansible hosts.ini -o targets",
     "policies push": "opsicle policies push production.yaml",
     "policies list": "opsicle policies list",
-    "policies simulate": "opsicle policies simulate restart-web --as dana@example.com",
+    "policies simulate": "opsicle policies simulate restart-web --requester dana@example.com",
     "policies show": "opsicle policies show production --source",
     "policies versions": "opsicle policies versions production",
     "policies delete": "opsicle policies delete production",

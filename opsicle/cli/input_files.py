@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from opsicle.cli.invocation import current
 from opsicle.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 STDIN = "-"
 
@@ -25,6 +29,12 @@ class FileName(click.ParamType[str]):
                 "a file's name is empty; is the variable set that it was to come from?", param, ctx
             )
         return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell, which knows the files."""
+        return _left_to_the_shell(incomplete, "file")
 
 
 class FolderName(click.ParamType[Path]):
@@ -43,6 +53,19 @@ class FolderName(click.ParamType[Path]):
                 ctx,
             )
         return Path(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell, which knows the folders."""
+        return _left_to_the_shell(incomplete, "dir")
+
+
+def _left_to_the_shell(incomplete: str, kind: str) -> list[CompletionItem]:
+    # Loaded only where a shell asks, as other commands begin sooner without it.
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type=kind)]
 
 
 def read_start(path: str | Path, limit: int) -> bytes:

@@ -61,9 +61,7 @@ def list_(limit: int | None) -> None:
 
 @policies.command()
 @click.argument("template")
-@click.option(
-    "--as", "requester", metavar="EMAIL", default="", help="Who would run it; you unless told."
-)
+@click.option("--requester", metavar="EMAIL", default="", help="Who would run it; you unless told.")
 def simulate(template: str, requester: str) -> None:
     """Show who would have to agree if somebody ran a template now, and run nothing."""
     need = connect().call(PREVIEW, template, query={"requester": requester})

@@ -47,6 +47,12 @@ def add_gauges(
         "reason",
         figures.queue,
     )
+    metrics.add_table(
+        "opsicle_waiting_automations",
+        "Automations that one more worker with these labels could take.",
+        ("org", "labels"),
+        figures.waiting,
+    )
     metrics.add_counters(
         "opsicle_ended_automations",
         "Automations that ended since the server started.",

@@ -144,7 +144,7 @@ def test_who_must_agree_is_said_before_something_runs_and_nothing_is_run(alice: 
     before = alice.json("automations", "list")
 
     tried = alice.cli("run", "careful", "--dry-run")
-    simulated = alice.cli("policies", "simulate", "careful", "--as", "bob@example.com")
+    simulated = alice.cli("policies", "simulate", "careful", "--requester", "bob@example.com")
     refused = alice.attempt("run", "careful", "--dry-run", "--var", "goal=x")
 
     assert "1 of bob@example.com must agree" in tried

@@ -18,6 +18,7 @@ from tests.support import free_port
 FAMILIES = {
     "opsicle_open_automations",
     "opsicle_queued_automations",
+    "opsicle_waiting_automations",
     "opsicle_ended_automations",
     "opsicle_deliveries",
     "opsicle_certificate_expiry_seconds",

@@ -10,6 +10,7 @@ import pytest
 
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
+from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
 from tests.support import wait_until
@@ -145,6 +146,22 @@ def test_a_worker_that_died_before_the_server_was_started_anew_is_named_by_its_l
     assert reason(again, alice, queued.id).startswith(
         "no connected worker has label site=ams: w1 fits, but has not been heard of since"
     )
+    again.close()
+
+
+def test_who_triggers_after_a_restart_is_told_of_the_worker_that_died_before_it(
+    core: Core, alice: Actor
+) -> None:
+    core.worker(alice.org_id, "w1").poll()
+    again = core.restart()
+    expected = "w1 fits, but has not been heard of since"
+
+    triggered = again.run(alice)
+    shown = again.automations.previews.preview(alice, RunRequest(template="hello"))
+
+    assert triggered.waiting_reason.startswith(expected)
+    assert reason(again, alice, triggered.id).startswith(expected)
+    assert (shown.workers, shown.waiting) == (["w1"], triggered.waiting_reason)
     again.close()
 
 

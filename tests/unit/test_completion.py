@@ -7,7 +7,9 @@ from pathlib import Path
 from shutil import which
 
 import pytest
+from click.shell_completion import ShellComplete
 
+from opsicle.cli.root import root
 from tests.processes import program
 from tests.support import require
 
@@ -45,3 +47,20 @@ def test_a_shell_completes_a_command(tmp_path: Path, shell: str) -> None:
         "worker",
         "workers",
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "kind"),
+    [
+        (["run"], "file"),
+        (["templates", "push"], "file"),
+        (["backup"], "file"),
+        (["doctor", "--data-dir"], "dir"),
+    ],
+)
+def test_files_and_folders_are_left_to_the_shell(before: list[str], kind: str) -> None:
+    completed = ShellComplete(root, {}, "opsicle", "_OPSICLE_COMPLETE")
+
+    found = completed.get_completions(before, "exa")
+
+    assert [(each.type, each.value) for each in found] == [(kind, "exa")]

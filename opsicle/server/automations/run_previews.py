@@ -24,6 +24,7 @@ from opsicle.server.automations.chosen_workers import chosen_worker
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.new_runs import CheckedRun, Origin, placing_of
 from opsicle.server.automations.runnable import runnable_version
+from opsicle.server.automations.waiting import candidates_of
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -51,9 +52,10 @@ class RunPreviews:
         may not run; what else keeps it from running stands in the answer.
         """
         actor.require(Action.AUTOMATIONS_CREATE)
-        now, candidates = self._clock.now(), self._fleet.candidates(actor.org_id)
+        now = self._clock.now()
 
         def query(db: Connection) -> RunPreview:
+            candidates = candidates_of(db, self._fleet, actor.org_id)
             version, template, needs_code = runnable_version(db, actor, request)
             preview = RunPreview(
                 template=template.name,
@@ -123,7 +125,8 @@ def _place(
     if fan_out:
         preview.machines = [member.name for member in fan_out.members]
         return
-    able = [one for one in candidates if fits(asked, one) and is_meant(asked, one)]
+    known = [one for one in candidates if one.worker_id]
+    able = [one for one in known if fits(asked, one) and is_meant(asked, one)]
     names = sorted({one.name for one in able})
     preview.fitting = len(names)
     preview.workers = names[:_MOST_NAMED] if actor.may(Action.WORKERS_VIEW) else []

@@ -48,7 +48,7 @@ def queue_view(
         if row.turn is not Turn.READY and row.job_id is None
     }
     org_limit = running_limit_reason(db, org_id)
-    return QueueView(_candidates(db, fleet, org_id), fleet.held, behind, org_limit)
+    return QueueView(candidates_of(db, fleet, org_id), fleet.held, behind, org_limit)
 
 
 def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueView:
@@ -59,7 +59,10 @@ def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueVi
     def query(db: Connection) -> QueueView:
         behind = {} if row.turn is Turn.READY else {row.id: _out_of_turn(db, row)}
         org_limit = running_limit_reason(db, row.org_id)
-        return QueueView(fleet.candidates(row.org_id), fleet.held, behind, org_limit)
+        known: Sequence[Candidate] = fleet.candidates(row.org_id)
+        if not any(one.is_connected for one in known):
+            known = candidates_of(db, fleet, row.org_id)
+        return QueueView(known, fleet.held, behind, org_limit)
 
     return database.read(query)
 
@@ -90,7 +93,7 @@ def group_reason(db: Connection, row: AutomationRow) -> str:
     return f"behind {count} other{'' if count == 1 else 's'} of group {key}" if count else ""
 
 
-def _candidates(db: Connection, fleet: Fleet, org_id: str) -> list[Candidate]:
+def candidates_of(db: Connection, fleet: Fleet, org_id: str) -> list[Candidate]:
     """Return who serves the org.
 
     Those who have not polled since the server started are among them.

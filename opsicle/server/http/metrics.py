@@ -35,8 +35,8 @@ class _Latency:
 class _Gauge:
     name: str
     meaning: str
-    label: str
-    read: Callable[[], Mapping[str, float]]
+    labels: tuple[str, ...]
+    read: Callable[[], Mapping[tuple[str, ...], float]]
     is_counter: bool = False
 
 
@@ -60,19 +60,29 @@ class Metrics:
 
     def add_gauge(self, name: str, meaning: str, read: Callable[[], float]) -> None:
         """Show what `read` says at the moment of asking."""
-        self._gauges.append(_Gauge(name, meaning, "", lambda: {"": read()}))
+        self._gauges.append(_Gauge(name, meaning, (), lambda: {(): read()}))
 
     def add_gauges(
         self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]
     ) -> None:
         """Show what `read` says at the moment of asking, a figure for each value of a label."""
-        self._gauges.append(_Gauge(name, meaning, label, read))
+        self.add_table(name, meaning, (label,) if label else (), _keyed(label, read))
+
+    def add_table(
+        self,
+        name: str,
+        meaning: str,
+        labels: tuple[str, ...],
+        read: Callable[[], Mapping[tuple[str, ...], float]],
+    ) -> None:
+        """Show what `read` says likewise, a figure for each combination of values."""
+        self._gauges.append(_Gauge(name, meaning, labels, read))
 
     def add_counters(
         self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]
     ) -> None:
         """Show what `read` says when asked, a counter for each value of a label."""
-        self._gauges.append(_Gauge(name, meaning, label, read, is_counter=True))
+        self._gauges.append(_Gauge(name, meaning, (label,), _keyed(label, read), is_counter=True))
 
     def render(self) -> bytes:
         """Return all of it as text."""
@@ -106,10 +116,16 @@ class Metrics:
 
         for gauge in self._gauges:
             kind = CounterMetricFamily if gauge.is_counter else GaugeMetricFamily
-            family = kind(gauge.name, gauge.meaning, labels=(gauge.label,) if gauge.label else ())
-            for value, number in gauge.read().items():
-                family.add_metric((value,) if gauge.label else (), number)
+            family = kind(gauge.name, gauge.meaning, labels=gauge.labels)
+            for values, number in gauge.read().items():
+                family.add_metric(values, number)
             yield family
+
+
+def _keyed(
+    label: str, read: Callable[[], Mapping[str, float]]
+) -> Callable[[], Mapping[tuple[str, ...], float]]:
+    return lambda: {(value,) if label else (): number for value, number in read().items()}
 
 
 def _buckets(latency: _Latency) -> list[tuple[str, float]]:
