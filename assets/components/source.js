@@ -2,36 +2,31 @@
 
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
+import { colouredLine, START } from "../lib/yaml-colours.js";
 
-/**
- * The text with its line numbers; `problems` {line, message} stand under their lines. `goTo(line)`
- * scrolls there.
- */
+/** The text with its line numbers; `problems` {line, message} stand under their lines. */
 export function sourceView(text, problems = []) {
   const byLine = Map.groupBy(
     problems.filter((problem) => problem.line),
     (problem) => problem.line,
   );
-  const lines = text.replace(/\n$/, "").split("\n");
-  const rows = lines.map((line, i) => row(i + 1, line, byLine.get(i + 1) ?? []));
-  const element = h(
-    "div",
-    { class: "source", tabindex: "0", role: "region", "aria-label": "Source" },
-    rows,
-  );
-  const goTo = (line) => {
-    const target = rows[Math.min(line, rows.length) - 1];
-    target?.scrollIntoView({ block: "center" });
-    target?.classList.add("is-target");
-  };
-  return { element, goTo };
+  let state = START;
+  const rows = text
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((line, i) => {
+      const coloured = colouredLine(line, state);
+      state = coloured.state;
+      return row(i + 1, coloured.parts, byLine.get(i + 1) ?? []);
+    });
+  return h("div", { class: "source", tabindex: "0", role: "region", "aria-label": "Source" }, rows);
 }
 
-function row(number, text, problems) {
+function row(number, parts, problems) {
   const content = h(
     "div",
     { class: "source-text" },
-    colour(visible(text)),
+    parts.map(colouredPart),
     problems.map((problem) => h("p", { class: "source-problem" }, visible(problem.message))),
   );
   return h(
@@ -42,10 +37,7 @@ function row(number, text, problems) {
   );
 }
 
-/** Just enough colour to find one's way in YAML: keys and comments. */
-function colour(text) {
-  const comment = /^\s*#.*$/.exec(text);
-  if (comment) return h("span", { class: "yaml-comment" }, text);
-  const key = /^(\s*(?:- )*)([\w./-]+:)(?=\s|$)(.*)$/.exec(text);
-  return key ? [key[1], h("span", { class: "yaml-key" }, key[2]), key[3]] : text || " ";
+function colouredPart([kind, part]) {
+  const text = visible(part);
+  return kind ? h("span", { class: `code-${kind}` }, text) : text || " ";
 }

@@ -121,7 +121,7 @@ function showing({ name, version }, list) {
     const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
     ask({
       title: `${name}, version ${version}`,
-      content: sourceView(source).element,
+      content: sourceView(source),
       actions: may("policies.manage") ? [edit] : [],
       isWide: true,
     });

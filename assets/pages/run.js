@@ -290,7 +290,7 @@ function environmentView(fields) {
     h(
       "div",
       {},
-      h("span", { class: "yaml-key" }, environmentName(each.variable.id)),
+      h("span", { class: "code-key" }, environmentName(each.variable.id)),
       "=",
       shownValue(each),
     ),

@@ -86,7 +86,7 @@ function showing({ name }, list) {
       content: [
         h("p", {}, times.length ? "Next times:" : "It is paused, or has no more times."),
         h("ul", {}, ...times.map((at) => h("li", {}, exactTime(at)))),
-        sourceView(source).element,
+        sourceView(source),
       ],
       actions: may("schedules.manage") ? [edit] : [],
       isWide: true,

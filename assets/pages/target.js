@@ -107,7 +107,7 @@ function facts(target) {
       h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
     ),
   );
-  const source = h("section", {}, h("h2", {}, "Source"), sourceView(target.source).element);
+  const source = h("section", {}, h("h2", {}, "Source"), sourceView(target.source));
   return h("div", { class: "columns" }, h("section", {}, list), source);
 }
 

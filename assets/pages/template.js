@@ -123,7 +123,7 @@ function views({ template, need }, query, page) {
     {
       key: "source",
       text: "Source",
-      content: () => sourceView(template.source, template.warnings).element,
+      content: () => sourceView(template.source, template.warnings),
     },
     { key: "versions", text: "Versions", content: () => versionsView(template, signal) },
   ];

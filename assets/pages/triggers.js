@@ -124,7 +124,7 @@ function showTrigger({ name, url, source }, { items }, list, fresh) {
       h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
       h("h3", {}, "Newest calls"),
       items.length ? callsTable(items) : h("p", { class: "muted" }, "Nobody has called it yet."),
-      sourceView(source).element,
+      sourceView(source),
     ],
     actions: may("triggers.manage") ? [edit] : [],
     isWide: true,

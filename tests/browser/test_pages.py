@@ -101,7 +101,7 @@ WIDTHS = (1440, 1100, 950, 800, 768, 740, 360, 320)
 
 
 NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, textarea")]
-  .filter((element) => !(element.textContent.trim()
+  .filter((element) => !(element.textContent.trim() || element.closest("[aria-hidden=true]")
     || element.labels?.length || element.getAttribute("aria-label")))
   .map((element) => element.outerHTML)"""
 
