@@ -21,8 +21,7 @@ import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
 const SHOWN = 8; // of each; the pages behind have them all
-/** Failures with their last line: each takes up to three requests, and a first load makes 30. */
-const LINES_SHOWN = 4;
+const FAILURES_SHOWN = 4; // each takes up to three requests, and a first load makes 30
 const MOST_PAGES = 5; // looked at for a list that leaves something out
 const NAMES_MS = 60_000; // how long titles of templates, and who is there, are taken for known
 const REST_MS = 2_000; // after each look, however much changes meanwhile
@@ -199,8 +198,8 @@ async function failures(runs, known) {
   });
   const newest = groups.toSorted((a, b) => (a.latest.id < b.latest.id ? 1 : -1));
   return Promise.all(
-    newest.map(async ({ latest, template, more }, i) => ({
-      ...(i < LINES_SHOWN ? await known.get(latest.id, () => ended(latest, known.signal)) : latest),
+    newest.slice(0, FAILURES_SHOWN).map(async ({ latest, template, more }) => ({
+      ...(await known.get(latest.id, () => ended(latest, known.signal))),
       template,
       state: latest.state,
       more,
