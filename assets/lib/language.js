@@ -45,6 +45,12 @@ export function listText(items, type = "conjunction") {
   return new Intl.ListFormat(LOCALE, { type }).format(items);
 }
 
+/** Show the pages in the language that somebody has chosen, wherever they log in. */
+export function speakAs(language) {
+  const isKept = document.cookie.split("; ").includes(`${COOKIE}=${language}`);
+  if (language && language !== LANGUAGE && !isKept) speak(language);
+}
+
 /** Show the pages in this language from now on; "" as the browser asks. Loads the page anew. */
 export function speak(language) {
   const age = language ? A_YEAR_SECONDS : 0;

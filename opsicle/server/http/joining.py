@@ -79,7 +79,9 @@ class Joined:
             return "export const modules = {};\n" + "".join(modules)
         line = f'import {{ modules }} from "/{folder}{SCRIPT}";'
         is_joined = name in self._modules
-        return f"{line}\n{self._handle(name)}" if is_joined else f"{line} {self._alone(name, texts)}"
+        return (
+            f"{line}\n{self._handle(name)}" if is_joined else f"{line} {self._alone(name, texts)}"
+        )
 
     def _index(self) -> str:
         return self._sources[PAGE].decode()
