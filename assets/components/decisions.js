@@ -23,14 +23,14 @@ const ENDPOINTS = {
 const WAYS = {
   run: [
     {
-      verb: t`approve`,
+      verb: "approve",
       action: t`Approve`,
       look: "primary",
       about: t`Exactly what this page shows will run, or nothing.`,
       done: t`Approved`,
     },
     {
-      verb: t`reject`,
+      verb: "reject",
       action: t`Reject`,
       look: "danger",
       about: t`It will not run.`,
@@ -39,14 +39,14 @@ const WAYS = {
   ],
   pause: [
     {
-      verb: t`approve`,
+      verb: "approve",
       action: t`Let it go on`,
       look: "primary",
       about: t`It goes on behind this pause, in the workspace as it is.`,
       done: t`It goes on`,
     },
     {
-      verb: t`reject`,
+      verb: "reject",
       action: t`Stop it`,
       look: "danger",
       about: t`Nothing more of it runs but its clean-up phases.`,
@@ -55,7 +55,7 @@ const WAYS = {
   ],
   failure: [
     {
-      verb: t`approve`,
+      verb: "approve",
       choice: "retry",
       action: t`Retry`,
       look: "primary",
@@ -63,7 +63,7 @@ const WAYS = {
       done: t`It is tried again`,
     },
     {
-      verb: t`approve`,
+      verb: "approve",
       choice: "skip",
       action: t`Skip`,
       look: "",
@@ -71,7 +71,7 @@ const WAYS = {
       done: t`Skipped`,
     },
     {
-      verb: t`reject`,
+      verb: "reject",
       choice: "abort",
       action: t`Abort`,
       look: "danger",

@@ -142,8 +142,8 @@ class Joined:
 
     def _alone(self, name: str, texts: Catalog) -> str:
         """Return a module with its texts in a language, and what it uses of the joined ones."""
-        text = _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), self._text(name))
-        return texts.translate(name, _FROM.sub(self._taken_from(name), text))
+        text = _FROM.sub(self._taken_from(name), without_comments(self._text(name)))
+        return texts.translate(name, text)
 
     def _taken_from(self, name: str) -> Callable[[re.Match[str]], str]:
         def taken(found: re.Match[str]) -> str:
@@ -153,6 +153,11 @@ class Joined:
             return f'const {found[2].replace(" as ", ": ")} = modules["{target}"];'
 
         return taken
+
+
+def without_comments(module: str) -> str:
+    """Return a module with blank lines in place of its comments."""
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), module)
 
 
 def _target(name: str, reference: str) -> str:

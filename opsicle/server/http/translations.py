@@ -48,9 +48,9 @@ class Catalog:
 
     def translate_page(self, page: str) -> str:
         """Return the page around the modules with its text in this language."""
-        return _IN_PAGE.sub(
-            lambda found: found[0].replace(found[1], self._find("index.html", found[1])), page
-        )
+        for text in texts_in_page(page):
+            page = page.replace(text, self._find("index.html", text))
+        return page
 
     def _translated(self, name: str, source: str) -> str:
         text = text_of(source)
@@ -79,6 +79,11 @@ def catalog(language: str) -> Catalog:
 def texts_in(module: str) -> Iterator[Text]:
     """Return the texts of a module."""
     return (text_of(found[1]) for found in _TEXT.finditer(module))
+
+
+def texts_in_page(page: str) -> list[str]:
+    """Return the texts of the page around the modules."""
+    return _IN_PAGE.findall(page)
 
 
 def text_of(source: str) -> Text:
