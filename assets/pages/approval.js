@@ -5,23 +5,23 @@ import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision, ownDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
+import { evidenceView, pairs } from "../components/evidence.js";
 import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { commandList, phasesView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { t } from "../lib/language.js";
-import { markdown } from "../lib/markdown.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown, durationText, exactTime } from "../lib/times.js";
-import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
+import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
   waiting: t`Comes after the one before`,
@@ -326,44 +326,6 @@ function windowText({ not_before: from, not_after: until }) {
   return words && `(${words}) `;
 }
 
-/** What a plan has shown before anybody was asked. */
-function evidenceView({
-  phases,
-  outputs,
-  summary,
-  log,
-  log_bytes: bytes,
-  is_log_cut: isCut,
-  digest,
-}) {
-  const names = Object.keys(outputs);
-  return [
-    h("h2", {}, t`What its plan has shown`),
-    h(
-      "ol",
-      { class: "plan" },
-      phases.map((phase) =>
-        h(
-          "li",
-          { class: "plan-phase" },
-          h("h3", {}, visible(phase.name), " ", stateBadge(phase.state)),
-          phase.explanation && h("p", {}, visible(phase.explanation)),
-          commandList(phase.commands),
-        ),
-      ),
-    ),
-    summary && h("div", { class: "markdown" }, markdown(summary)),
-    names.length > 0 && pairs(names.map((name) => [name, visibleValue(outputs[name])])),
-    isCut && h("p", { class: "muted" }, t`The end of ${bytes} bytes of log:`),
-    h(
-      "pre",
-      { class: "artifact-text", tabindex: "0", "aria-label": t`Log of the plan` },
-      visibleInLog(log),
-    ),
-    pairs([[t`Evidence (SHA-256)`, h("code", { class: "command" }, digest)]]),
-  ];
-}
-
 function comparison({ compared, variables }) {
   if (!compared)
     return h("p", { class: "muted" }, t`No earlier run of this template was approved.`);
@@ -394,12 +356,4 @@ function labelsOf(variables) {
 
 function said(value) {
   return value === null ? "nothing" : visibleValue(value);
-}
-
-function pairs(rows) {
-  return h(
-    "dl",
-    { class: "values" },
-    rows.map(([name, value]) => [h("dt", {}, visible(name)), h("dd", {}, value)]),
-  );
 }

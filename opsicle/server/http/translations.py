@@ -25,7 +25,7 @@ _IN_PAGE = re.compile(r"<noscript><p>(.*?)</p></noscript>")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class MarkedText:
     """A text as a catalog has it, with what the module puts in its places."""
 
     key: str
@@ -76,7 +76,7 @@ def catalog(language: str) -> Catalog:
     return Catalog(texts)
 
 
-def texts_in(module: str) -> Iterator[Text]:
+def texts_in(module: str) -> Iterator[MarkedText]:
     """Return the texts of a module."""
     return (text_of(found[1]) for found in _TEXT.finditer(module))
 
@@ -86,11 +86,11 @@ def texts_in_page(page: str) -> list[str]:
     return _IN_PAGE.findall(page)
 
 
-def text_of(source: str) -> Text:
+def text_of(source: str) -> MarkedText:
     """Return the text of what stands between the quotes of a module."""
     values = tuple(_VALUE.findall(source))
     numbers = iter(range(len(values)))
-    return Text(_VALUE.sub(lambda _: f"{{{next(numbers)}}}", source), values)
+    return MarkedText(_VALUE.sub(lambda _: f"{{{next(numbers)}}}", source), values)
 
 
 def preferred(header: str, offered: tuple[str, ...]) -> str:
