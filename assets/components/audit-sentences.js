@@ -21,6 +21,7 @@ const DID = {
   grant_labels: t`granted labels to`,
   hand_over: t`handed over what was of`,
   hold_queue: t`held the queue of`,
+  import_org: t`took over from another server`,
   link_chat: t`linked a chat through`,
   login: t`logged in`,
   logout: t`logged out`,
