@@ -1,8 +1,8 @@
 """What the server's operators let an org use: automations in an hour, bytes of logs and files.
 
 How many automations is asked in the transaction that makes one, so that however many ask at once
-none gets past it. How much logs may take is asked for each piece of a log, so the quotas of logs are
-kept in memory.
+none gets past it. How much logs may take is asked for each piece of a log, so those quotas are kept
+in memory.
 """
 
 from __future__ import annotations
