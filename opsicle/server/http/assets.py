@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from opsicle.domain.errors import NotFound
-from opsicle.server.http.joining import Joined
+from opsicle.server.http.joining import joined
 from opsicle.server.http.routing import Reply, Request
 
 PAGE = "index.html"
@@ -53,7 +53,7 @@ class Assets:
     """
 
     def __init__(self) -> None:
-        self._files = Joined()
+        self._files = joined()
         self._loaded: dict[str, Asset] = {}
 
     def __call__(self, request: Request) -> Reply:
