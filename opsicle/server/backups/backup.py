@@ -111,7 +111,7 @@ class Backup:
         encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
 
-        with workplace(self._folder, WORKPLACE) as copies:
+        with workplace(self._folder, WORKPLACE, "backup") as copies:
             check_room(self._folder)
             state = self._copy(STATE, copies)
             if self._read_keys() != keys:
@@ -195,7 +195,7 @@ def add_artifacts(
 
 
 @contextmanager
-def workplace(folder: Path, name: str) -> Iterator[Path]:
+def workplace(folder: Path, name: str, purpose: str) -> Iterator[Path]:
     """Have a folder for copies of the databases to oneself, emptied of what a killed run left.
 
     It lies in the data folder, where the databases themselves are: no copy that is not encrypted
@@ -206,7 +206,7 @@ def workplace(folder: Path, name: str) -> Iterator[Path]:
         path.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _take(lock)
+        _take(lock, purpose)
         try:
             for left in path.iterdir():
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -217,12 +217,12 @@ def workplace(folder: Path, name: str) -> Iterator[Path]:
         os.close(lock)
 
 
-def _take(lock: int) -> None:
+def _take(lock: int, purpose: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise Conflict(
-            "another of this server is under way already", hint="Wait for it."
+            f"another {purpose} of this server is under way", hint="Wait for it."
         ) from error
 
 

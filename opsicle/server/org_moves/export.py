@@ -109,7 +109,10 @@ class OrgExport:
         unless `again`, and for damage; NotAllowed for keys that are not private; Unavailable where
         the disk has no room for copies of the databases; and OSError from `target`.
         """
-        with files.as_owner_of(self._folder), workplace(self._folder, WORKPLACE) as copies:
+        with (
+            files.as_owner_of(self._folder),
+            workplace(self._folder, WORKPLACE, "export") as copies,
+        ):
             check_room(self._folder)
             state = self._copy(STATE, copies)
             with closing(open_untouched(state)) as db:

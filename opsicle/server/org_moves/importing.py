@@ -48,7 +48,7 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.integrity import check_integrity
-from opsicle.server.store.org_copies import MOVED, Person, SettledWork
+from opsicle.server.store.org_copies import MOVED, DraftAccount, SettledWork
 from opsicle.server.store.org_tables import LOG_TABLES, PROOF_TABLES, STATE_TABLES, USERS
 from opsicle.wire.audit import Checkpoint
 
@@ -113,7 +113,7 @@ class OrgImport:
             explained(self._data_dir),
             files.as_owner_of(self._data_dir),
             closing(DataFolder.open(self._data_dir)) as folder,
-            workplace(folder.path, WORKPLACE) as draft,
+            workplace(folder.path, WORKPLACE, "import") as draft,
         ):
             unpacked = unpack(source, key, draft, self._on_progress, OrgHead)
             _bring_up_to_date(draft)
@@ -160,7 +160,9 @@ class OrgImport:
         Conflict unless they are said to be the same people.
         """
         here: dict[str, str] = {}
-        members: list[Person] = [each for each in org_copies.list_people(db) if each.is_member]
+        members: list[DraftAccount] = [
+            each for each in org_copies.list_people(db) if each.is_member
+        ]
         for person in members:
             if account := state.read(lambda db, email=person.email: users.find_by_email(db, email)):  # type: ignore[misc]
                 here[person.email] = account.id

@@ -17,7 +17,8 @@ def reseal(db: Connection, old: Seal, new: Seal) -> None:
     One that does not open stays as it is, and opens nowhere: an admin gives its owner a new app, as
     on a server that has lost its key.
     """
-    for user_id, sealed in org_copies.list_seeds(db):
-        context = context_of(user_id)
+    for row in org_copies.list_seeds(db):
+        context = context_of(row.user_id)
         with suppress(Conflict):
-            org_copies.put_seed(db, user_id, new.close(old.open(sealed, context), context))
+            seed = old.open(row.sealed_seed, context)
+            org_copies.put_seed(db, row.user_id, new.close(seed, context))

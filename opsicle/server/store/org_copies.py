@@ -17,15 +17,17 @@ import apsw
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import to_text
+from opsicle.server.store.authenticators import AuthenticatorRow
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.org_tables import RIGHTS, USERS
+from opsicle.server.store.rows import fetch_all
 
 OnRows = Callable[[str], None]
 
 MOVED = "its org was moved to another server"
 
 
-class Person(NamedTuple):
+class DraftAccount(NamedTuple):
     """A member's account, as it comes along."""
 
     id: str
@@ -153,14 +155,14 @@ def retire_workers(db: apsw.Connection, org_id: str) -> None:
     )
 
 
-def list_people(db: apsw.Connection) -> list[Person]:
+def list_people(db: apsw.Connection) -> list[DraftAccount]:
     """Return every account of a draft. Those of no member are in its history alone."""
     rows = db.execute(
         """
         SELECT id, email, id IN (SELECT user_id FROM memberships) FROM users ORDER BY email
         """
     ).fetchall()
-    return [Person(str(row[0]), str(row[1]), bool(row[2])) for row in rows]
+    return [DraftAccount(str(row[0]), str(row[1]), bool(row[2])) for row in rows]
 
 
 def retire_account(db: apsw.Connection, user_id: str) -> None:
@@ -184,14 +186,10 @@ def hand_rights_over(db: apsw.Connection, user_id: str, to: str) -> None:
         db.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (to, user_id))  # noqa: S608
 
 
-def list_seeds(db: apsw.Connection) -> list[tuple[str, bytes]]:
-    """Return the sealed seed of each authenticator app, by its owner's id."""
-    return [
-        (str(row[0]), bytes(row[1]))
-        for row in db.execute(  # type: ignore[arg-type]
-            "SELECT user_id, sealed_seed FROM authenticators"
-        ).fetchall()
-    ]
+def list_seeds(db: apsw.Connection) -> list[AuthenticatorRow]:
+    """Return every authenticator app of a draft."""
+    sql = "SELECT user_id, sealed_seed, confirmed_at FROM authenticators"
+    return fetch_all(db, sql, {}, AuthenticatorRow)
 
 
 def put_seed(db: apsw.Connection, user_id: str, sealed_seed: bytes) -> None:
@@ -289,7 +287,11 @@ _AT_REST = (
     "UPDATE schedules SET is_paused = 1",
     "UPDATE channels SET is_enabled = 0",
     "UPDATE contents SET uses = 0",  # counted anew, as what uses them comes
-    "UPDATE orgs SET allows_shared_workers = 0, shared_served_seq = 0",
+    """
+    UPDATE orgs
+       SET allows_shared_workers = 0, shared_served_seq = 0, hourly_quota = NULL,
+           log_quota_mib = NULL, artifact_quota_mib = NULL
+    """,
     "UPDATE users SET is_server_operator = 0",
 )
 
