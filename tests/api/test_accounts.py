@@ -13,7 +13,7 @@ from opsicle.security import passwords
 from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle, network
 from opsicle.server.store import login_attempts
 from opsicle.wire.user_api import LoginRequest, SetupRequest
-from tests.api.running_server import ADMINS, ORIGIN, PASSWORD, ApiServer, Client
+from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 HOME, ABROAD = "192.0.2.1", "203.0.113.9"
 
@@ -386,21 +386,3 @@ def test_who_runs_the_server_hears_what_is_wrong_with_it_and_nobody_else(
 
     assert alice.get("/api/v1/whoami").json["remarks"] == api_server.services.status.remarks.shown
     assert gina.get("/api/v1/whoami").json["remarks"] == []
-
-
-def test_how_somebody_reads_the_pages_is_kept_with_their_account(api_server: ApiServer) -> None:
-    alice, gina = (api_server.session(email) for email in ADMINS.values())
-    usual = {"language": "", "time_zone": "", "times": "relative"}
-    chosen = {"language": "de", "time_zone": "Europe/Berlin", "times": "exact"}
-    assert alice.get("/api/v1/whoami").json["display"] == usual
-
-    assert alice.call("PUT", "/api/v1/display", chosen).json == chosen
-
-    again = api_server.login("alice@example.com")
-    assert again.get("/api/v1/whoami").json["display"] == chosen
-    assert gina.get("/api/v1/whoami").json["display"] == usual
-    wrong = alice.call("PUT", "/api/v1/display", chosen | {"time_zone": "Europe/Nowhere"})
-    assert (wrong.status, wrong.json["errors"][0]["path"]) == (400, "time_zone")
-    assert alice.call("PUT", "/api/v1/display", {"language": "xx"}).status == 400
-    assert again.get("/api/v1/whoami").json["display"] == chosen
-    alice.call("PUT", "/api/v1/display", usual)
