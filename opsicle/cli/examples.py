@@ -65,6 +65,9 @@ EXAMPLES = {
     "orgs create": "opsicle orgs create globex",
     "orgs invite-admin": "opsicle orgs invite-admin globex --email gina@example.com",
     "orgs update": "opsicle orgs update --name 'Acme Ltd'",
+    "orgs inspect": "opsicle orgs inspect globex",
+    "orgs quota": "opsicle orgs quota globex --automations-an-hour 500 --log-mib 2048",
+    "orgs usage": "opsicle orgs usage",
     "orgs switch": "opsicle orgs switch globex",
     "orgs release-queue": "opsicle orgs release-queue",
     "orgs server-operators": "opsicle orgs server-operators",
@@ -180,5 +183,6 @@ EXAMPLES = {
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
     "completion": "opsicle completion bash",
+    "man": "opsicle man",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }
