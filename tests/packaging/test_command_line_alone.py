@@ -119,7 +119,8 @@ def test_the_command_line_works_without_server_worker_and_posix(
         ]  # fmt: skip
         refused = [
             ["server", "--data-dir", "d"], ["worker", "--data-dir", "d"], ["demo"],
-            ["backup", "b"], ["run", str(greet)], ["secrets", "rotate-master-key", "--data-dir", "d"], ["service", "print", "server"],
+            ["backup", "b"], ["run", str(greet)], ["service", "print", "server"],
+            ["secrets", "rotate-master-key", "--data-dir", str(tmp_path)],
         ]  # fmt: skip
 
         command = [sys.executable, "-c", WITHOUT_POSIX, str(unpacked / "site-packages")]
