@@ -109,7 +109,8 @@ def unpack(target: str) -> None:
         unfinished = tempfile.mkdtemp(prefix=".unpacking-", dir=root)
         try:
             with zipfile.ZipFile(sys.argv[0]) as archive:
-                archive.extractall(unfinished, filter(is_for_this_python, archive.namelist()))
+                names = [name for name in archive.namelist() if is_for_this_python(name)]
+                archive.extractall(unfinished, names)
             remove_older(root)
             os.rename(unfinished, target)
         except OSError:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.server.data_folder import require_server_folder
-from opsicle.server.store import migrations, workers
+from opsicle.server.store import migrations, whole_fleet
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity
@@ -54,7 +54,7 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         check_integrity(copy)
 
         with closing(open_untouched(copy)) as db:
-            found = (row.version for row in workers.all_in_service(db))
+            found = (row.version for row in whole_fleet.in_service(db))
             versions = [version for version in found if version != __version__]
 
     steps = migrations.migrations(migrations.STATE_MIGRATIONS)

@@ -18,7 +18,7 @@ from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
-from opsicle.server.store import audit, epochs, migrations, orgs, workers
+from opsicle.server.store import audit, epochs, migrations, orgs, whole_fleet
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import readable
@@ -183,7 +183,7 @@ def _time_of_record(db: Connection, now: datetime) -> Iterator[Diagnosis]:
 
 
 def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
-    rows = list(workers.all_in_service(db))
+    rows = list(whole_fleet.in_service(db))
     others = [f"{_name(row)} ({row.version})" for row in rows if row.version != __version__]
     ended = [_name(row) for row in rows if row.certificate_expires_at <= now]
     unseen = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -13,12 +12,8 @@ import msgspec
 from opsicle.domain import stored_json
 from opsicle.domain.errors import NotAuthenticated, NotFound, required
 from opsicle.kit.clock import to_text
-from opsicle.server.store import orgs
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, has_changed
 from opsicle.wire.worker_api import PollRequest
-
-_AT_ONCE = 500
-"""Rows that are read at a time where all are gone through."""
 
 WorkerState = Literal["active", "draining", "revoked"]
 
@@ -225,15 +220,6 @@ def list_in_service(
         {"org_id": org_id, "after": after_id, "limit": limit},
         WorkerRow,
     )
-
-
-def all_in_service(db: apsw.Connection) -> Iterator[WorkerRow]:
-    """Return the workers of all orgs, and the shared ones, that were not revoked."""
-    for org_id in (*orgs.list_ids(db), None):
-        after = ""
-        while rows := list_in_service(db, org_id, after, _AT_ONCE):
-            yield from rows
-            after = rows[-1].id
 
 
 def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[LastSeenRow]:
