@@ -92,7 +92,7 @@ export function decisionButtons(approval, redraw) {
   return WAYS[approval.kind]
     .filter((way) => mayStill(way.verb, approval))
     .map((way) =>
-      button(`${way.action}…`, {
+      button(t`${way.action}…`, {
         look: way.look === "danger" ? "" : way.look, // red is for the final press
         onclick: () => openDecision(approval, way.action, redraw),
       }),

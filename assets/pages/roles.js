@@ -63,7 +63,7 @@ function section(label, kind, page) {
     signal: page.signal,
   });
   const open = () => openForm(kind, null, list.reload);
-  const add = may(kind.may) && button(`${kind.add}…`, { name: "plus", onclick: open });
+  const add = may(kind.may) && button(t`${kind.add}…`, { name: "plus", onclick: open });
   const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
   return h("section", { class: "part" }, head, list.element);
 }
@@ -117,7 +117,7 @@ function actions(kind, thing, done) {
       done,
     });
   const act = (verb, label, onclick, look = "quiet") =>
-    button(`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
+    button(t`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
   return [
     kind === GROUP && act(t`Add`, t`Add to`, () => openJoin(thing.name, done)),
     thing.name !== "admin" && act(t`Change`, t`Change`, () => openForm(kind, thing, done)),
