@@ -31,6 +31,7 @@ const DID = {
   grant_labels: (who, what) => t`${who} granted labels to ${what}`,
   hand_over: (who, what) => t`${who} handed over what was of ${what}`,
   hold_queue: (who, what) => t`${who} held the queue of ${what}`,
+  import_org: (who, what) => t`${who} took over ${what} from another server`,
   invite: (who, what) => t`${who} invited ${what}`,
   leave: (who, what) => t`${who} left as ${what}`,
   link_chat: (who, what) => t`${who} linked a chat through ${what}`,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
+    "orgs export": "opsicle orgs export acme acme.age --passphrase-file /etc/opsicle/passphrase",
+    "orgs import": "opsicle orgs import acme.age --data-dir /var/lib/opsicle",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
     "doctor": "opsicle doctor --server https://ops.example.com",
     "upgrade": "opsicle upgrade --check",
