@@ -85,6 +85,15 @@ export const ERRORS = [
   ["Delete one that is needed no longer.", t`Delete one that is needed no longer.`],
   ["Look at it again.", t`Look at it again.`],
   ["Try again.", t`Try again.`],
+  ["everything", t`everything`],
+  [
+    "people: those who may no more than themselves",
+    t`people: those who may no more than themselves`,
+  ],
+  ["templates, workers, every automation", t`templates, workers, every automation`],
+  ["decides where a policy names the role", t`decides where a policy names the role`],
+  ["runs templates, cancels their own", t`runs templates, cancels their own`],
+  ["looks, and reads the record", t`looks, and reads the record`],
   ["Mail server", t`Mail server`],
   ["Security", t`Security`],
   ["Sender", t`Sender`],
@@ -95,7 +104,6 @@ export const ERRORS = [
     t`587 speaks STARTTLS; 465 TLS from the first byte.`,
   ],
   ["As in opsicle@example.com.", t`As in opsicle@example.com.`],
-  ["As in https://hooks.example.com/.", t`As in https://hooks.example.com/.`],
   ["Telegram's own unless told.", t`Telegram's own unless told.`],
   ["Slack's own unless told.", t`Slack's own unless told.`],
 ];

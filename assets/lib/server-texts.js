@@ -118,6 +118,14 @@ const SENTENCES = [
   ["behind 1 other of group {0}", t`behind 1 other of group {0}`],
   ["behind {0} others of group {1}", t`behind {0} others of group {1}`],
   ["behind more than {0} others of group {1}", t`behind more than {0} others of group {1}`],
+  ["{0}: {1} of {2}", t`{0}: {1} of {2}`],
+  ["{0} version {1}", t`{0} version {1}`],
+  ["gate {0}: {1}", t`gate {0}: {1}`, 1],
+  [
+    "it asks the requester's manager, and none is set",
+    t`it asks the requester's manager, and none is set`,
+  ],
+  ["there is nobody who may decide on it", t`there is nobody who may decide on it`],
   ...ERRORS,
 ];
 
@@ -127,8 +135,11 @@ const known = (LANGUAGE === "en" ? [] : SENTENCES)
   .map(([english, ...rest]) => [patternOf(english), ...rest]);
 
 function patternOf(english) {
-  const escaped = english.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
-  return new RegExp(`^${escaped.replace(/\{\d\}/g, "((?:(?!; ).)+?)")}$`, "s");
+  const pattern = english
+    .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
+    .replace(/(?<=version )\{\d\}|\{\d\}(?= of )/g, "(\\d+)") // what is a number there
+    .replace(/\{\d\}/g, "((?:(?!; ).)+?)");
+  return new RegExp(`^${pattern}$`, "s");
 }
 
 /** A text of the server's in the language of the page; what is not known stays as it is. */

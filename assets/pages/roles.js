@@ -8,6 +8,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -73,7 +74,8 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
     h("strong", {}, name),
     " ",
     isBuiltIn && h("span", { class: "fact" }, t`built in`),
-    description && h("div", { class: "muted small" }, visible(description)),
+    description &&
+      h("div", { class: "muted small" }, visible(isBuiltIn ? said(description) : description)),
   ];
 }
 

@@ -115,6 +115,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
               + "w2 would fit, but is not connected",
             "rejected by bob@example.com: it was not run: twice",
             "a sentence of tomorrow; edge is busy",
+            "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
           ].map(said);
         }"""
     )
@@ -124,6 +125,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "w2 würde passen, aber: ist nicht verbunden",
         "abgelehnt von bob@example.com: it was not run: twice",
         "a sentence of tomorrow; edge ist belegt",
+        "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
     ]
 
 
