@@ -18,6 +18,7 @@ const login = () => import("./pages/login.js");
 const logs = () => import("./pages/logs.js");
 const notFound = () => import("./pages/not-found.js");
 const people = () => import("./pages/people.js");
+const planned = () => import("./pages/planned.js");
 const policies = () => import("./pages/policies.js");
 const schedules = () => import("./pages/schedules.js");
 const profile = () => import("./pages/profile.js");
@@ -76,6 +77,7 @@ const GROUPS = {
     ["/templates/:name/run", "Run", run, "automations.create"],
     ["/targets/:name", "Target", target, "targets.view"],
     ["/workers/:name", "Worker", worker, "workers.view"],
+    ["/planned", "Planned starts", planned, "automations.view"],
     ["/automations/:id", "Automation", automation, "automations.view"],
     ["/logs", "Search the logs", logs, "automations.view"],
     ["/approvals/:id", "Approval", approval, "approvals.view"],

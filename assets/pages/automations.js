@@ -28,7 +28,9 @@ export function mount(root, { title, query }) {
   });
   const run = buttonLink("Run a template", "/templates", { look: "primary", name: "run" });
   const search = buttonLink("Search the logs", "/logs");
-  root.append(pageHeading(title, { beside: list.mark, actions: [search, run] }), list.element);
+  const planned = buttonLink("Planned", "/planned");
+  const actions = [planned, search, run];
+  root.append(pageHeading(title, { beside: list.mark, actions }), list.element);
   return () => page.abort();
 }
 

@@ -82,6 +82,20 @@ def list_(
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 
 
+_PLANNED_COLUMNS = [
+    Column("starts", lambda automation: automation.start_at),
+    *(column for column in _COLUMNS if column.heading in {"id", "state", "template", "requester"}),
+    Column("reason", lambda automation: automation.reason),
+]
+
+
+@automations.command()
+@limit
+def planned(limit: int | None) -> None:
+    """List what was planned with `opsicle run --at`, the next one first."""
+    emit_list(connect().pages(endpoints.PLANNED), _PLANNED_COLUMNS, limit=limit)
+
+
 _FOUND_COLUMNS = [
     Column("automation", lambda found: found.automation_id),
     Column("template", lambda found: found.template),
@@ -341,6 +355,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("cancel asked for", automation.is_cancel_requested or ""),
         ("exit code", automation.exit_code),
         ("created", automation.created_at),
+        ("starts", automation.start_at),
         ("started", automation.started_at),
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),

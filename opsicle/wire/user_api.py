@@ -16,6 +16,7 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
     Email,
     GivenValues,
+    Moment,
     Name,
     Password,
     Reason,
@@ -272,7 +273,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Triggers an automation; `version` None means the newest.
 
-    `worker` is the name or id of the only worker that may take it, "" for any that fits.
+    `worker` is the name or id of the only worker that may take it, "" for any that fits. It begins
+    at `start_at` at the earliest, None: as soon as it may.
     """
 
     template: Word
@@ -280,6 +282,7 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_
     values: GivenValues = {}
     reason: Reason = ""
     worker: Word = ""
+    start_at: Moment | None = None
 
 
 class WorkerRef(msgspec.Struct):
@@ -313,6 +316,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 
     `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
     automation that it goes on from. `target`: it is the part of another one on this machine.
+    `start_at`: it was planned to begin then at the earliest.
     """
 
     id: str
@@ -336,6 +340,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    start_at: datetime | None = None
 
 
 class Automation(AutomationSummary, kw_only=True):

@@ -114,6 +114,7 @@ def summary(
         queued_at=row.queued_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        start_at=row.start_at,
     )
 
 
