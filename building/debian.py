@@ -57,6 +57,8 @@ PACKAGES = {
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
     "age": Package("age", "a foreign judge of backups"),
+    "mandoc": Package("mandoc", "judges the manual page"),
+    "man-db": Package("man", "shows it"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 

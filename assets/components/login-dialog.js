@@ -2,6 +2,7 @@
 
 import { findSession } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { setMe, whoAmI } from "../lib/session.js";
 import { askForm } from "./dialogs.js";
 import { missing } from "./forms.js";
@@ -19,13 +20,13 @@ export async function askLogin(person) {
     const { fields, first, send } = loginFields(person.user.email, person.org.code);
     const open = new AbortController();
     const dialog = askForm({
-      title: "Log in again",
-      above: h("p", {}, "Your session has ended. What you have entered is still here."),
+      title: t`Log in again`,
+      above: h("p", {}, t`Your session has ended. What you have entered is still here.`),
       fields,
       check: () => missing(fields),
       send,
-      action: "Log in",
-      back: "Leave this page",
+      action: t`Log in`,
+      back: t`Leave this page`,
       done: (isDone) => (isIn = isDone),
       closed: () => (open.abort(), resolve()),
     });

@@ -1,6 +1,7 @@
 // What one logs in with, on the page for it and over a page whose session has ended.
 
 import { logIn } from "../lib/api.js";
+import { t } from "../lib/language.js";
 import { windowsOrg } from "../lib/org-address.js";
 import { remember } from "../lib/storage.js";
 import { field, input, showProblems } from "./fields.js";
@@ -13,12 +14,12 @@ import { codeField } from "./step-up.js";
  */
 export function loginFields(address, org = "") {
   const email = field({
-    label: "E-mail",
+    label: t`E-mail`,
     path: "email",
     control: input({ type: "email", name: "email", autocomplete: "username", value: address }),
   });
   const password = field({
-    label: "Password",
+    label: t`Password`,
     path: "password",
     control: input({ type: "password", name: "password", autocomplete: "current-password" }),
   });
@@ -52,7 +53,7 @@ function askedFor(error, { totp, org }) {
   const wantsOrg = error.errors?.some(({ path }) => path === "org");
   if (!wantsOrg || org !== undefined) return null;
   return field({
-    label: "Org",
+    label: t`Org`,
     path: "org",
     control: input({ maxlength: 32, value: windowsOrg() }),
   });

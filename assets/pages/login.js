@@ -4,6 +4,7 @@ import { button } from "../components/buttons.js";
 import { entrance, missing } from "../components/forms.js";
 import { loginFields } from "../components/login-fields.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { withoutOrg } from "../lib/org-address.js";
 import { here, navigate } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
@@ -17,11 +18,11 @@ export function mount(root, { title, query }) {
     return;
   }
   const { fields, first, send } = loginFields(remembered("email", ""));
-  const submit = button("Log in", { look: "primary wide", type: "submit" });
+  const submit = button(t`Log in`, { look: "primary wide", type: "submit" });
   const forgotten = h(
     "p",
     { class: "small" },
-    h("a", { href: "/forgotten" }, "Forgotten password?"),
+    h("a", { href: "/forgotten" }, t`Forgotten password?`),
   );
   entrance(root, title, {
     fields,

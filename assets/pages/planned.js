@@ -9,6 +9,7 @@ import { stateBadge } from "../components/states.js";
 import { whatRuns } from "../components/targets.js";
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -23,38 +24,38 @@ export function mount(root, { title }) {
     nameOf: ({ id }) => id,
     empty: () =>
       emptyState(
-        "Nothing is planned",
-        h("p", {}, "Whoever runs a template may say when it is to begin."),
-        may("templates.view") && buttonLink("To the templates", "/templates"),
+        t`Nothing is planned`,
+        h("p", {}, t`Whoever runs a template may say when it is to begin.`),
+        may("templates.view") && buttonLink(t`To the templates`, "/templates"),
       ),
     isLive: true,
     signal: page.signal,
   });
-  const schedules = may("schedules.view") && buttonLink("Schedules", "/schedules");
+  const schedules = may("schedules.view") && buttonLink(t`Schedules`, "/schedules");
   root.append(pageHeading(title, { beside: list.mark, actions: schedules }), list.element);
   return () => page.abort();
 }
 
 const COLUMNS = [
-  column("Begins", ({ start_at: at }) => [
+  column(t`Begins`, ({ start_at: at }) => [
     h("strong", {}, exactTime(at)),
     h("div", { class: "muted small" }, ago(at)),
   ]),
   column(
-    "What",
+    t`What`,
     (planned) => [
       h("strong", {}, whatRuns(planned)),
       planned.reason && h("div", { class: "muted" }, visible(planned.reason)),
     ],
     { size: "grow" },
   ),
-  column("By", ({ requester }) => visible(requester.name || requester.email)),
-  column("State", ({ state }) => stateBadge(state)),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`State`, ({ state }) => stateBadge(state)),
 ];
 
 /** All of it says whether its name is to be typed. */
 function actions(planned) {
   const path = { automation_id: planned.id };
   const load = () => get("/automations/{automation_id}", { path });
-  return [mayCancel(planned) && button("Cancel…", { onclick: opensWith(load, confirmCancel) })];
+  return [mayCancel(planned) && button(t`Cancel…`, { onclick: opensWith(load, confirmCancel) })];
 }
