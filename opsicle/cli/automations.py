@@ -24,7 +24,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import CalledAutomation, ChainedStart, ResumeRequest
+from opsicle.wire.starts import CalledAutomation, ChainedStart, LaterRun, ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary
 
 _MOST_FOUND = 100
@@ -345,6 +345,8 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("goes on from", automation.resumed_from),
+        ("resumed by", _later(automation.resumed_by)),
+        ("rerun by", _later(automation.rerun_by)),
         ("workspace", _kept(automation)),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
@@ -360,6 +362,10 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _later(runs: Sequence[LaterRun]) -> list[str]:
+    return [f"{each.automation_id} ({each.state})" for each in runs]
 
 
 def _kept(automation: Automation) -> str:

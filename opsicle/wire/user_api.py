@@ -42,7 +42,7 @@ from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import AutomationTarget, ChainedStart, StartedBy
+from opsicle.wire.starts import AutomationTarget, ChainedStart, LaterRun, StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -367,8 +367,8 @@ class Automation(AutomationSummary, kw_only=True):
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
     has ended, `depth` how far below what somebody has started it is, `targets` its machines,
-    `only_worker` the one that was chosen for it, if any.
-    `labels` are its template's.
+    `only_worker` the one that was chosen for it, if any, `labels` its template's. `resumed_by` and
+    `rerun_by` are the newest that go on from it, or repeat it.
     """
 
     display_name: str = ""
@@ -395,3 +395,5 @@ class Automation(AutomationSummary, kw_only=True):
     depth: int = 0
     targets: list[AutomationTarget] = []
     only_worker: str = ""
+    resumed_by: list[LaterRun] = []
+    rerun_by: list[LaterRun] = []

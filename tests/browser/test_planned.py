@@ -17,11 +17,12 @@ def test_a_start_is_planned_with_the_form_shown_and_called_off(
 ) -> None:
     page = open_page("/templates/greet/run")
     page.get_by_label("Who").fill("Ada")
+    page.get_by_text("no", exact=True).click()
     page.get_by_label("Reason").fill("when nobody is there")
     page.get_by_label("Start at").fill("2020-01-01T02:00")
     page.get_by_role("button", name="Plan it").click()
     expect(page.get_by_text("has passed")).to_be_visible()
-    start = (datetime.now() + timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M")
+    start = (datetime.now().astimezone() + timedelta(hours=30)).strftime("%Y-%m-%dT%H:%M")
     page.get_by_label("Start at").fill(start)
     page.get_by_role("button", name="Plan it").click()
     page.wait_for_url("**/automations/*")
@@ -45,13 +46,13 @@ def test_a_start_is_planned_with_the_form_shown_and_called_off(
 def test_the_command_line_plans_a_start_and_says_what_is_wrong_with_a_time(
     installation: Installation,
 ) -> None:
-    made = installation.admin.json("run", "greet", "--at", "2h")
+    made = installation.admin.json("run", "count", "--at", "2h")
 
     assert made["state"] == "queued"
     assert made["start_at"] in {
         each["start_at"] for each in installation.admin.json("automations", "planned")
     }
-    refused = installation.admin.attempt("run", "greet", "--at", "someday")
+    refused = installation.admin.attempt("run", "count", "--at", "someday")
     assert refused.returncode == 2
     assert "--at" in refused.stderr
     installation.admin.cli("automations", "cancel", made["id"])
