@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from opsicle.domain.errors import NotFound
-from opsicle.server.http.joining import PAGE, Joined
+from opsicle.server.http.joining import PAGE, joined
 from opsicle.server.http.routing import Reply, Request
 from opsicle.server.http.translations import SOURCE, preferred
 
@@ -55,7 +55,7 @@ class Assets:
     """
 
     def __init__(self) -> None:
-        self._files = Joined()
+        self._files = joined()
         self._loaded: dict[str, Asset] = {}
 
     def __call__(self, request: Request) -> Reply:

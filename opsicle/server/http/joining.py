@@ -12,7 +12,8 @@ import hashlib
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 
 from opsicle.kit import resources
 from opsicle.server.http.translations import SOURCE, Catalog, catalog, languages
@@ -96,22 +97,13 @@ class Joined:
 
     def _chosen(self) -> list[str]:
         """Return the modules that go out joined, each after those that it imports."""
-        pages = self._closures()
-        uses = Counter(module for page in pages for module in page)
+        imports = {name: self._imports(name) for name in self._sources if name.endswith(".js")}
+        pages = (name for name in imports if name.startswith("pages/"))
+        uses = Counter(
+            module for page in pages for module in _with_imports(imports[page], imports, {})
+        )
         shared = (module for module, count in uses.items() if count > 1)
-        return list(self._with_imports([*shared, SCRIPT], {}))
-
-    def _closures(self) -> list[dict[str, None]]:
-        """Return of every page what it imports, directly or not."""
-        pages = (name for name in self._sources if name.startswith("pages/"))
-        return [self._with_imports(self._imports(name), {}) for name in pages]
-
-    def _with_imports(self, names: list[str], found: dict[str, None]) -> dict[str, None]:
-        for name in names:
-            if name not in found:
-                self._with_imports(self._imports(name), found)
-                found[name] = None
-        return found
+        return list(_with_imports([*shared, SCRIPT], imports, {}))
 
     def _imports(self, name: str) -> list[str]:
         return [_target(name, reference) for _, _, reference in _FROM.findall(self._text(name))]
@@ -153,6 +145,23 @@ class Joined:
             return f'const {found[2].replace(" as ", ": ")} = modules["{target}"];'
 
         return taken
+
+
+@cache
+def joined() -> Joined:
+    """Return the application's files, which stay as they are while the program runs."""
+    return Joined()
+
+
+def _with_imports(
+    names: Iterable[str], imports: Mapping[str, list[str]], found: dict[str, None]
+) -> dict[str, None]:
+    """Add modules and what they import, directly or not, each after those that it imports."""
+    for name in names:
+        if name not in found:
+            _with_imports(imports[name], imports, found)
+            found[name] = None
+    return found
 
 
 def without_comments(module: str) -> str:
