@@ -78,7 +78,7 @@ export function trailView(shown) {
       h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
       startAt && h("p", {}, t`to begin at ${exactTime(startAt)} at the earliest`),
       approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
-      h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+      h("p", { class: "muted small" }, t`id`, " ", h("code", {}, id)),
     ),
     labels.length > 0 &&
       h(
@@ -133,9 +133,7 @@ function jobView(job) {
   return h(
     "li",
     {},
-    stateBadge(job.state),
-    " on ",
-    visible(job.worker.name),
+    t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
     job.explanation && h("p", { class: "muted" }, visible(job.explanation)),

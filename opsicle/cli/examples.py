@@ -7,6 +7,8 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
+    "orgs export": "opsicle orgs export acme acme.age --passphrase-file /etc/opsicle/passphrase",
+    "orgs import": "opsicle orgs import acme.age --data-dir /var/lib/opsicle",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
     "doctor": "opsicle doctor --server https://ops.example.com",
     "upgrade": "opsicle upgrade --check",
@@ -184,6 +186,6 @@ EXAMPLES = {
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
     "completion": "opsicle completion bash",
-    "man": "opsicle man > /usr/local/share/man/man1/opsicle.1",
+    "man": "opsicle man",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }
