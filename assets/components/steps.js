@@ -98,6 +98,18 @@ function usageLimits(limits) {
   ];
 }
 
+function slurmFacts({ partition, account, qos, time, cpus, memory_mib: memory }) {
+  return [
+    "a job of Slurm",
+    partition && `partition ${partition}`,
+    account && `account ${account}`,
+    qos && `QOS ${qos}`,
+    time && limitText(time),
+    cpus && `${cpus} CPUs`,
+    memory && `${memory} MiB of memory`,
+  ];
+}
+
 function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
     `${limit} retries`,
@@ -124,6 +136,7 @@ function facts(phase) {
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
+    ...(phase.slurm ? slurmFacts(phase.slurm) : []),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,

@@ -78,6 +78,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
             "no connected worker runs both containers and subprocesses",
         ),
         (
+            Requirements(runtimes=frozenset({SUBPROCESS, SLURM})),
+            [worker()],
+            "no connected worker has Slurm (it needs `sbatch`, and a cluster that answers)",
+        ),
+        (
             Requirements(),
             [worker(runtimes=frozenset({CONTAINER}))],
             "no connected worker runs subprocesses (phases without an image)",
