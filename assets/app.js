@@ -9,6 +9,7 @@ import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
 import { enterOrg, get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
+import { t } from "./lib/language.js";
 import { setWindowsOrg, windowsOrg, withoutOrg } from "./lib/org-address.js";
 import { here, navigate, startRouter } from "./lib/router.js";
 import { whoAmI } from "./lib/session.js";
@@ -24,9 +25,9 @@ let latest = {}; // the turn of the page that was asked for last
 
 /** A browser may not ask twice for a module that failed, and a newer server has another one. */
 const NOT_LOADED = {
-  title: "This page could not be loaded",
-  detail: "The server does not answer, or has been updated since this window was opened.",
-  hint: "Load it again; if that does not help, see whether the server is running.",
+  title: t`This page could not be loaded`,
+  detail: t`The server does not answer, or has been updated since this window was opened.`,
+  hint: t`Load it again; if that does not help, see whether the server is running.`,
 };
 
 async function start() {
@@ -94,7 +95,7 @@ async function load(entry) {
     return null;
   } catch (error) {
     console.debug(error);
-    const again = button("Load again", { onclick: () => location.reload() });
+    const again = button(t`Load again`, { onclick: () => location.reload() });
     return problemBox(NOT_LOADED, again);
   }
 }

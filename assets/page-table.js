@@ -5,6 +5,8 @@
 // of the permission table; none: everybody who is logged in. A page's module is
 // loaded when the page is shown.
 
+import { t } from "./lib/language.js";
+
 const approval = () => import("./pages/approval.js");
 const approvals = () => import("./pages/approvals.js");
 const audit = () => import("./pages/audit.js");
@@ -37,10 +39,10 @@ const worker = () => import("./pages/worker.js");
 const workers = () => import("./pages/workers.js");
 
 /** Shown where nobody is logged in. */
-export const LOGIN = { path: "/login", title: "Log in", load: login, group: "open" };
+export const LOGIN = { path: "/login", title: t`Log in`, load: login, group: "open" };
 
 /** Shown where no page is. */
-export const NOT_FOUND = { title: "Nothing here", load: notFound };
+export const NOT_FOUND = { title: t`Nothing here`, load: notFound };
 
 /**
  * The pages by where a link to them stands; nothing leads to what is "inside" but pages, and
@@ -48,43 +50,43 @@ export const NOT_FOUND = { title: "Nothing here", load: notFound };
  */
 const GROUPS = {
   main: [
-    ["/", "Home", home, "", "home"],
-    ["/templates", "Templates", templates, "templates.view", "templates"],
-    ["/automations", "Automations", automations, "automations.view", "automations"],
-    ["/approvals", "Approvals", approvals, "approvals.view", "approvals"],
-    ["/workers", "Workers", workers, "workers.view", "workers"],
-    ["/targets", "Targets", targets, "targets.view", "targets"],
-    ["/schedules", "Schedules", schedules, "schedules.view", "schedules"],
-    ["/triggers", "Triggers", triggers, "triggers.view", "triggers"],
+    ["/", t`Home`, home, "", "home"],
+    ["/templates", t`Templates`, templates, "templates.view", "templates"],
+    ["/automations", t`Automations`, automations, "automations.view", "automations"],
+    ["/approvals", t`Approvals`, approvals, "approvals.view", "approvals"],
+    ["/workers", t`Workers`, workers, "workers.view", "workers"],
+    ["/targets", t`Targets`, targets, "targets.view", "targets"],
+    ["/schedules", t`Schedules`, schedules, "schedules.view", "schedules"],
+    ["/triggers", t`Triggers`, triggers, "triggers.view", "triggers"],
   ],
   manage: [
-    ["/people", "People", people, "users.view", "people"],
-    ["/roles", "Roles and groups", roles, "roles.view", "roles"],
-    ["/policies", "Policies", policies, "policies.view", "policies"],
-    ["/secrets", "Secrets", secrets, "secrets.view", "secrets"],
-    ["/channels", "Channels", channels, "channels.view", "channels"],
-    ["/audit", "Audit", audit, "audit.view", "audit"],
+    ["/people", t`People`, people, "users.view", "people"],
+    ["/roles", t`Roles and groups`, roles, "roles.view", "roles"],
+    ["/policies", t`Policies`, policies, "policies.view", "policies"],
+    ["/secrets", t`Secrets`, secrets, "secrets.view", "secrets"],
+    ["/channels", t`Channels`, channels, "channels.view", "channels"],
+    ["/audit", t`Audit`, audit, "audit.view", "audit"],
   ],
   account: [
-    ["/profile", "Profile", profile],
-    ["/tokens", "API tokens", tokens],
+    ["/profile", t`Profile`, profile],
+    ["/tokens", t`API tokens`, tokens],
   ],
   inside: [
-    ["/push", "Push a template", templatePush, "templates.push"],
-    ["/templates/:name", "Template", template, "templates.view"],
-    ["/templates/:name/push", "New version", templatePush, "templates.push"],
-    ["/templates/:name/run", "Run", run, "automations.create"],
-    ["/targets/:name", "Target", target, "targets.view"],
-    ["/workers/:name", "Worker", worker, "workers.view"],
-    ["/automations/:id", "Automation", automation, "automations.view"],
-    ["/logs", "Search the logs", logs, "automations.view"],
-    ["/approvals/:id", "Approval", approval, "approvals.view"],
+    ["/push", t`Push a template`, templatePush, "templates.push"],
+    ["/templates/:name", t`Template`, template, "templates.view"],
+    ["/templates/:name/push", t`New version`, templatePush, "templates.push"],
+    ["/templates/:name/run", t`Run`, run, "automations.create"],
+    ["/targets/:name", t`Target`, target, "targets.view"],
+    ["/workers/:name", t`Worker`, worker, "workers.view"],
+    ["/automations/:id", t`Automation`, automation, "automations.view"],
+    ["/logs", t`Search the logs`, logs, "automations.view"],
+    ["/approvals/:id", t`Approval`, approval, "approvals.view"],
   ],
   open: [
-    ["/setup", "Set up this server", setup],
-    ["/forgotten", "Forgotten password", forgotten],
-    ["/reset", "Set a new password", reset],
-    ["/invitation", "Invitation", invitation],
+    ["/setup", t`Set up this server`, setup],
+    ["/forgotten", t`Forgotten password`, forgotten],
+    ["/reset", t`Set a new password`, reset],
+    ["/invitation", t`Invitation`, invitation],
   ],
 };
 

@@ -61,6 +61,8 @@ PACKAGES = {
     "slurm-client": Package("sbatch", "hands phases to it"),
     "munge": Package("/usr/sbin/munged", "lets its parts know each other"),
     "age": Package("age", "a foreign judge of backups"),
+    "mandoc": Package("mandoc", "judges the manual page"),
+    "man-db": Package("man", "shows it"),
     "systemd": Package("systemd-analyze", "judges the units of the documentation"),
 }
 

@@ -1,18 +1,21 @@
 """`build.py release`: what is published of one commit, in `dist/release`.
 
-The one file for each platform, a bill of materials (CycloneDX), the release's part of the
-changelog, and the SHA-256 of all of them. The same commit gives the same bytes.
+The one file for each platform, its manual page, a bill of materials (CycloneDX), the release's
+part of the changelog, and the SHA-256 of all of them. The same commit gives the same bytes.
 """
 
 import hashlib
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from building import zipapp
 from building.environments import build_environment
-from building.project import DIST, REQUIREMENTS, ROOT, BuildError, git, run, say
+from building.project import CACHE, DIST, REQUIREMENTS, ROOT, BuildError, git, run, say
 
 FOLDER = DIST / "release"
 SUMS = "SHA256SUMS"
@@ -38,6 +41,7 @@ def collect(built: Mapping[str, Path], folder: Path) -> list[Path]:
 
     for platform, path in built.items():
         shutil.copy(path, folder / f"opsicle-{version}-linux-{platform}")
+    _write_manual(built[zipapp.host_platform()], folder / "opsicle.1")
     _write_bill_of_materials(folder / f"opsicle-{version}.cdx.json")
     (folder / f"CHANGES-{version}.md").write_text(changes(version))
     _write_sums(folder)
@@ -59,6 +63,16 @@ def _version() -> str:
     found = re.search(r'^RELEASE = "(.+)"$', source, re.MULTILINE)
     assert found
     return found[1]
+
+
+def _write_manual(program: Path, target: Path) -> None:
+    """Write the manual page as the built file prints it."""
+    unpacked = {"OPSICLE_CACHE_DIR": str(CACHE / "release-unpacked")}
+    command: list[str | Path] = [sys.executable, program, "man"]
+    printed = subprocess.run(
+        command, env={**os.environ, **unpacked}, check=True, capture_output=True
+    )
+    target.write_bytes(printed.stdout)
 
 
 def _write_bill_of_materials(target: Path) -> None:

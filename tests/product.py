@@ -204,6 +204,10 @@ class Worker:
         self.process.wait_for("opsicle worker ready", self.starts)
         return self
 
+    def knows(self, url: str) -> bool:
+        """Return whether its identity holds this address of its server."""
+        return url in json.loads((self.folder / "data/identity.json").read_text())["told_urls"]
+
 
 @dataclass
 class Installation:

@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { noticeBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 /** The need as the server tells it; null if nobody has to agree. */
 export function needView(need) {
@@ -10,13 +11,13 @@ export function needView(need) {
   if (need.problem)
     return noticeBox(
       "warn",
-      h("strong", {}, "It needs an approval that cannot be given"),
+      h("strong", {}, t`It needs an approval that cannot be given`),
       said(need.problem),
     );
   return noticeBox(
     "note",
-    h("strong", {}, "It waits for approval before it runs"),
-    need.is_default && said(`The template names no policy; ${need.policy} applies by itself.`),
+    h("strong", {}, t`It waits for approval before it runs`),
+    need.is_default && said(t`The template names no policy; ${need.policy} applies by itself.`),
     gateList(need.gates),
   );
 }
@@ -28,8 +29,8 @@ export function gateList(gates) {
 }
 
 function gateText({ name, required, people, is_conditional: isConditional }) {
-  const names = people.map((person) => person.email).join(", ") || "nobody yet";
-  const who = required === 1 && people.length === 1 ? names : `${required} of ${names}`;
+  const names = people.map((person) => person.email).join(", ") || t`nobody yet`;
+  const who = required === 1 && people.length === 1 ? names : t`${required} of ${names}`;
   return visible(`${name}: ${who} must agree${isConditional ? ", for certain values only" : ""}`);
 }
 

@@ -6,6 +6,7 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { ask, opensWith } from "./dialogs.js";
+import { t } from "../lib/language.js";
 
 const PICTURES = /\.(png|jpe?g|gif|webp)$/i;
 const PAGES = /\.html?$/i;
@@ -15,10 +16,10 @@ const VIEW = "/artifacts/{artifact_id}/view";
 export function artifactsView({ artifacts, missing }) {
   return h(
     "section",
-    { class: "artifacts", "aria-label": "Artifacts" },
+    { class: "artifacts", "aria-label": t`Artifacts` },
     !artifacts.length &&
       !missing.length &&
-      h("p", { class: "muted" }, "It has left no files behind."),
+      h("p", { class: "muted" }, t`It has left no files behind.`),
     h(
       "ul",
       {},
@@ -47,9 +48,9 @@ function keptView(artifact) {
     h("span", { class: "muted", title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size)),
     artifact.problem
       ? h("strong", {}, visible(artifact.problem))
-      : button("View", {
+      : button(t`View`, {
           look: "quiet",
-          "aria-label": `View ${name}`,
+          "aria-label": t`View ${name}`,
           onclick: opensWith(
             () => contentOf(artifact),
             (content) => ask({ title: name, content, actions: [], isWide: true }),
@@ -74,6 +75,6 @@ async function contentOf({ id, path: name, size }) {
     h("pre", { class: "artifact-text", tabindex: "0" }, visible(text)),
     response.headers.get("Opsicle-Artifact-Size") !== null &&
       new Blob([text]).size < size &&
-      h("p", { class: "muted" }, "Only its beginning is shown; download it to see all."),
+      h("p", { class: "muted" }, t`Only its beginning is shown; download it to see all.`),
   ];
 }

@@ -1,61 +1,62 @@
 // An entry of the record as a sentence: who did what to which thing, by names and not by ids.
 
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { exactTime } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
 /** What somebody did, in words, where the verb in the past is not made by "ed". */
 const DID = {
-  accept_restored: "took over a restored state of",
+  accept_restored: t`took over a restored state of`,
   bind: "bound",
-  disable_totp: "switched off the authenticator app of",
-  end_sessions: "ended all sessions of",
-  enrol: "enrolled as",
-  end_silent: "ended, after long silence,",
-  enrol_again: "asked again for its enrolment as",
-  leave: "left as",
-  enrol_totp: "set up an authenticator app for",
+  disable_totp: t`switched off the authenticator app of`,
+  end_sessions: t`ended all sessions of`,
+  enrol: t`enrolled as`,
+  end_silent: t`ended, after long silence,`,
+  enrol_again: t`asked again for its enrolment as`,
+  leave: t`left as`,
+  enrol_totp: t`set up an authenticator app for`,
   escalate: "escalated",
-  give_up: "gave up",
-  grant_labels: "granted labels to",
-  hand_over: "handed over what was of",
-  hold_queue: "held the queue of",
-  link_chat: "linked a chat through",
-  login: "logged in",
-  logout: "logged out",
+  give_up: t`gave up`,
+  grant_labels: t`granted labels to`,
+  hand_over: t`handed over what was of`,
+  hold_queue: t`held the queue of`,
+  link_chat: t`linked a chat through`,
+  login: t`logged in`,
+  logout: t`logged out`,
   lose: "lost",
-  make_reset_link: "made a link for a new password of",
+  make_reset_link: t`made a link for a new password of`,
   plan: "planned",
-  refuse_enrol: "was refused to enrol",
-  refuse_login: "was refused to log in as",
-  refuse_order: "refused the order for",
-  refuse_start: "could not start",
-  refuse_totp: "gave a wrong code for",
-  release_queue: "released the queue of",
-  renew_recovery_codes: "made new recovery codes for",
-  report_rewritten_history: "reported that the record was rewritten:",
-  request_reset_link: "asked for a new password of",
-  reset_password: "set a new password for",
-  reset_totp: "reset the authenticator app of",
+  refuse_enrol: t`was refused to enrol`,
+  refuse_login: t`was refused to log in as`,
+  refuse_order: t`refused the order for`,
+  refuse_start: t`could not start`,
+  refuse_totp: t`gave a wrong code for`,
+  release_queue: t`released the queue of`,
+  renew_recovery_codes: t`made new recovery codes for`,
+  report_rewritten_history: t`reported that the record was rewritten:`,
+  request_reset_link: t`asked for a new password of`,
+  reset_password: t`set a new password for`,
+  reset_totp: t`reset the authenticator app of`,
   run: "ran",
-  setup: "set up",
+  setup: t`set up`,
   start: "began",
-  step_up: "gave a fresh code",
-  undrain: "gave work again to",
-  unlink_chat: "unlinked a chat from",
-  withdraw: "withdrew the request for",
-  change_password: "changed the password of",
+  step_up: t`gave a fresh code`,
+  undrain: t`gave work again to`,
+  unlink_chat: t`unlinked a chat from`,
+  withdraw: t`withdrew the request for`,
+  change_password: t`changed the password of`,
 };
 
 /** What stands before the name of a thing of that kind. */
 const KINDS = {
-  approvals: "the request for",
+  approvals: t`the request for`,
   automations: "",
-  files: "the file",
-  invitations: "an invitation",
-  join_tokens: "a join token",
-  sessions: "a session",
-  tokens: "an API token",
+  files: t`the file`,
+  invitations: t`an invitation`,
+  join_tokens: t`a join token`,
+  sessions: t`a session`,
+  tokens: t`an API token`,
   users: "",
 };
 
@@ -88,7 +89,7 @@ export function rawEntry(entry) {
   const { about: _, ...raw } = entry;
   return h(
     "pre",
-    { class: "artifact-text", tabindex: "0", "aria-label": "The entry as it is" },
+    { class: "artifact-text", tabindex: "0", "aria-label": t`The entry as it is` },
     visible(JSON.stringify(raw, null, 2)),
   );
 }
@@ -96,12 +97,14 @@ export function rawEntry(entry) {
 /** When, how and from where. */
 export function circumstances({ seq, at, channel, address }) {
   const from = [channel, address].filter(Boolean).join(" from ");
-  return visible([`Entry ${seq}`, exactTime(at), from && `by ${from}`].filter(Boolean).join(", "));
+  return visible(
+    [t`Entry ${seq}`, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "),
+  );
 }
 
 function whoOf({ actor_kind: kind, actor_name: name }) {
-  if (kind === "system") return h("strong", {}, "The server");
-  const text = h("strong", {}, visible(name || "Somebody"));
+  if (kind === "system") return h("strong", {}, t`The server`);
+  const text = h("strong", {}, visible(name || t`Somebody`));
   if (kind === "worker") return ["Worker ", text];
   return kind === "anonymous" ? [text, h("span", { class: "muted" }, " (not logged in)")] : text;
 }
@@ -122,7 +125,7 @@ function thingOf({ resource, about }, hasLinks) {
   const slash = resource.indexOf("/");
   if (slash < 0) return h("strong", {}, visible(resource));
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
-  const before = KINDS[kind] ?? `the ${singular(kind)}`;
+  const before = KINDS[kind] ?? t`the ${singular(kind)}`;
   if (NAMELESS.has(kind) && !about) return visible(before);
   const name = visible(about || id);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);

@@ -8,6 +8,7 @@ import { opensWith } from "./dialogs.js";
 import { noticeBox } from "./problems.js";
 import { qrCode } from "./qr.js";
 import { askCode, codeField } from "./step-up.js";
+import { t } from "../lib/language.js";
 
 /**
  * What the profile says of the app. `fresh` is where new recovery codes are shown; `reload` shows
@@ -27,24 +28,23 @@ function notEnrolled(done) {
     () => post("/totp"),
     (begun) => enrolDialog(begun, done),
   );
-  const why =
-    "With an app on your telephone, whoever learns your password still cannot log in as you.";
-  const enrol = button("Enrol an app…", { look: "primary", onclick: begin });
+  const why = t`With an app on your telephone, whoever learns your password still cannot log in as you.`;
+  const enrol = button(t`Enrol an app…`, { look: "primary", onclick: begin });
   return [h("p", {}, why), h("div", { class: "form-actions" }, enrol)];
 }
 
 function enrolDialog({ secret, uri, qr }, done) {
-  const code = codeField("Code that the app shows", null);
-  const copy = copyButton(() => uri, "Copy as a link", "quiet");
+  const code = codeField(t`Code that the app shows`, null);
+  const copy = copyButton(() => uri, t`Copy as a link`, "quiet");
   askCode(code, {
-    title: "Enrol an authenticator app",
+    title: t`Enrol an authenticator app`,
     above: [
-      h("p", {}, "Scan this with the app, or type the secret into it."),
-      qrCode(qr, "QR code for the authenticator app"),
+      h("p", {}, t`Scan this with the app, or type the secret into it.`),
+      qrCode(qr, t`QR code for the authenticator app`),
       h("p", { class: "totp-secret" }, h("code", {}, secret), " ", copy),
     ],
     endpoint: "/totp/confirm",
-    action: "Confirm",
+    action: t`Confirm`,
     done,
   });
 }
@@ -52,18 +52,18 @@ function enrolDialog({ secret, uri, qr }, done) {
 function enrolled({ recovery_codes_left: left, confirmed_at: at }, done) {
   const renew = () =>
     withCode({
-      title: "New recovery codes",
-      above: h("p", {}, "The old ones work no longer."),
+      title: t`New recovery codes`,
+      above: h("p", {}, t`The old ones work no longer.`),
       endpoint: "/totp/recovery-codes",
-      action: "Make new codes",
+      action: t`Make new codes`,
       done,
     });
   const disable = () =>
     withCode({
-      title: "Disable the app",
-      above: h("p", {}, "Logging in then needs your password alone."),
+      title: t`Disable the app`,
+      above: h("p", {}, t`Logging in then needs your password alone.`),
       endpoint: "/totp/disable",
-      action: "Disable",
+      action: t`Disable`,
       look: "danger",
       done,
     });
@@ -73,8 +73,8 @@ function enrolled({ recovery_codes_left: left, confirmed_at: at }, done) {
     h(
       "div",
       { class: "form-actions" },
-      button("New recovery codes…", { onclick: renew }),
-      button("Disable…", { look: "quiet", onclick: disable }),
+      button(t`New recovery codes…`, { onclick: renew }),
+      button(t`Disable…`, { look: "quiet", onclick: disable }),
     ),
   ];
 }
@@ -89,8 +89,8 @@ function recoveryCodes(codes) {
   const text = codes.join("\n");
   return noticeBox(
     "note",
-    h("strong", {}, "Your recovery codes: keep them now, they are never shown again"),
-    h("p", {}, "Each works once in place of the app. Keep them where your telephone is not."),
+    h("strong", {}, t`Your recovery codes: keep them now, they are never shown again`),
+    h("p", {}, t`Each works once in place of the app. Keep them where your telephone is not.`),
     h("pre", { class: "command-line", tabindex: "0" }, text),
     copyButton(() => text),
   );

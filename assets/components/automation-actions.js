@@ -11,12 +11,13 @@ import { field, input } from "./fields.js";
 import { rerunButton } from "./rerun-dialog.js";
 import { resumeButton } from "./resume-dialog.js";
 import { isFinal } from "./states.js";
+import { t } from "../lib/language.js";
 
 const TYPED_LABEL = "opsicle.io/confirm-cancel";
 
 /** The buttons that fit the automation's state and the person's role, and one that shares it. */
 export function automationActions(automation) {
-  return [copyButton(() => location.href, "Share"), ...changes(automation)];
+  return [copyButton(() => location.href, t`Share`), ...changes(automation)];
 }
 
 function changes(automation) {
@@ -24,7 +25,7 @@ function changes(automation) {
     if (!mayCancel(automation)) return [];
     const isAsked = automation.is_cancel_requested;
     return [
-      button(isAsked ? "Cancelling…" : "Cancel…", {
+      button(isAsked ? t`Cancelling…` : t`Cancel…`, {
         name: "cancelled",
         disabled: isAsked,
         dataset: { focus: "cancel" },
@@ -35,7 +36,7 @@ function changes(automation) {
   return [
     automation.is_group_held &&
       mayCancel(automation) &&
-      button("Release its group…", {
+      button(t`Release its group…`, {
         name: "check",
         dataset: { focus: "release" },
         onclick: () => confirmRelease(automation),
@@ -51,13 +52,13 @@ function mayCancel(automation) {
 
 function confirmRelease({ id, template, concurrency_group: group }) {
   confirm({
-    title: `Release ${group}?`,
-    text: `Nobody can say how ${template} ended, and its commands may still run on the worker that was lost. Look at the target first: the others of the group begin at once.`,
-    back: "Keep it held",
-    action: "Release the group",
+    title: t`Release ${group}?`,
+    text: t`Nobody can say how ${template} ended, and its commands may still run on the worker that was lost. Look at the target first: the others of the group begin at once.`,
+    back: t`Keep it held`,
+    action: t`Release the group`,
     run: () => post("/automations/{automation_id}/release", { path: { automation_id: id } }),
     done: () => {
-      announce("Released");
+      announce(t`Released`);
       navigate(here(), { isReplacing: true }); // it has ended, so nothing else brings the news
     },
   });
@@ -71,26 +72,26 @@ function confirmCancel(automation) {
   const typed =
     labels[TYPED_LABEL] === "true" &&
     field({
-      label: `Type ${template} to confirm`,
+      label: t`Type ${template} to confirm`,
       path: "name",
       isRequired: true,
       control: input({ autocomplete: "off", spellcheck: "false" }),
     });
   const text = isRunning
-    ? "Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run."
-    : "It has not started, so nothing was done.";
+    ? t`Its commands are told to stop and killed 10 seconds later. What they have done up to then stays done; phases with “when: always” still run.`
+    : t`It has not started, so nothing was done.`;
   askForm({
-    title: `Cancel ${template}?`,
+    title: t`Cancel ${template}?`,
     above: h("p", {}, text),
     fields: typed ? [typed] : [],
     check: () =>
       typed && typed.control.value.trim() !== template
-        ? [{ path: "name", message: `must be ${template}` }]
+        ? [{ path: "name", message: t`must be ${template}` }]
         : [],
-    back: isRunning ? "Let it run" : "Let it wait",
-    action: "Cancel the automation",
+    back: isRunning ? t`Let it run` : t`Let it wait`,
+    action: t`Cancel the automation`,
     look: "danger",
     send: () => post("/automations/{automation_id}/cancel", { path }),
-    done: () => announce("Cancelling"),
+    done: () => announce(t`Cancelling`),
   });
 }

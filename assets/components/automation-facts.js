@@ -8,6 +8,7 @@ import { visible, visibleValue } from "../lib/visible.js";
 import { chainView } from "./chain.js";
 import { valueView } from "./files.js";
 import { stateBadge } from "./states.js";
+import { t } from "../lib/language.js";
 
 /** What `inputsView` shows of an automation. */
 export function inputsOf({ values, variables, files, outputs }) {
@@ -23,14 +24,16 @@ export function inputsView({ values, variables, files, outputs }) {
     h(
       "section",
       {},
-      h("h2", {}, "Values"),
-      given.length ? valueList(given, values, files) : h("p", { class: "muted" }, "It takes none."),
+      h("h2", {}, t`Values`),
+      given.length
+        ? valueList(given, values, files)
+        : h("p", { class: "muted" }, t`It takes none.`),
     ),
     h(
       "section",
       {},
-      h("h2", {}, "Outputs"),
-      hasOutputs ? outputList(outputs) : h("p", { class: "muted" }, "It has handed on none."),
+      h("h2", {}, t`Outputs`),
+      hasOutputs ? outputList(outputs) : h("p", { class: "muted" }, t`It has handed on none.`),
     ),
   );
 }
@@ -68,30 +71,30 @@ export function trailView({ id, jobs, chain, approvalId, requester, at, labels, 
     h(
       "section",
       {},
-      h("h2", {}, "Triggered"),
-      h("p", {}, `by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
-      approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, "Its approval")),
+      h("h2", {}, t`Triggered`),
+      h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
+      approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
       h("p", { class: "muted small" }, "id ", h("code", {}, id)),
     ),
     labels.length > 0 &&
       h(
         "section",
         {},
-        h("h2", {}, "Runs on"),
+        h("h2", {}, t`Runs on`),
         labels.map((text) => h("code", { class: "fact" }, visible(text))),
       ),
     queue.length > 0 &&
       h(
         "section",
         {},
-        h("h2", {}, "In the queue"),
+        h("h2", {}, t`In the queue`),
         queue.map((text) => h("p", {}, visible(text))),
       ),
     jobs.length > 0 &&
       h(
         "section",
         {},
-        h("h2", {}, jobs.length > 1 ? `Jobs (${jobs.length} attempts)` : "Job"),
+        h("h2", {}, jobs.length > 1 ? t`Jobs (${jobs.length} attempts)` : t`Job`),
         h("ol", { class: "jobs" }, jobs.map(jobView)),
       ),
     chain.length > 0 && chainView(chain),
@@ -117,8 +120,8 @@ function keptView({ workspace_kept_until: until }) {
     "p",
     { class: "muted" },
     isOver
-      ? "Its workspace is not kept any more."
-      : `Its workspace is kept until ${exactTime(until)}.`,
+      ? t`Its workspace is not kept any more.`
+      : t`Its workspace is kept until ${exactTime(until)}.`,
   );
 }
 

@@ -10,6 +10,7 @@ import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
 import { orgSwitcher } from "./org-switcher.js";
 import { SEARCH_KEY } from "./palette.js";
+import { t } from "../lib/language.js";
 
 /** The bar of somebody who is logged in. */
 export function barFor({ me, pages, waiting, search, logOut }) {
@@ -32,14 +33,14 @@ function searchButton(search) {
     "button",
     { type: "button", class: "bar-search", onclick: search, "aria-haspopup": "dialog" },
     icon("search"),
-    h("span", {}, "Find or do…"),
+    h("span", {}, t`Find or do…`),
     h("kbd", { "aria-hidden": "true" }, SEARCH_KEY),
   );
 }
 
 function themeButton() {
   const name = () => (currentTheme() === "dark" ? "light" : "dark");
-  const element = iconButton(name(), "Switch between light and dark", () => {
+  const element = iconButton(name(), t`Switch between light and dark`, () => {
     toggleTheme();
     element.replaceChildren(icon(name()));
   });
@@ -49,20 +50,20 @@ function themeButton() {
 function accountMenu({ user, role, org, server_version: version }, pages, logOut) {
   const summary = h(
     "summary",
-    { class: "button quiet", "aria-label": `Account of ${user.email}: ${user.name}` },
+    { class: "button quiet", "aria-label": t`Account of ${user.email}: ${user.name}` },
     icon("user"),
     h("span", { class: "menu-name" }, user.name || user.email),
   );
   const links = pages
     .filter((entry) => entry.group === "account" && (!entry.may || may(entry.may)))
     .map(({ path, title }) => h("a", { href: path }, title));
-  const where = h("span", { class: "muted" }, `${role} in ${org.code}`);
+  const where = h("span", { class: "muted" }, t`${role} in ${org.code}`);
   const list = h(
     "div",
     { class: "menu-list" },
     h("p", {}, h("strong", {}, user.email), h("br", {}), where),
     links,
-    h("button", { type: "button", onclick: logOut }, "Log out"),
+    h("button", { type: "button", onclick: logOut }, t`Log out`),
     version && h("p", { class: "muted small" }, `Opsicle ${version}`),
   );
   return closesByItself(h("details", { class: "menu" }, summary, list));

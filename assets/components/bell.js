@@ -11,6 +11,7 @@ import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
 import { problemBox } from "./problems.js";
 import { stateDot } from "./states.js";
+import { t } from "../lib/language.js";
 
 const SHOWN = 5;
 const LATELY_MS = 2 * 24 * 3_600_000;
@@ -26,7 +27,7 @@ export function bell(waiting) {
     approvals = items;
     count.hidden = !number;
     count.textContent = number;
-    const name = number ? `What concerns you: ${number} to decide` : "What concerns you";
+    const name = number ? t`What concerns you: ${number} to decide` : t`What concerns you`;
     summary.setAttribute("aria-label", name);
     summary.setAttribute("title", name);
   });
@@ -53,26 +54,27 @@ async function ownFailures() {
 function toDecide(approvals) {
   if (!may("approvals.view")) return null;
   if (!approvals.length)
-    return [h("h2", {}, "To decide"), h("p", { class: "muted" }, "Nothing waits for you.")];
+    return [h("h2", {}, t`To decide`), h("p", { class: "muted" }, t`Nothing waits for you.`)];
   return [
-    h("h2", {}, "To decide"),
+    h("h2", {}, t`To decide`),
     approvals
       .slice(0, SHOWN)
       .map(({ id, template, requester, asked_at: at }) =>
-        entry(`/approvals/${id}`, "awaiting_approval", template, [
-          visible(requester.name || requester.email),
-          " asks, ",
-          ago(at),
-        ]),
+        entry(
+          `/approvals/${id}`,
+          "awaiting_approval",
+          template,
+          t`${visible(requester.name || requester.email)} asks, ${ago(at)}`,
+        ),
       ),
-    approvals.length > SHOWN && h("a", { href: "/approvals" }, `All ${approvals.length}`),
+    approvals.length > SHOWN && h("a", { href: "/approvals" }, t`All ${approvals.length}`),
   ];
 }
 
 function failed(automations) {
   if (!automations.length) return null;
   return [
-    h("h2", {}, "Your runs that failed"),
+    h("h2", {}, t`Your runs that failed`),
     automations.map(({ id, state, template, explanation, finished_at: at }) =>
       entry(`/automations/${id}`, state, template, [visible(explanation), ", ", ago(at)]),
     ),

@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { announce, note } from "./announcer.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 /** A button; `look` is "", "primary", "danger" or "quiet". */
 export function button(text, { look = "", name = "", onclick, type = "button", ...more } = {}) {
@@ -54,17 +55,17 @@ export async function busyWhile(element, action) {
 }
 
 /** A button that copies what `text()` gives. */
-export function copyButton(text, label = "Copy", look = "") {
+export function copyButton(text, label = t`Copy`, look = "") {
   const element = button(label, { look, name: "copy" });
   element.addEventListener("click", async () => {
     const isCopied = await copy(text());
     if (!isCopied) {
-      note("This browser does not let a page copy. Select the text and copy it yourself.");
+      note(t`This browser does not let a page copy. Select the text and copy it yourself.`);
       return;
     }
-    announce("Copied");
+    announce(t`Copied`);
     const words = element.lastChild;
-    words.textContent = "Copied";
+    words.textContent = t`Copied`;
     setTimeout(() => (words.textContent = label), 1_500);
   });
   return element;

@@ -4,15 +4,16 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { noticeBox } from "./problems.js";
 import { stateBadge } from "./states.js";
+import { t } from "../lib/language.js";
 
-const AFTER = { success: "after success", failure: "after failure" };
+const AFTER = { success: t`after success`, failure: t`after failure` };
 const KEYS = { success: "onSuccess", failure: "onFailure" };
 
 export function chainView(chain) {
   return h(
     "section",
     {},
-    h("h2", {}, "Starts afterwards"),
+    h("h2", {}, t`Starts afterwards`),
     h("ul", { class: "jobs" }, chain.map(startView)),
   );
 }
@@ -26,8 +27,8 @@ function startView({ event, template, state, reason, automation_id: id, automati
     h("span", { class: "muted" }, AFTER[event]),
     " ",
     now && stateBadge(now),
-    state === "due" && "about to start",
-    state === "not_due" && h("span", { class: "muted" }, "– it ended otherwise"),
+    state === "due" && t`about to start`,
+    state === "not_due" && h("span", { class: "muted" }, t`– it ended otherwise`),
     state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
   );
 }
@@ -44,7 +45,7 @@ export function calledView(called, calls) {
 function calledTree(calls) {
   return h(
     "ul",
-    { class: "called", "aria-label": "Called templates" },
+    { class: "called", "aria-label": t`Called templates` },
     calls.map(
       ({ template, state, reason, automation_id: id, automation_state: now, calls: below }) =>
         h(
@@ -53,7 +54,7 @@ function calledTree(calls) {
           id ? h("a", { href: `/automations/${id}` }, template) : template,
           " ",
           now && stateBadge(now),
-          state === "due" && "about to start",
+          state === "due" && t`about to start`,
           state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
           below.length > 0 && calledTree(below),
         ),
@@ -88,12 +89,12 @@ function machineText({ name, target }) {
 
 /** How a call stands in a template: its name, its version and where its values come from. */
 export function callText(call) {
-  return `Calls ${calledWith(call)}`;
+  return t`Calls ${calledWith(call)}`;
 }
 
 function calledWith({ template, version, values = {} }) {
   const given = Object.entries(values).map(([name, source]) => `${name} = ${sourceText(source)}`);
-  return [template, version && `version ${version}`, given.length && `with ${given.join(", ")}`]
+  return [template, version && t`version ${version}`, given.length && `with ${given.join(", ")}`]
     .filter(Boolean)
     .join(" ");
 }
@@ -101,15 +102,15 @@ function calledWith({ template, version, values = {} }) {
 /** What is started once a template's automation has ended, a line for each. */
 export function chainTexts(onSuccess, onFailure) {
   return [
-    ...onSuccess.map((call) => `After success it starts ${calledWith(call)}`),
-    ...onFailure.map((call) => `After failure it starts ${calledWith(call)}`),
+    ...onSuccess.map((call) => t`After success it starts ${calledWith(call)}`),
+    ...onFailure.map((call) => t`After failure it starts ${calledWith(call)}`),
   ];
 }
 
 function sourceText({ value, variable, output, secret }) {
-  if (secret) return `secret ${secret}`;
-  if (output) return `output ${output}`;
-  return variable ? `variable ${variable}` : JSON.stringify(value);
+  if (secret) return t`secret ${secret}`;
+  if (output) return t`output ${output}`;
+  return variable ? t`variable ${variable}` : JSON.stringify(value);
 }
 
 /** Return a notice for each of them that could not start. */
@@ -128,11 +129,11 @@ export function chainNotices(chain) {
 /** What an approved automation leads to beyond its own phases, as facts. */
 export function startedAfterwards({ on_worker_lost: lost, on_success: good, on_failure: bad }) {
   return [
-    lost === "requeue" && ["If its worker is lost", "all of it runs again"],
+    lost === "requeue" && [t`If its worker is lost`, t`all of it runs again`],
     ...Object.entries({ success: good, failure: bad })
       .filter(([, calls]) => calls.length)
       .map(([end, calls]) => [
-        `On ${end} starts`,
+        t`On ${end} starts`,
         visible(calls.map((call) => call.template).join(", ")),
       ]),
   ];

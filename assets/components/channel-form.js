@@ -3,23 +3,24 @@
 import { post } from "../lib/api.js";
 import { askForm } from "./dialogs.js";
 import { field, input, select } from "./fields.js";
+import { t } from "../lib/language.js";
 
 /** Ask for the settings of a channel of one of these kinds and make it, then `reload`. */
 export function openChannelForm(descriptors, reload) {
   const known = new Map(descriptors.map((each) => [each.name, each]));
   const name = field({
-    label: "Name",
+    label: t`Name`,
     path: "name",
-    help: "a to z, 0 to 9 and -.",
+    help: t`a to z, 0 to 9 and -.`,
     control: input({ maxlength: 63 }),
   });
   const kinds = [...known].map(([key, { label }]) => [key, label]);
   const first = kinds[0][0];
-  const kind = field({ label: "Kind", path: "config.kind", control: select(kinds, first) });
+  const kind = field({ label: t`Kind`, path: "config.kind", control: select(kinds, first) });
   const networks = field({
-    label: "Private networks that it may reach",
+    label: t`Private networks that it may reach`,
     path: "config.allow_networks",
-    help: "Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.",
+    help: t`Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.`,
     control: input(),
   });
   const fields = [name, kind, ...fieldsOf(known.get(first)), networks];
@@ -30,13 +31,13 @@ export function openChannelForm(descriptors, reload) {
     kind.element.after(...next.map((each) => each.element));
   });
   askForm({
-    title: "New channel",
+    title: t`New channel`,
     fields,
     send: () => {
       const { settings } = known.get(kind.control.value);
       return post("/channels", { body: bodyOf(fields, settings) });
     },
-    action: "Make the channel",
+    action: t`Make the channel`,
     done: reload,
   });
 }

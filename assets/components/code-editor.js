@@ -10,6 +10,7 @@ import { placeAt } from "../lib/yaml-place.js";
 import { colouredLine, START } from "../lib/yaml-colours.js";
 import { visible } from "../lib/visible.js";
 import { codeOffers } from "./code-offers.js";
+import { t } from "../lib/language.js";
 
 const INDENT = "  ";
 
@@ -24,7 +25,7 @@ export function codeEditor({ label, offersAt }) {
   const help = h(
     "p",
     { class: "help", id: "editor-help" },
-    "Tab indents, Ctrl+Space offers what may stand there, F8 goes to the next mistake. Esc, then Tab leaves the text.",
+    t`Tab indents, Ctrl+Space offers what may stand there, F8 goes to the next mistake. Esc, then Tab leaves the text.`,
   );
   const text = h("textarea", {
     class: "editor-text",

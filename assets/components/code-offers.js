@@ -3,6 +3,7 @@
 import { h, replace } from "../lib/dom.js";
 import { typeInto } from "../lib/typing.js";
 import { announce } from "./announcer.js";
+import { t } from "../lib/language.js";
 
 const MOST = 12;
 
@@ -18,7 +19,7 @@ export function codeOffers({ text, pane, placeOf, offersAt }) {
     id: "editor-offers",
     hidden: true,
   });
-  list.setAttribute("aria-label", "What may stand here");
+  list.setAttribute("aria-label", t`What may stand here`);
   pane.append(list);
   text.setAttribute("aria-autocomplete", "list");
   text.setAttribute("aria-controls", list.id);
@@ -57,7 +58,7 @@ export function codeOffers({ text, pane, placeOf, offersAt }) {
     list.hidden = false;
     list.scrollIntoView({ block: "nearest" });
     choose(0);
-    return announce(`${shown.items.length} suggestions`);
+    return announce(t`${shown.items.length} suggestions`);
   };
 
   text.addEventListener("input", (event) => {

@@ -10,6 +10,7 @@ import { changedLines, diffView } from "./diff.js";
 import { loading } from "./headings.js";
 import { problemBox } from "./problems.js";
 import { stateDot } from "./states.js";
+import { t } from "../lib/language.js";
 
 const LINES = 300; // of each log
 
@@ -37,32 +38,32 @@ async function lastSuccess({ id, template }, signal) {
 }
 
 function nothing({ template }) {
-  return h("p", { class: "muted" }, `Nothing of ${template} succeeded before it.`);
+  return h("p", { class: "muted" }, t`Nothing of ${template} succeeded before it.`);
 }
 
 async function view(now, before, signal) {
-  const link = h("a", { href: `/automations/${before.id}` }, "the last success before it");
+  const link = h("a", { href: `/automations/${before.id}` }, t`the last success before it`);
   return h(
     "div",
     { class: "automation-facts comparison" },
     h("p", {}, "Compared with ", link, ", ", ago(before.created_at), "."),
-    h("h2", {}, "What it was"),
+    h("h2", {}, t`What it was`),
     facts(now, before),
     await templateChanges(now, before, signal),
-    h("h2", {}, "Values"),
+    h("h2", {}, t`Values`),
     valueChanges(now, before),
-    h("h2", {}, "How long it took"),
+    h("h2", {}, t`How long it took`),
     durations(now, before),
-    h("h2", {}, "Log"),
+    h("h2", {}, t`Log`),
     await logChanges(now, before, signal),
   );
 }
 
 function facts(now, before) {
   return changes([
-    ["Version", String(before.version), String(now.version)],
-    ["Worker", before.worker?.name ?? "none", now.worker?.name ?? "none"],
-    ["By", before.requester.email, now.requester.email],
+    [t`Version`, String(before.version), String(now.version)],
+    [t`Worker`, before.worker?.name ?? "none", now.worker?.name ?? "none"],
+    [t`By`, before.requester.email, now.requester.email],
   ]);
 }
 
@@ -73,7 +74,7 @@ async function templateChanges(now, before, signal) {
   const query = { from: before.version, to: now.version };
   try {
     const { diff } = await get("/templates/{name}/diff", { path, query, signal });
-    return [h("h2", {}, "Template"), diffView(diff)];
+    return [h("h2", {}, t`Template`), diffView(diff)];
   } catch (error) {
     if (![403, 404].includes(error.status)) throw error;
     return null; // it may not be seen, or is not there any more
@@ -83,7 +84,7 @@ async function templateChanges(now, before, signal) {
 function valueChanges(now, before) {
   const labels = new Map(now.variables.map(({ id, label }) => [id, label || id]));
   const ids = [...new Set([...Object.keys(before.values), ...Object.keys(now.values)])];
-  if (!ids.length) return h("p", { class: "muted" }, "It takes none.");
+  if (!ids.length) return h("p", { class: "muted" }, t`It takes none.`);
   return changes(
     ids.map((id) => [labels.get(id) ?? id, said(before.values[id]), said(now.values[id])]),
   );
@@ -112,7 +113,7 @@ function durations(now, before) {
   const longest = Math.max(...[...now.phases, ...before.phases].map(took), 1);
   return h(
     "ol",
-    { class: "timeline compared-times", "aria-label": "How long each phase took" },
+    { class: "timeline compared-times", "aria-label": t`How long each phase took` },
     now.phases.map((phase) => {
       const other = earlier.get(phase.name);
       return h(
@@ -155,12 +156,12 @@ async function logChanges(now, before, signal) {
   const texts = (automation) => phaseLines(automation, name, LINES, { signal });
   try {
     const diff = lineDiff(await texts(before), await texts(now));
-    if (!diff) return h("p", { class: "muted" }, "Both say the same.");
-    const where = name ? `that ${name} printed` : "of each log";
-    const what = `Of the last ${LINES} lines ${where}: only before (-), and only now (+).`;
+    if (!diff) return h("p", { class: "muted" }, t`Both say the same.`);
+    const where = name ? t`that ${name} printed` : "of each log";
+    const what = t`Of the last ${LINES} lines ${where}: only before (-), and only now (+).`;
     return [h("p", { class: "muted" }, visible(what)), changedLines(diff.split("\n"))];
   } catch (error) {
     if (error.status !== 410) throw error;
-    return h("p", { class: "muted" }, "One of the two has been removed.");
+    return h("p", { class: "muted" }, t`One of the two has been removed.`);
   }
 }

@@ -13,6 +13,7 @@ import { missing } from "./forms.js";
 import { keptNotice } from "./problems.js";
 import { codeField } from "./step-up.js";
 import { variableField } from "./variable-fields.js";
+import { t } from "../lib/language.js";
 
 const ENDPOINTS = {
   approve: "/approvals/{approval_id}/approve",
@@ -23,59 +24,59 @@ const WAYS = {
   run: [
     {
       verb: "approve",
-      action: "Approve",
+      action: t`Approve`,
       look: "primary",
-      about: "Exactly what this page shows will run, or nothing.",
-      done: "Approved",
+      about: t`Exactly what this page shows will run, or nothing.`,
+      done: t`Approved`,
     },
     {
       verb: "reject",
-      action: "Reject",
+      action: t`Reject`,
       look: "danger",
-      about: "It will not run.",
-      done: "Rejected",
+      about: t`It will not run.`,
+      done: t`Rejected`,
     },
   ],
   pause: [
     {
       verb: "approve",
-      action: "Let it go on",
+      action: t`Let it go on`,
       look: "primary",
-      about: "It goes on behind this pause, in the workspace as it is.",
-      done: "It goes on",
+      about: t`It goes on behind this pause, in the workspace as it is.`,
+      done: t`It goes on`,
     },
     {
       verb: "reject",
-      action: "Stop it",
+      action: t`Stop it`,
       look: "danger",
-      about: "Nothing more of it runs but its clean-up phases.",
-      done: "Stopped",
+      about: t`Nothing more of it runs but its clean-up phases.`,
+      done: t`Stopped`,
     },
   ],
   failure: [
     {
       verb: "approve",
       choice: "retry",
-      action: "Retry",
+      action: t`Retry`,
       look: "primary",
-      about: "The phase runs again, in the workspace as the failure has left it.",
-      done: "It is tried again",
+      about: t`The phase runs again, in the workspace as the failure has left it.`,
+      done: t`It is tried again`,
     },
     {
       verb: "approve",
       choice: "skip",
-      action: "Skip",
+      action: t`Skip`,
       look: "",
-      about: "It goes on behind the phase. The phase stays failed, and so will the automation.",
-      done: "Skipped",
+      about: t`It goes on behind the phase. The phase stays failed, and so will the automation.`,
+      done: t`Skipped`,
     },
     {
       verb: "reject",
       choice: "abort",
-      action: "Abort",
+      action: t`Abort`,
       look: "danger",
-      about: "The failure stands: nothing more of it runs but its clean-up phases.",
-      done: "Aborted",
+      about: t`The failure stands: nothing more of it runs but its clean-up phases.`,
+      done: t`Aborted`,
     },
   ],
 };
@@ -104,10 +105,10 @@ export function openDecision(approval, way, redraw, typed = "") {
   const { verb, choice, action, look, about, done } = chosen;
   const values = verb === "approve" && !isAnswered(approval) ? valueFields(approval) : [];
   const reason = field({
-    label: approval.needs_reason ? "Reason" : "Reason (optional)",
+    label: approval.needs_reason ? t`Reason` : t`Reason (optional)`,
     path: "reason",
     isRequired: approval.needs_reason,
-    help: "Everybody sees it with your decision.",
+    help: t`Everybody sees it with your decision.`,
     control: input({ maxlength: 2000, value: typed }),
   });
   const code = approval.needs_totp && codeField();
@@ -153,7 +154,7 @@ export function ownDecision({ state, may_decide: mayDecide, waiting_for: waiting
   if (!own.length) return "";
   const next = gates.filter((gate) => gate.state === "open");
   if (!next.length || next.some((gate) => own.includes(gate)))
-    return visible(`You approved; it still waits for ${waiting}`);
+    return visible(t`You approved; it still waits for ${waiting}`);
   const names = next.map(({ name }) => name).join(" and ");
   return visible(`You approved; ${names} ${next.length > 1 ? "come" : "comes"} next`);
 }
@@ -167,8 +168,8 @@ function windowFields() {
   const time = (path, label, help) =>
     field({ label, path, help, control: input({ type: "datetime-local" }) });
   return {
-    not_before: time("not_before", "Not before", "It waits until then. Your local time."),
-    not_after: time("not_after", "Not after", "If it has not begun by then it expires."),
+    not_before: time("not_before", t`Not before`, t`It waits until then. Your local time.`),
+    not_after: time("not_after", t`Not after`, t`If it has not begun by then it expires.`),
   };
 }
 

@@ -6,6 +6,7 @@ import { whoAmI } from "../lib/session.js";
 import { busyWhile, button } from "./buttons.js";
 import { explainAt, showProblems } from "./fields.js";
 import { problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 let count = 0;
 
@@ -24,7 +25,7 @@ export function ask({
   content,
   actions,
   more = [],
-  back = "Back",
+  back = t`Back`,
   isWide = false,
   closed = () => {},
 }) {
@@ -91,7 +92,7 @@ export function opensWith(load, open) {
       const loaded = await busyWhile(opener, load);
       show = () => open(loaded);
     } catch (error) {
-      show = () => ask({ title: "This did not work", content: problemBox(error), actions: [] });
+      show = () => ask({ title: t`This did not work`, content: problemBox(error), actions: [] });
     }
     if (here() !== place || !whoAmI()) return;
     opener.focus(); // where the dialog gives the focus back to

@@ -1,6 +1,7 @@
 // A unified diff with the two versions beside each other; where it is narrow, below each other.
 
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { visible } from "../lib/visible.js";
 
 const PLACE = /^@@ -(\d+)(?:,\d+)? \+(\d+)/;
@@ -8,10 +9,10 @@ const SIGNS = { removed: "-", added: "+", same: " " };
 
 /** Show a unified diff: each line that was removed stands beside the one that took its place. */
 export function sideBySide(diff) {
-  if (!diff.trim()) return h("p", { class: "muted" }, "The two versions are the same.");
+  if (!diff.trim()) return h("p", { class: "muted" }, t`The two versions are the same.`);
   return h(
     "div",
-    { class: "source diff-sides", tabindex: "0", role: "region", "aria-label": "Differences" },
+    { class: "source diff-sides", tabindex: "0", role: "region", "aria-label": t`Differences` },
     rowsOf(diff).map(rowView),
   );
 }

@@ -1,13 +1,14 @@
 // A unified diff, readable without colours too: the signs stay.
 
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { visible } from "../lib/visible.js";
 
 const KINDS = { "+": "added", "-": "removed", "@": "place" };
 
 /** Show a unified diff; the two lines that name the files are left out. */
 export function diffView(diff) {
-  if (!diff.trim()) return h("p", { class: "muted" }, "The two versions are the same.");
+  if (!diff.trim()) return h("p", { class: "muted" }, t`The two versions are the same.`);
   const lines = diff.replace(/\n$/, "").split("\n");
   return changedLines(lines[0].startsWith("--- ") ? lines.slice(2) : lines);
 }
@@ -16,7 +17,7 @@ export function diffView(diff) {
 export function changedLines(lines) {
   return h(
     "div",
-    { class: "source diff", tabindex: "0", role: "region", "aria-label": "Differences" },
+    { class: "source diff", tabindex: "0", role: "region", "aria-label": t`Differences` },
     lines.map(diffLine),
   );
 }

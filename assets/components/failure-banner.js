@@ -3,6 +3,7 @@
 import { h, replace } from "../lib/dom.js";
 import { button } from "./buttons.js";
 import { noticeBox, sentence } from "./problems.js";
+import { t } from "../lib/language.js";
 
 /** How many lines it shows. */
 export const BANNER_LINES = 5;
@@ -24,7 +25,7 @@ async function fill(place, excerpt, goTo) {
   );
   replace(
     place,
-    h("ol", { class: "last-lines", "aria-label": "The last lines that it printed" }, text),
+    h("ol", { class: "last-lines", "aria-label": t`The last lines that it printed` }, text),
     button(`Go to line ${first.toLocaleString("en")}`, { onclick: () => goTo(first) }),
   );
 }

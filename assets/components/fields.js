@@ -3,6 +3,7 @@
 
 import { h, replace } from "../lib/dom.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 let count = 0;
 
@@ -113,7 +114,7 @@ export function select(options, value, more = {}) {
 }
 
 function required() {
-  return h("span", { class: "required" }, "required");
+  return h("span", { class: "required" }, t`required`);
 }
 
 function errorSetter(element, control, errorText) {

@@ -6,6 +6,7 @@ import { h, replace } from "../lib/dom.js";
 import { WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 import { field, input } from "./fields.js";
+import { t } from "../lib/language.js";
 
 /**
  * The field of a variable that takes files: each is uploaded as soon as it is chosen. Gives what
@@ -15,7 +16,7 @@ export function fileField(variable, shared, changed) {
   let uploads = [];
   const state = h("span", { class: "muted upload-state", role: "status" });
   const control = input({ type: "file", multiple: variable.multiple });
-  const hint = h("span", {}, variable.multiple ? "Or drop files here." : "Or drop a file here.");
+  const hint = h("span", {}, variable.multiple ? t`Or drop files here.` : t`Or drop a file here.`);
   const help = [shared.help, shared.help && " ", hint, h("br", {}), state];
   const made = field({ ...shared, help, control });
   const draw = () => {
@@ -31,8 +32,8 @@ export function fileField(variable, shared, changed) {
   });
   const value = () => {
     const wrong = uploads.find((each) => !each.id);
-    if (wrong) throw new WrongValue(wrong.error || `${visible(wrong.file.name)} is on its way`);
-    if (!uploads.length && variable.is_required) throw new WrongValue("is required");
+    if (wrong) throw new WrongValue(wrong.error || t`${visible(wrong.file.name)} is on its way`);
+    if (!uploads.length && variable.is_required) throw new WrongValue(t`is required`);
     const ids = uploads.map((each) => each.id);
     return ids.length ? (variable.multiple ? ids : ids[0]) : undefined;
   };
@@ -81,15 +82,15 @@ async function send(started, draw) {
     });
     started.id = id;
   } catch (error) {
-    started.error = `${visible(file.name)} was not uploaded: ${error.message}`;
+    started.error = t`${visible(file.name)} was not uploaded: ${error.message}`;
   }
 }
 
 function stateText({ file, id, error, sent }) {
   if (error) return "";
   const name = visible(file.name);
-  if (id) return `${name}, ${sizeText(file.size)}, is uploaded`;
-  return `uploading ${name}: ${Math.round((100 * sent) / Math.max(1, file.size))} %`;
+  if (id) return t`${name}, ${sizeText(file.size)}, is uploaded`;
+  return t`uploading ${name}: ${Math.round((100 * sent) / Math.max(1, file.size))} %`;
 }
 
 /** A value as its reader has to know it; a file with its size and digest, to be taken. */

@@ -6,6 +6,7 @@ import { showList } from "../lib/keyed.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { field, input } from "./fields.js";
+import { t } from "../lib/language.js";
 
 const PAUSE_MS = 300; // after the last key
 
@@ -87,7 +88,7 @@ export function manyChipsFilter({ name, label, value }) {
  * Several texts, which count when the form is sent, by a button with the text `send`. `controls` are
  * [name, label, attributes of its input].
  */
-export function formFilter({ label, query, controls, send = "Filter" }) {
+export function formFilter({ label, query, controls, send = t`Filter` }) {
   const fields = controls.map(([path, text, attributes]) =>
     field({ label: text, path, control: input({ value: query.get(path) ?? "", ...attributes }) }),
   );

@@ -4,42 +4,43 @@ import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { buttonLink } from "./buttons.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 const STEPS = [
   {
     what: "worker",
     may: "workers.manage",
-    title: "Join a worker",
-    text: "It carries out automations where their targets are; one command on that machine.",
-    go: () => buttonLink("Show the command…", "/workers?add=own"),
+    title: t`Join a worker`,
+    text: t`It carries out automations where their targets are; one command on that machine.`,
+    go: () => buttonLink(t`Show the command…`, "/workers?add=own"),
   },
   {
     what: "template",
     may: "templates.push",
-    title: "Push a template",
-    text: "A runbook as a YAML file. The editor begins with one that works.",
-    go: () => buttonLink("Open the editor", "/push"),
+    title: t`Push a template`,
+    text: t`A runbook as a YAML file. The editor begins with one that works.`,
+    go: () => buttonLink(t`Open the editor`, "/push"),
   },
   {
     what: "run",
     may: "automations.create",
-    title: "Run it",
-    text: "What it does shows up line by line. Done once a run has succeeded.",
-    go: () => buttonLink("Choose a template", "/templates"),
+    title: t`Run it`,
+    text: t`What it does shows up line by line. Done once a run has succeeded.`,
+    go: () => buttonLink(t`Choose a template`, "/templates"),
   },
   {
     what: "person",
     may: "users.manage",
-    title: "Invite a second person",
-    text: "Somebody who runs templates too, or who agrees before one runs.",
-    go: () => buttonLink("Invite", "/people"),
+    title: t`Invite a second person`,
+    text: t`Somebody who runs templates too, or who agrees before one runs.`,
+    go: () => buttonLink(t`Invite`, "/people"),
   },
   {
     what: "channel",
     may: "channels.manage",
-    title: "Set up a channel",
-    text: "Mail or chat, by which people hear of what needs them.",
-    go: () => buttonLink("Set up", "/channels"),
+    title: t`Set up a channel`,
+    text: t`Mail or chat, by which people hear of what needs them.`,
+    go: () => buttonLink(t`Set up`, "/channels"),
   },
 ];
 
@@ -53,7 +54,7 @@ export function firstSteps() {
   const element = h(
     "section",
     { class: "tile", hidden: true },
-    h("header", { class: "tile-head" }, h("h2", {}, "First steps")),
+    h("header", { class: "tile-head" }, h("h2", {}, t`First steps`)),
     list,
   );
   const show = (done) => {
@@ -77,7 +78,7 @@ function stepRow({ title, text, go }, isDone, isNext) {
     h(
       "div",
       { class: "grow" },
-      h("strong", {}, title, isDone && h("span", { class: "unseen" }, ", done")),
+      h("strong", {}, title, isDone && h("span", { class: "unseen" }, t`, done`)),
       h("p", { class: "muted" }, text),
     ),
     !isDone && action,

@@ -5,6 +5,7 @@ import { h, replace } from "../lib/dom.js";
 import { busyWhile } from "./buttons.js";
 import { explainAt, showProblems } from "./fields.js";
 import { problemBox } from "./problems.js";
+import { LANGUAGE, LANGUAGES, speak, t } from "../lib/language.js";
 
 /**
  * A form of `fields` around its `submit` button. `check()` gives what is wrong before anything is
@@ -36,7 +37,7 @@ export function pageForm({ look, above, fields, submit, foot = submit, check = (
 /** The problems of those fields in which nothing stands. */
 export function missing(fields) {
   const empty = fields.filter((each) => !each.control.value.trim());
-  return empty.map(({ path }) => ({ path, message: "is required" }));
+  return empty.map(({ path }) => ({ path, message: t`is required` }));
 }
 
 /**
@@ -47,8 +48,20 @@ export function entrance(root, title, { below, ...form }) {
   const heading = h("h1", { tabindex: "-1" }, title);
   const logo = h("img", { src: "/logo.svg", alt: "", width: "56", height: "56" });
   const card = pageForm({ ...form, look: "card", above: [heading, form.above] });
-  root.append(h("div", { class: "entrance" }, logo, card, below));
+  root.append(h("div", { class: "entrance" }, logo, card, below, languageChoice()));
   return { heading, card };
+}
+
+/** The ways to the other languages, each in its own words, before anybody knows who one is. */
+function languageChoice() {
+  const others = LANGUAGES.filter(([language]) => language !== LANGUAGE);
+  return others.map(([language, name]) =>
+    h(
+      "button",
+      { type: "button", class: "link", lang: language, onclick: () => speak(language) },
+      name,
+    ),
+  );
 }
 
 function showTrouble(fields, trouble, error) {

@@ -1,6 +1,7 @@
 // The top of a page, and what stands where there is nothing yet.
 
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { whoAmI } from "../lib/session.js";
 
 /** A page's heading; gives the focus after each change of page. `actions` stand at the right. */
@@ -33,6 +34,6 @@ export function emptyState(title, ...children) {
 }
 
 /** Shown while something loads; appears only if that takes a while. */
-export function loading(text = "Loading…") {
+export function loading(text = t`Loading…`) {
   return h("p", { class: "loading", role: "status" }, text);
 }

@@ -6,6 +6,7 @@ import { button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
 import { noticeBox, sentence } from "./problems.js";
+import { t } from "../lib/language.js";
 
 /** A notice while the queue is held; nothing otherwise. */
 export function heldQueue(page) {
@@ -19,9 +20,9 @@ export function heldQueue(page) {
     );
   const release = () =>
     confirm({
-      title: "Release the queue?",
-      text: "What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.",
-      action: "Release",
+      title: t`Release the queue?`,
+      text: t`What waits is handed to workers at once. What has run already, where this server knows nothing of it, may run again: cancel it first.`,
+      action: t`Release`,
       look: "primary",
       run: () => post("/server/release"),
       done: reload,
@@ -31,7 +32,7 @@ export function heldQueue(page) {
       "warn",
       h("strong", {}, `${sentence(held)}.`),
       ` Nothing is handed to workers, in any org. This is epoch ${epoch} of the server. `,
-      button("Release the queue…", { look: "quiet", onclick: release }),
+      button(t`Release the queue…`, { look: "quiet", onclick: release }),
     );
   reload();
   return place;

@@ -10,6 +10,7 @@ import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
+import { t } from "../lib/language.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
@@ -56,14 +57,14 @@ function person({ name, email }) {
 }
 
 const KINDS = {
-  run: () => "wants to run it",
-  pause: (phase) => `pauses at ${visible(phase)}`,
-  failure: (phase) => `failed at ${visible(phase)}, and asks how to go on`,
+  run: (who) => t`${who} wants to run it`,
+  pause: (who, phase) => t`${who} pauses at ${phase}`,
+  failure: (who, phase) => t`${who} failed at ${phase}, and asks how to go on`,
 };
 
 /** An approval that the person may decide on. */
 export function approvalRow({ id, template, kind, phase, reason, requester, asked_at: at }) {
-  const asks = h("span", {}, `${person(requester)} ${KINDS[kind](phase)}`);
+  const asks = h("span", {}, KINDS[kind](person(requester), phase && visible(phase)));
   const why = reason && h("span", {}, visible(reason));
   return tileRow(
     `/approvals/${id}`,
@@ -75,7 +76,7 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
 
 /** An automation that has begun. */
 export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
-  const facts = [person(requester), worker && `on ${visible(worker.name)}`, visible(reason)];
+  const facts = [person(requester), worker && t`on ${visible(worker.name)}`, visible(reason)];
   const text = facts.filter(Boolean).join(" · ");
   return tileRow(
     `/automations/${id}`,
@@ -106,7 +107,7 @@ export function failedRow(automation) {
     side(ago(at)),
   );
   if (!more) return row;
-  const text = `${more} more ${stateText(state)}`;
+  const text = t`${more} more ${stateText(state)}`;
   const name = `${text}: ${visible(template)}`;
   return [row, h("a", { class: "tile-others", href: others, "aria-label": name }, text)];
 }
@@ -122,10 +123,10 @@ export function templateRow({ name, title, runs }) {
     { class: "tile-row health", href: pathOf({ name }), dataset: { focus: name } },
     what(title),
     runStrip(runs),
-    h("span", { class: `health-rate ${tone}`, title: "succeeded" }, rateText),
+    h("span", { class: `health-rate ${tone}`, title: t`succeeded` }, rateText),
     h(
       "span",
-      { class: "health-time muted", title: "took, mostly" },
+      { class: "health-time muted", title: t`took, mostly` },
       usual === null ? "–" : durationText(usual * 1_000),
     ),
   );
@@ -142,10 +143,10 @@ export function workerRow({
   last_seen_at: seen,
 }) {
   const says = {
-    away: ["is-away", ["last seen ", ago(seen, "never")]],
-    withheld: ["is-away", "gets no work"],
-    draining: ["is-draining", "draining"],
-    here: ["is-here", `${busy} of ${slots} busy`],
+    away: ["is-away", seen ? t`last seen ${ago(seen)}` : t`never seen`],
+    withheld: ["is-away", t`gets no work`],
+    draining: ["is-draining", t`draining`],
+    here: ["is-here", t`${busy} of ${slots} busy`],
   };
   const how = !isHere ? "away" : withheld ? "withheld" : state === "draining" ? "draining" : "here";
   const [look, text] = says[how];

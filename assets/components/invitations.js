@@ -9,17 +9,18 @@ import { ask, askForm, confirm } from "./dialogs.js";
 import { choices, field, input, select } from "./fields.js";
 import { linkBox } from "./link-box.js";
 import { actionsColumn, column, List } from "./list.js";
+import { t } from "../lib/language.js";
 
 /** The open invitations as { element, reload() }. Where there are none, nothing is shown. */
 export function invitationsSection({ signal }) {
-  const label = "Open invitations";
+  const label = t`Open invitations`;
   const element = h(
     "section",
     { class: "part", "aria-label": label, hidden: true },
     h("h2", {}, label),
   );
   const list = new List({
-    label: "Invitations",
+    label: t`Invitations`,
     endpoint: "/invitations",
     columns: [...COLUMNS, actionsColumn((invitation) => endButton(invitation, list.reload))],
     counted: (count) => (element.hidden = !count),
@@ -30,34 +31,34 @@ export function invitationsSection({ signal }) {
 }
 
 const COLUMNS = [
-  column("Invited", ({ email }) => h("strong", {}, visible(email))),
-  column("Role", ({ role }) => role),
-  column("By", ({ invited_by: person }) => visible(person)),
-  column("Since", ({ created_at: at }) => ago(at)),
-  column("Until", ({ expires_at: at }) => exactTime(at)),
+  column(t`Invited`, ({ email }) => h("strong", {}, visible(email))),
+  column(t`Role`, ({ role }) => role),
+  column(t`By`, ({ invited_by: person }) => visible(person)),
+  column(t`Since`, ({ created_at: at }) => ago(at)),
+  column(t`Until`, ({ expires_at: at }) => exactTime(at)),
 ];
 
 function endButton({ id, email }, done) {
-  const label = `End the invitation of ${email}`;
+  const label = t`End the invitation of ${email}`;
   const onclick = () =>
     confirm({
       title: `${label}?`,
-      text: "Their link will be good no longer.",
-      action: "End it",
+      text: t`Their link will be good no longer.`,
+      action: t`End it`,
       run: () => remove("/invitations/{invitation}", { path: { invitation: id } }),
       done,
     });
-  return button("End…", { look: "quiet", "aria-label": label, onclick });
+  return button(t`End…`, { look: "quiet", "aria-label": label, onclick });
 }
 
 /** The form for a new invitation; `roles` are [value, text]. */
 export function openInvitationForm(roles, reload) {
   const fields = [
-    field({ label: "E-mail", path: "email", control: input({ type: "email" }) }),
-    field({ label: "Role", path: "role", control: select(choices(roles, "member"), "member") }),
-    field({ label: "Manager’s e-mail", path: "manager", control: input({ type: "email" }) }),
+    field({ label: t`E-mail`, path: "email", control: input({ type: "email" }) }),
+    field({ label: t`Role`, path: "role", control: select(choices(roles, "member"), "member") }),
+    field({ label: t`Manager’s e-mail`, path: "manager", control: input({ type: "email" }) }),
     field({
-      label: "Good for how many days",
+      label: t`Good for how many days`,
       path: "expires_in_days",
       control: input({ type: "number", min: "1", max: "30", value: "7" }),
     }),
@@ -68,17 +69,17 @@ export function openInvitationForm(roles, reload) {
     return post("/invitations", { body });
   };
   askForm({
-    title: "Invite a person",
+    title: t`Invite a person`,
     above: h(
       "p",
       {},
-      "They get a link from you, and come in with the account that they have or make one.",
+      t`They get a link from you, and come in with the account that they have or make one.`,
     ),
     fields,
     send,
-    action: "Make the link",
+    action: t`Make the link`,
     done: ({ url, invitation: { email, expires_at: until } }) => {
-      ask({ title: `Invitation for ${email}`, content: linkBox(url, until), actions: [] });
+      ask({ title: t`Invitation for ${email}`, content: linkBox(url, until), actions: [] });
       reload();
     },
   });

@@ -11,13 +11,14 @@ import { field, input, lines, select, textarea } from "./fields.js";
 import { loading } from "./headings.js";
 import { refreshAll } from "./live.js";
 import { problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const LOOK_MS = 2_000;
 const WAYS = [
-  ["shell", "A command, to try it"],
-  ["systemd", "A service of systemd"],
-  ["compose", "Docker or Podman Compose"],
-  ["kubernetes", "Kubernetes"],
+  ["shell", t`A command, to try it`],
+  ["systemd", t`A service of systemd`],
+  ["compose", t`Docker or Podman Compose`],
+  ["kubernetes", t`Kubernetes`],
 ];
 const SHOWN = {
   shell: inShell,
@@ -26,11 +27,10 @@ const SHOWN = {
   kubernetes: inKubernetes,
 };
 const ABOUT = {
-  shell: "On the machine that is to carry out automations, with the opsicle file there, run:",
-  systemd: "As root, with the opsicle file in /usr/local/bin. It starts again with the machine:",
-  compose: "In a folder with the opsicle file. Automations then run in this container:",
-  kubernetes:
-    "Where kubectl leads to the cluster. The image is one that you make of the opsicle file:",
+  shell: t`On the machine that is to carry out automations, with the opsicle file there, run:`,
+  systemd: t`As root, with the opsicle file in /usr/local/bin. It starts again with the machine:`,
+  compose: t`In a folder with the opsicle file. Automations then run in this container:`,
+  kubernetes: t`Where kubectl leads to the cluster. The image is one that you make of the opsicle file:`,
 };
 
 /**
@@ -41,10 +41,10 @@ export async function openJoinDialog(isShared) {
   const dialog = new AbortController();
   ask({
     closed: () => dialog.abort(),
-    title: isShared ? "Add a shared worker" : "Add a worker",
+    title: isShared ? t`Add a shared worker` : t`Add a worker`,
     content: place,
     actions: [],
-    back: "Close",
+    back: t`Close`,
     isWide: true,
   });
   const choices = {
@@ -54,8 +54,8 @@ export async function openJoinDialog(isShared) {
   const head = h(
     "div",
     { class: "join-choices" },
-    field({ label: "How it runs", control: choices.way }).element,
-    field({ label: "Jobs at once", control: choices.slots }).element,
+    field({ label: t`How it runs`, control: choices.way }).element,
+    field({ label: t`Jobs at once`, control: choices.slots }).element,
   );
   const joined = watchFor(isShared, dialog);
   let show = () => {};
@@ -76,7 +76,7 @@ export async function openJoinDialog(isShared) {
 
 /** A line that says once it is there; it asks for as long as the dialog is open. */
 function watchFor(isShared, { signal }) {
-  const element = h("p", { class: "muted", role: "status" }, "Waiting for it to join…");
+  const element = h("p", { class: "muted", role: "status" }, t`Waiting for it to join…`);
   const endpoint = isShared ? "/server/workers" : "/workers";
   const known = new Set();
   let isFirst = true;
@@ -116,8 +116,8 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
       "p",
       { class: "dialog-actions" },
       h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)),
-      button("Make another", { look: "quiet", onclick: makeAnother }),
-      copyButton(text, "Copy", "primary"),
+      button(t`Make another`, { look: "quiet", onclick: makeAnother }),
+      copyButton(text, t`Copy`, "primary"),
     ),
   ];
   return { elements, show };
@@ -127,9 +127,9 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
 function labelsStep(granted, make) {
   const shown = Object.entries(granted ?? {}).map(([key, value]) => `${key}=${value}`);
   const labels = field({
-    label: "Labels that it is granted",
+    label: t`Labels that it is granted`,
     path: "labels",
-    help: "One per line, such as site=ams. Nothing: those with which it says that it joins.",
+    help: t`One per line, such as site=ams. Nothing: those with which it says that it joins.`,
     control: textarea({ rows: "2", value: shown.join("\n") }),
   });
   const typed = () => lines(labels.control).map((line) => line.trim().split(/=(.*)/s));

@@ -2,8 +2,9 @@
 
 import { getAll } from "../lib/api.js";
 import { h, svg } from "../lib/dom.js";
-import { ago, durationText } from "../lib/times.js";
+import { ago, durationText, exactTime } from "../lib/times.js";
 import { isFinal, stateBadge, stateText } from "./states.js";
+import { listText, t } from "../lib/language.js";
 
 /** How many runs a list has of each template, at most. */
 export const RUNS_LISTED = 30;
@@ -21,7 +22,7 @@ export async function recentRuns({ signal }) {
 
 /** A template's last run as a link to it. */
 export function lastRun(run) {
-  if (!run) return h("span", { class: "muted" }, "no run yet");
+  if (!run) return h("span", { class: "muted" }, t`no run yet`);
   return h(
     "a",
     { class: "last-run", href: `/automations/${run.id}` },
@@ -71,7 +72,7 @@ export function runStrip(runs) {
 
 function bar({ state, seconds, created_at: at }, place, longest) {
   const height = LOWEST + Math.sqrt((seconds ?? 0) / longest) * (HEIGHT - LOWEST);
-  const when = new Date(at).toLocaleString();
+  const when = exactTime(at);
   const took = seconds === null ? "" : `, ${durationText(seconds * 1_000)}`;
   return svg(
     "rect",
@@ -88,8 +89,8 @@ function bar({ state, seconds, created_at: at }, place, longest) {
 }
 
 function stripText(runs) {
-  if (!runs.length) return "It has never run.";
+  if (!runs.length) return t`It has never run.`;
   const counts = Map.groupBy(runs, ({ state }) => state);
   const parts = [...counts].map(([state, all]) => `${all.length} ${stateText(state)}`);
-  return `The last ${runs.length}: ${parts.join(", ")}`;
+  return t`The last ${runs.length}: ${listText(parts)}`;
 }

@@ -3,6 +3,7 @@
 
 import { flatten, h } from "../lib/dom.js";
 import { actionsMenu } from "./menus.js";
+import { t } from "../lib/language.js";
 
 const NOTHING = "–"; // what stands in a cell where there is nothing; a card leaves it out
 
@@ -19,7 +20,7 @@ export function column(head, cell, { size = "", isMinor = false } = {}) {
 
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
 export function actionsColumn(cell) {
-  return { head: h("span", { class: "unseen" }, "Actions"), cell, isActions: true };
+  return { head: h("span", { class: "unseen" }, t`Actions`), cell, isActions: true };
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,
@@ -87,11 +88,11 @@ function wholeRow({ href, show, name }, content) {
   const common = { class: "row-link", dataset: { focus: `row-${name}` } };
   if (href) return h("a", { href, ...common }, content);
   if (!show) return content;
-  const verb = h("span", { class: "unseen" }, "Show ");
+  const verb = h("span", { class: "unseen" }, t`Show`, " ");
   return h("button", { type: "button", onclick: show, ...common }, verb, content);
 }
 
 function actions(name, buttons) {
   const all = flatten([buttons]);
-  return all.length > 1 ? actionsMenu(`More for ${name}`, all) : all;
+  return all.length > 1 ? actionsMenu(t`More for ${name}`, all) : all;
 }

@@ -12,6 +12,7 @@ import { loading } from "./headings.js";
 import { rowOf, tableOf } from "./list-table.js";
 import { keepFresh, refresher } from "./live.js";
 import { problemBox } from "./problems.js";
+import { number, t } from "../lib/language.js";
 
 export { actionsColumn, column } from "./list-table.js";
 
@@ -48,7 +49,7 @@ export class List {
   #frame;
   #place = h("div", {}, loading());
   #trouble = h("div", {});
-  #more = button("Show more", { onclick: () => busyWhile(this.#more, () => this.#showMore()) });
+  #more = button(t`Show more`, { onclick: () => busyWhile(this.#more, () => this.#showMore()) });
   #pager = h("div", { class: "pager", hidden: true }, this.#more);
 
   constructor({ columns, filters = [], ...options }) {
@@ -147,7 +148,7 @@ export class List {
 
   /** The button may be gone, and who reads with the keyboard goes on at the first new item. */
   #readOnFrom(index) {
-    announce(`${this.#body.children.length} shown`);
+    announce(t`${number(this.#body.children.length)} shown`);
     const first = this.#body.children[index];
     first?.setAttribute("tabindex", "-1");
     first?.focus({ preventScroll: true });

@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { button } from "./buttons.js";
 import { problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const heard = new EventTarget();
 
@@ -41,7 +42,7 @@ export function refresher(load, { trouble, signal, restMs = 0 }) {
     }
     isRunning = false;
   };
-  const again = button("Try again", { onclick: refresh });
+  const again = button(t`Try again`, { onclick: refresh });
   return refresh;
 }
 
@@ -80,9 +81,9 @@ export function keepFresh(load, { trouble, signal, restMs }) {
 
 /** Says whether what is shown is up to date. */
 export function liveMark() {
-  const text = h("span", {}, "connecting");
+  const text = h("span", {}, t`connecting`);
   const element = h("span", { class: "live is-waiting", role: "status" }, text);
-  const words = { live: "live", waiting: "reconnecting…", closed: "" };
+  const words = { live: t`live`, waiting: t`reconnecting…`, closed: "" };
   const show = (status) => {
     element.className = `live is-${status}`;
     if (text.textContent !== words[status]) text.textContent = words[status];

@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { remember, remembered } from "../lib/storage.js";
 import { iconButton } from "./buttons.js";
 import { input } from "./fields.js";
+import { t } from "../lib/language.js";
 
 const PAUSE_MS = 120; // after the last key, before the search begins
 
@@ -23,9 +24,9 @@ export function toggles(view, { followed, setErrorsOnly }) {
     (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
   );
   const errors = toggle("Errors", false, setErrorsOnly);
-  errors.title = "Show standard error alone";
+  errors.title = t`Show standard error alone`;
   const fold = toggle("Fold", false, (isOn) => view.foldAll(isOn));
-  fold.title = "Fold all phases; a heading folds and unfolds what stands below it";
+  fold.title = t`Fold all phases; a heading folds and unfolds what stands below it`;
   const follow = toggle("Follow", true, (isOn) => {
     followed(isOn);
     view.setFollowing(isOn);
@@ -60,8 +61,8 @@ function toggle(text, isOn, changed) {
 export function searchBar(view, find) {
   const field = input({
     type: "search",
-    placeholder: "Search the log",
-    "aria-label": "Search the log",
+    placeholder: t`Search the log`,
+    "aria-label": t`Search the log`,
     class: "input small",
   });
   const count = h("span", { class: "log-count", role: "status" });
@@ -89,8 +90,8 @@ export function searchBar(view, find) {
     { class: "log-search" },
     field,
     count,
-    iconButton("up", "Previous match (Shift+Enter)", () => view.matches.step(-1)),
-    iconButton("down", "Next match (Enter)", () => view.matches.step(1)),
+    iconButton("up", t`Previous match (Shift+Enter)`, () => view.matches.step(-1)),
+    iconButton("down", t`Next match (Enter)`, () => view.matches.step(1)),
   );
   return { bar, searched };
 }

@@ -2,6 +2,7 @@
 
 import { textOf } from "../lib/log-selection.js";
 import { announce } from "./announcer.js";
+import { t } from "../lib/language.js";
 
 const SETTLED_MS = 200; // a browser lets a page change its address 200 times in half a minute
 
@@ -100,7 +101,7 @@ export class LogChoice {
       index += isHere ? step : 1;
     if (!lines[index]) return;
     const { number, text } = lines[index];
-    this.chooseAt(index, isMore && isHere, `Line ${number}: ${text}`);
+    this.chooseAt(index, isMore && isHere, t`Line ${number}: ${text}`);
     this.#view.reach(index);
   }
 

@@ -10,6 +10,7 @@ import { searchBar, toggles } from "./log-bar.js";
 import { LogView } from "./log-view.js";
 import { sentence } from "./problems.js";
 import { isFinal } from "./states.js";
+import { t } from "../lib/language.js";
 
 /** Of a log that is there already, what the page shows first. */
 export const TAIL_LINES = 2_000;
@@ -55,24 +56,23 @@ export class LogPanel {
     const { bar, searched } = searchBar(this.#view, (text) => this.#find(text));
     this.#view.matches.onSearched = searched;
     const copy = copyButton(() => this.#view.text);
-    copy.title =
-      "Copy the chosen lines, or all that are loaded. Click a line number or press an arrow key to choose, with Shift for more.";
+    copy.title = t`Copy the chosen lines, or all that are loaded. Click a line number or press an arrow key to choose, with Shift for more.`;
     this.#toggles = toggles(this.#view, {
       followed: (isOn) => isOn && this.#showTail(),
       setErrorsOnly: (isOn) => this.#setErrorsOnly(isOn),
     });
-    const download = buttonLink("Raw", this.#source.address, {
+    const download = buttonLink(t`Raw`, this.#source.address, {
       name: "download",
       download: isPlan ? `${id}-plan.log` : `${id}.log`,
-      title: "Download the log’s bytes as they are",
+      title: t`Download the log’s bytes as they are`,
     });
     this.element = h(
       "section",
-      { class: "log-panel", "aria-label": isPlan ? "Log of the plan" : "Log" },
+      { class: "log-panel", "aria-label": isPlan ? t`Log of the plan` : t`Log` },
       h(
         "div",
         { class: "log-bar" },
-        h("h2", {}, isPlan ? "Log of the plan" : "Log"),
+        h("h2", {}, isPlan ? t`Log of the plan` : t`Log`),
         mark,
         this.#size,
         h("span", { class: "grow" }),
@@ -117,11 +117,11 @@ export class LogPanel {
     this.#view.describe(shown);
     this.#empty.textContent = isFinal(automation.state)
       ? automation.started_at
-        ? sentence(automation.log_remark || "it printed nothing")
-        : "It did not run."
+        ? sentence(automation.log_remark || t`it printed nothing`)
+        : t`It did not run.`
       : automation.started_at
-        ? "Nothing printed yet."
-        : "The log begins when a worker starts it.";
+        ? t`Nothing printed yet.`
+        : t`The log begins when a worker starts it.`;
   }
 
   /** Say that the log is complete. */
@@ -145,7 +145,7 @@ export class LogPanel {
     const index = isAPhase
       ? this.#tail.lines.findIndex((line) => line.phase >= phase)
       : this.#tail.indexAtOffset(offset);
-    if (index < 0) announce("It has printed nothing");
+    if (index < 0) announce(t`It has printed nothing`);
     else {
       this.#showTail();
       this.#view.goToLine(index);

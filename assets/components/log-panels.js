@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { setQuery } from "../lib/router.js";
 import { LogPanel } from "./log-panel.js";
+import { t } from "../lib/language.js";
 
 const PARAMETER = "log";
 const PLAN = "plan";
@@ -19,7 +20,7 @@ export class LogPanels {
   #choice = h("div", {
     class: "log-choice",
     role: "group",
-    "aria-label": "Which log",
+    "aria-label": t`Which log`,
     hidden: true,
   });
 
@@ -113,7 +114,7 @@ export class LogPanels {
         text,
       );
     const focused = [...this.#choice.children].indexOf(document.activeElement);
-    this.#choice.replaceChildren(chip("Log of the run", false), chip("Log of the plan", true));
+    this.#choice.replaceChildren(chip(t`Log of the run`, false), chip(t`Log of the plan`, true));
     this.#choice.children[focused]?.focus();
   }
 }

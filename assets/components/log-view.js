@@ -8,6 +8,7 @@ import { Rows } from "../lib/rows.js";
 import { LogChoice } from "./log-choice.js";
 import { LogMatches } from "./log-matches.js";
 import { drawRow } from "./log-rows.js";
+import { t } from "../lib/language.js";
 
 const ROW_HEIGHT = 18; // pixels; --log-row in css/log.css
 const MARGIN_ROWS = 12; // drawn beyond each edge, so that scrolling shows no gaps
@@ -54,7 +55,7 @@ export class LogView {
     this.#takesPlace = takesPlace;
     this.element = h(
       "div",
-      { class: "log-scroller", tabindex: "0", role: "group", "aria-label": "Log lines" },
+      { class: "log-scroller", tabindex: "0", role: "group", "aria-label": t`Log lines` },
       this.#canvas,
       this.#ruler,
     );

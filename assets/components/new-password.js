@@ -1,12 +1,13 @@
 // A new password, typed twice.
 
 import { field, input } from "./fields.js";
+import { t } from "../lib/language.js";
 
 /** The two fields, and what is wrong with them as the server would say it. */
-export function newPassword(label = "New password") {
+export function newPassword(label = t`New password`) {
   const [first, again] = [
     ["password", label],
-    ["again", `${label} again`],
+    ["again", t`${label} again`],
   ].map(([path, text]) =>
     field({
       label: text,
@@ -15,9 +16,9 @@ export function newPassword(label = "New password") {
     }),
   );
   const problems = () => {
-    if (!first.control.value) return [{ path: "password", message: "is required" }];
+    if (!first.control.value) return [{ path: "password", message: t`is required` }];
     const isSame = again.control.value === first.control.value;
-    return isSame ? [] : [{ path: "again", message: "differs from the first" }];
+    return isSame ? [] : [{ path: "again", message: t`differs from the first` }];
   };
   return { fields: [first, again], problems, value: () => first.control.value };
 }

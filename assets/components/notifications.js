@@ -7,16 +7,17 @@ import { button } from "./buttons.js";
 import { ask, confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
 import { problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const NOTICES = {
-  approval_requested: "I am asked to approve",
-  approval_reminder: "I am reminded of it",
-  approval_escalated: "It is passed on to me",
-  approval_stuck: "Nobody can approve what I asked for",
-  approval_ended: "A request has ended",
-  automation_finished: "What I asked for has failed, or ended otherwise",
-  automation_succeeded: "It has succeeded",
-  start_refused: "What I pushed could not start anything",
+  approval_requested: t`I am asked to approve`,
+  approval_reminder: t`I am reminded of it`,
+  approval_escalated: t`It is passed on to me`,
+  approval_stuck: t`Nobody can approve what I asked for`,
+  approval_ended: t`A request has ended`,
+  automation_finished: t`What I asked for has failed, or ended otherwise`,
+  automation_succeeded: t`It has succeeded`,
+  start_refused: t`What I pushed could not start anything`,
 };
 
 /** The section of the profile, loaded until `signal` says otherwise. */
@@ -37,7 +38,7 @@ export function notifications(signal) {
     );
   };
   load();
-  const heading = h("h2", {}, "Notifications");
+  const heading = h("h2", {}, t`Notifications`);
   return h("section", { class: "profile-part" }, heading, links, trouble, choices);
 }
 
@@ -52,35 +53,35 @@ function linkRows(items, done) {
 function linkButton({ channel, chat_user: user }, done) {
   const link = () =>
     confirm({
-      title: `Link ${channel}`,
-      text: "The bot of this channel learns by a code, which you send it, that you are you.",
-      action: "Show me a code",
+      title: t`Link ${channel}`,
+      text: t`The bot of this channel learns by a code, which you send it, that you are you.`,
+      action: t`Show me a code`,
       look: "primary",
       run: () => post("/chat-links", { body: { channel } }),
       done: (made) => showCode(channel, made, done),
     });
   const unlink = () =>
     confirm({
-      title: `Unlink ${channel}?`,
-      text: "You are told nothing there any more, and can decide nothing.",
-      action: "Unlink",
+      title: t`Unlink ${channel}?`,
+      text: t`You are told nothing there any more, and can decide nothing.`,
+      action: t`Unlink`,
       run: () => remove("/chat-links/{channel}", { path: { channel } }),
       done,
     });
-  const [verb, onclick, look] = user ? ["Unlink", unlink, "quiet"] : ["Link", link, "quiet"];
+  const [verb, onclick, look] = user ? [t`Unlink`, unlink, "quiet"] : [t`Link`, link, "quiet"];
   return button(`${verb}…`, { look, "aria-label": `${verb} ${channel}`, onclick });
 }
 
 function showCode(channel, { code, expires_at: until }, closed) {
-  const message = h("code", {}, `link ${code}`);
+  const message = h("code", {}, t`link ${code}`);
   const good = [". It is good once, until ", exactTime(until), "."];
   const content = h("p", {}, "Send the bot in a private chat: ", message, good);
-  ask({ title: `Link ${channel}`, content, actions: [], closed });
+  ask({ title: t`Link ${channel}`, content, actions: [], closed });
 }
 
 function grid(items, trouble) {
   const channels = [...new Set(items.map((item) => item.channel))];
-  const heads = ["When", ...channels].map((text) => h("th", { scope: "col" }, text));
+  const heads = [t`When`, ...channels].map((text) => h("th", { scope: "col" }, text));
   const rows = Object.entries(NOTICES).map(([notice, text]) => {
     const cells = channels.map((channel) => {
       const item = items.find((each) => each.channel === channel && each.notice === notice);
@@ -95,7 +96,7 @@ function box(item, text, trouble) {
   const control = h("input", {
     type: "checkbox",
     checked: item.is_on,
-    "aria-label": `${text}, through ${item.channel}`,
+    "aria-label": t`${text}, through ${item.channel}`,
     onchange: async () => {
       trouble.replaceChildren();
       try {
@@ -111,6 +112,6 @@ function box(item, text, trouble) {
 }
 
 function nothing() {
-  const text = "Your org has no channel that tells people anything, besides these pages.";
+  const text = t`Your org has no channel that tells people anything, besides these pages.`;
   return h("p", { class: "muted" }, text);
 }

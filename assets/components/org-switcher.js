@@ -9,6 +9,7 @@ import { field, input } from "./fields.js";
 import { icon } from "./icons.js";
 import { closesByItself } from "./menus.js";
 import { problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 /** The menu of the person's orgs, asked for when it is opened. */
 export function orgSwitcher(me) {
@@ -21,7 +22,7 @@ export function orgSwitcher(me) {
       {
         class: "org",
         title: me.org.name || me.org.code,
-        "aria-label": `Org ${me.org.code}: switch`,
+        "aria-label": t`Org ${me.org.code}: switch`,
       },
       h("span", {}, me.org.code),
       icon("down"),
@@ -51,36 +52,36 @@ function orgLink({ code, name, role, is_current }) {
     h(
       "span",
       { class: "muted small" },
-      is_current ? `${code}, where you are` : `${code}, as ${role}`,
+      is_current ? t`${code}, where you are` : t`${code}, as ${role}`,
     ),
   );
 }
 
 function newOrgButton() {
-  return h("button", { type: "button", onclick: openForm }, "Found an org…");
+  return h("button", { type: "button", onclick: openForm }, t`Found an org…`);
 }
 
 function openForm() {
   const fields = [
     field({
-      label: "Code",
+      label: t`Code`,
       path: "code",
-      help: "2 to 32 of a to z, 0 to 9 and -. It never changes.",
+      help: t`2 to 32 of a to z, 0 to 9 and -. It never changes.`,
       control: input({ maxlength: 32 }),
     }),
-    field({ label: "Name", path: "name", control: input({ maxlength: 200 }) }),
+    field({ label: t`Name`, path: "name", control: input({ maxlength: 200 }) }),
     field({
-      label: "First admin’s e-mail",
+      label: t`First admin’s e-mail`,
       path: "admin",
-      help: "Somebody else than you only where you run the server.",
+      help: t`Somebody else than you only where you run the server.`,
       control: input({ type: "email", value: whoAmI().user.email }),
     }),
   ];
   const typed = () => fields.map(({ path, control }) => [path, control.value.trim()]);
   askForm({
-    title: "Found an org",
+    title: t`Found an org`,
     fields,
     send: () => post("/orgs", { body: Object.fromEntries(typed()) }),
-    action: "Found it",
+    action: t`Found it`,
   });
 }

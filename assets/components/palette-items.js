@@ -7,6 +7,7 @@ import { pathOf } from "../lib/templates.js";
 import { toggleTheme } from "../lib/theme.js";
 import { visible } from "../lib/visible.js";
 import { stateText } from "./states.js";
+import { t } from "../lib/language.js";
 
 const AUTOMATIONS = 100; // the newest; older ones are found by their page's filters
 
@@ -20,17 +21,17 @@ function isShown({ group, may: action }) {
 }
 
 function pageItem({ path, title, icon: symbol = "user" }) {
-  return item("Pages", { title, symbol, href: path });
+  return item(t`Pages`, { title, symbol, href: path });
 }
 
 function doable(logOut) {
   const offered = [
-    may("templates.push") && { title: "Push a template", symbol: "plus", href: "/push" },
-    may("automations.view") && { title: "Search the logs", symbol: "search", href: "/logs" },
-    { title: "Switch between light and dark", symbol: "dark", run: toggleTheme },
-    { title: "Log out", symbol: "user", run: logOut },
+    may("templates.push") && { title: t`Push a template`, symbol: "plus", href: "/push" },
+    may("automations.view") && { title: t`Search the logs`, symbol: "search", href: "/logs" },
+    { title: t`Switch between light and dark`, symbol: "dark", run: toggleTheme },
+    { title: t`Log out`, symbol: "user", run: logOut },
   ];
-  return offered.filter(Boolean).map((each) => item("Actions", { isOffered: true, ...each }));
+  return offered.filter(Boolean).map((each) => item(t`Actions`, { isOffered: true, ...each }));
 }
 
 /**
@@ -61,10 +62,10 @@ async function templates(signal) {
     const path = pathOf(template);
     const labels = Object.entries(template.labels).map((pair) => pair.join("="));
     const text = [title, template.name, ...labels].join(" ");
-    const page = item("Templates", { title, detail, text, symbol: "templates", href: path });
+    const page = item(t`Templates`, { title, detail, text, symbol: "templates", href: path });
     if (!may("automations.create")) return [page];
-    const run = { title: `Run ${title}`, detail, symbol: "run", href: `${path}/run` };
-    return [page, item("Run", { ...run, text: `run ${text}`, isOffered: true })];
+    const run = { title: t`Run ${title}`, detail, symbol: "run", href: `${path}/run` };
+    return [page, item(t`Run`, { ...run, text: t`run ${text}`, isOffered: true })];
   };
   return found.flatMap(offer);
 }
@@ -76,7 +77,7 @@ async function automations(signal) {
     const detail = [stateText(state), who, visible(reason)].filter(Boolean).join(" · ");
     const text = `${template} ${detail} ${id}`;
     const place = { symbol: state, href: `/automations/${id}` };
-    return item("Automations", { title: template, detail, text, ...place });
+    return item(t`Automations`, { title: template, detail, text, ...place });
   });
 }
 
@@ -85,7 +86,7 @@ async function workers(signal) {
   return found.map(({ name, labels }) => {
     const detail = Object.entries(labels).map((pair) => pair.join("="));
     const title = visible(name);
-    return item("Workers", {
+    return item(t`Workers`, {
       title,
       detail: visible(detail.join(", ")),
       symbol: "workers",
@@ -97,7 +98,7 @@ async function workers(signal) {
 async function people(signal) {
   const found = await getAll("/users", { signal });
   return found.map(({ name, email, role }) =>
-    item("People", {
+    item(t`People`, {
       title: visible(name || email),
       detail: `${visible(email)} · ${role}`,
       symbol: "people",

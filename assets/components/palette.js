@@ -7,13 +7,14 @@ import { whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { icon } from "./icons.js";
 import { actionsAndPages, loadedThings } from "./palette-items.js";
+import { t } from "../lib/language.js";
 
-const KINDS = ["Actions", "Templates", "Run", "Automations", "Pages", "Workers", "People"];
+const KINDS = [t`Actions`, t`Templates`, t`Run`, t`Automations`, t`Pages`, t`Workers`, t`People`];
 const MOST = 5; // of each kind, so that all kinds are in sight
 const isMac = /mac|iphone|ipad/i.test(navigator.platform);
 
 /** The key that opens it, as people know it. */
-export const SEARCH_KEY = isMac ? "⌘K" : "Ctrl K";
+export const SEARCH_KEY = isMac ? "⌘K" : t`Ctrl K`;
 
 /** Call `open()` when its key is pressed; the browser's own meaning of it gives way. */
 export function opensByKey(open) {
@@ -31,20 +32,20 @@ export function openPalette({ pages, logOut }) {
     type: "text",
     class: "palette-input",
     role: "combobox",
-    placeholder: "A template, an automation, a worker, a person, a page…",
+    placeholder: t`A template, an automation, a worker, a person, a page…`,
     autocomplete: "off",
     spellcheck: "false",
-    "aria-label": "Find or do",
+    "aria-label": t`Find or do`,
     "aria-expanded": "true",
     "aria-controls": "palette-list",
     "aria-autocomplete": "list",
   });
   const list = h("div", { id: "palette-list", class: "palette-list", role: "listbox" });
-  list.setAttribute("aria-label", "What was found");
+  list.setAttribute("aria-label", t`What was found`);
   const dialog = h(
     "dialog",
-    { class: "dialog palette", "aria-label": "Find or do" },
-    h("div", { class: "palette-head" }, icon("search"), input, h("kbd", {}, "Esc")),
+    { class: "dialog palette", "aria-label": t`Find or do` },
+    h("div", { class: "palette-head" }, icon("search"), input, h("kbd", {}, t`Esc`)),
     list,
   );
   const loading = new AbortController();
@@ -127,9 +128,9 @@ class Choice {
         return h("div", { role: "group", "aria-label": kind }, head, options);
       }),
       this.#shown.length === 0 &&
-        h("p", { class: "palette-none muted" }, "Nothing is called that."),
+        h("p", { class: "palette-none muted" }, t`Nothing is called that.`),
     );
-    if (typed) announce(`${this.#shown.length} found`);
+    if (typed) announce(t`${this.#shown.length} found`);
     this.#choose(Math.max(0, this.#shown.indexOf(kept)));
   }
 

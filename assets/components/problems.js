@@ -3,13 +3,14 @@
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 /**
  * An error (see lib/api.js) as a box that a screen reader announces; `actions` are buttons in it.
  */
 export function problemBox(error, ...actions) {
   console.debug(error);
-  const title = error.title || "This page made a mistake";
+  const title = error.title || t`This page made a mistake`;
   const detail = error.detail || (error.title ? "" : error.message);
   return h(
     "div",
@@ -34,10 +35,10 @@ export function sentence(text) {
 
 /** Says that a form is filled with what stood in it before a login. */
 export function keptNotice(hasSecrets = false) {
-  const secrets = hasSecrets && " Secret values are not kept: type them again.";
+  const secrets = hasSecrets && t`Secret values are not kept: type them again.`;
   return noticeBox(
     "note",
-    h("p", {}, "Your session had ended. Here is what you had entered.", secrets),
+    h("p", {}, t`Your session had ended. Here is what you had entered.`, " ", secrets),
   );
 }
 
@@ -57,7 +58,7 @@ export function problemList(problems, goTo) {
 }
 
 function place({ path, line }, goTo) {
-  const where = line ? `line ${line}` : "";
+  const where = line ? t`line ${line}` : "";
   const link =
     where && goTo
       ? h("button", { type: "button", class: "link", onclick: () => goTo(line) }, where)

@@ -6,12 +6,13 @@ import { note } from "./announcer.js";
 import { ask } from "./dialogs.js";
 import { field, showProblems, textarea } from "./fields.js";
 import { problemList } from "./problems.js";
+import { t } from "../lib/language.js";
 
 // `noun` is what is pushed, in one lower-case word; `push` sends the text, and `pushed` is called
 // once it is there. What is typed is kept as the draft of that noun when the page is left.
 export function openPushDialog({ noun, source, push, pushed, notice = null }) {
   const text = field({
-    label: `${noun[0].toUpperCase()}${noun.slice(1)} (YAML)`,
+    label: t`${noun[0].toUpperCase()}${noun.slice(1)} (YAML)`,
     path: "source",
     control: textarea({ rows: 16, wrap: "off", value: source }),
   });
@@ -21,9 +22,9 @@ export function openPushDialog({ noun, source, push, pushed, notice = null }) {
     try {
       const { name, version, is_new: isNew, warnings } = await push(text.control.value);
       pushed();
-      note(isNew ? `Pushed ${name}, version ${version}` : "Nothing new");
+      note(isNew ? t`Pushed ${name}, version ${version}` : t`Nothing new`);
       if (!warnings.length) return true;
-      const heading = h("p", {}, "It is pushed. What to look at:");
+      const heading = h("p", {}, t`It is pushed. What to look at:`);
       replace(mistakes, heading, problemList(warnings));
     } catch (error) {
       const others = showProblems([text], error.errors ?? []);
@@ -34,10 +35,10 @@ export function openPushDialog({ noun, source, push, pushed, notice = null }) {
   };
 
   ask({
-    title: `Push a ${noun}`,
+    title: t`Push a ${noun}`,
     content: [notice, text.element, mistakes],
     closed: keepDraft(noun, () => text.control.value),
-    actions: [{ text: "Push", look: "primary", run }],
+    actions: [{ text: t`Push`, look: "primary", run }],
     isWide: true,
   });
 }

@@ -8,6 +8,7 @@ import { button } from "./buttons.js";
 import { askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
 import { loadInto } from "./loading.js";
+import { t } from "../lib/language.js";
 
 /** A line below the fleet that says what the limits are, and changes them. */
 export function queueLimitsLine({ signal }) {
@@ -25,15 +26,15 @@ export function queueLimitsLine({ signal }) {
 }
 
 function changeButton(org, done) {
-  return button("Change the limits…", { look: "quiet", onclick: () => openLimits(org, done) });
+  return button(t`Change the limits…`, { look: "quiet", onclick: () => openLimits(org, done) });
 }
 
-const AS_SERVER = "Empty: as the server has it, which this cannot exceed.";
+const AS_SERVER = t`Empty: as the server has it, which this cannot exceed.`;
 const LIMITS = [
-  ["max_running", "How many run at once", 10_000],
-  ["max_waiting", "How many wait", 100_000],
-  ["log_retention_days", "For how many days logs are kept", 36_500, AS_SERVER],
-  ["max_log_mib", "How many MiB the logs take", 1_073_741_824, AS_SERVER],
+  ["max_running", t`How many run at once`, 10_000],
+  ["max_waiting", t`How many wait`, 100_000],
+  ["log_retention_days", t`For how many days logs are kept`, 36_500, AS_SERVER],
+  ["max_log_mib", t`How many MiB the logs take`, 1_073_741_824, AS_SERVER],
 ];
 
 function openLimits({ code, ...org }, done) {
@@ -41,20 +42,20 @@ function openLimits({ code, ...org }, done) {
     limitField(label, path, org[path], max, help),
   );
   askForm({
-    title: `Limits of ${code}`,
+    title: t`Limits of ${code}`,
     fields,
     send: () =>
       patch("/orgs/{org}", {
         path: { org: code },
         body: Object.fromEntries(fields.map(({ path, control }) => [path, numberOf(control)])),
       }),
-    action: "Set the limits",
+    action: t`Set the limits`,
     look: "primary",
     done,
   });
 }
 
-function limitField(label, path, value, max, help = "Empty: any number.") {
+function limitField(label, path, value, max, help = t`Empty: any number.`) {
   const control = input({ type: "number", min: 1, max, value: value ?? "" });
   return field({ label, control, path, help });
 }
@@ -65,11 +66,11 @@ function numberOf({ value }) {
 
 function text({ code, max_running: running, max_waiting: waiting, ...org }) {
   const says = [
-    running ? `At most ${running} automations of ${code} run at once` : "",
-    waiting ? `at most ${waiting} wait` : "",
-    org.log_retention_days ? `logs are kept for ${org.log_retention_days} days` : "",
-    org.max_log_mib ? `logs take at most ${org.max_log_mib} MiB` : "",
+    running ? t`At most ${running} automations of ${code} run at once` : "",
+    waiting ? t`at most ${waiting} wait` : "",
+    org.log_retention_days ? t`logs are kept for ${org.log_retention_days} days` : "",
+    org.max_log_mib ? t`logs take at most ${org.max_log_mib} MiB` : "",
   ].filter(Boolean);
-  const limits = says.length ? `${says.join(", ")}.` : `Any number of ${code}’s automations run.`;
+  const limits = says.length ? `${says.join(", ")}.` : t`Any number of ${code}’s automations run.`;
   return h("p", { class: "muted" }, limits[0].toUpperCase() + limits.slice(1));
 }

@@ -4,6 +4,7 @@ import { h, replace } from "../lib/dom.js";
 import { withoutOrg } from "../lib/org-address.js";
 import { may } from "../lib/session.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 /** How many links a telephone has room for beside "More". */
 const AT_THE_THUMB = 4;
@@ -21,12 +22,12 @@ export function rail(nav, { pages, waiting }) {
   const main = links("main");
   const manage = links("manage");
   const more = h("button", { type: "button", class: "rail-more", "aria-expanded": "false" });
-  replace(more, icon("more"), h("span", {}, "More"));
+  replace(more, icon("more"), h("span", {}, t`More`));
   const rest = h(
     "div",
     { class: "rail-rest" },
     main.slice(AT_THE_THUMB),
-    manage.length > 0 && h("h2", { class: "rail-head" }, "Manage"),
+    manage.length > 0 && h("h2", { class: "rail-head" }, t`Manage`),
     manage,
   );
   opensAbove(nav, more, rest);
@@ -66,7 +67,7 @@ function showCount(element, count) {
       { class: "count" },
       h("span", { class: "unseen" }, " · "),
       String(count),
-      h("span", { class: "unseen" }, " to decide"),
+      h("span", { class: "unseen" }, " ", t`to decide`),
     ),
   );
 }

@@ -8,10 +8,11 @@ import { navigate } from "../lib/router.js";
 import { button } from "./buttons.js";
 import { ask, opensWith } from "./dialogs.js";
 import { field, select } from "./fields.js";
+import { t } from "../lib/language.js";
 
 export function rerunButton(automation) {
   const path = { name: automation.template };
-  return button("Run again…", {
+  return button(t`Run again…`, {
     name: "again",
     dataset: { focus: "again" },
     onclick: opensWith(
@@ -26,10 +27,10 @@ function openRerun({ id, template, version }, newest) {
   const key = randomId();
   const words = h("p", {});
   const options = [
-    [String(version), `version ${version}, as before`],
-    [String(newest), `version ${newest}, the newest`],
+    [String(version), t`version ${version}, as before`],
+    [String(newest), t`version ${newest}, the newest`],
   ];
-  const choice = field({ label: "Version", control: select(options, String(version)) });
+  const choice = field({ label: t`Version`, control: select(options, String(version)) });
   const isSame = () => choice.control.value === String(version);
   const form = () => {
     const old = isSame() && version !== newest && version;
@@ -43,18 +44,20 @@ function openRerun({ id, template, version }, newest) {
     return navigate(`/automations/${rerun.id}`);
   };
   const dialog = ask({
-    title: `Run ${template} again?`,
+    title: t`Run ${template} again?`,
     content: [words, newest !== version && choice.element],
     actions: [
-      { text: "Change values first", look: "", run: form },
-      { text: "Run it now", look: "primary", run },
+      { text: t`Change values first`, look: "", run: form },
+      { text: t`Run it now`, look: "primary", run },
     ],
   });
   const show = () => {
     words.textContent = isSame()
-      ? `The same values and the same version (${version}) as before, as a new automation.`
-      : `Version ${newest} may ask for other values: look at them before it runs.`;
-    dialog.querySelector(".primary span").textContent = isSame() ? "Run it now" : "See the values";
+      ? t`The same values and the same version (${version}) as before, as a new automation.`
+      : t`Version ${newest} may ask for other values: look at them before it runs.`;
+    dialog.querySelector(".primary span").textContent = isSame()
+      ? t`Run it now`
+      : t`See the values`;
   };
   choice.control.addEventListener("change", show);
   show();

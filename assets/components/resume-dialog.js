@@ -9,6 +9,7 @@ import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { askForm } from "./dialogs.js";
 import { field, select } from "./fields.js";
+import { t } from "../lib/language.js";
 
 const RESUMABLE = new Set(["failed", "timed_out", "cancelled", "expired", "unknown"]);
 
@@ -17,7 +18,7 @@ export function resumeButton(automation) {
   const { state, jobs, phases, targets, resumed_from: earlier } = automation;
   const hasRun = jobs.some((job) => job.started_at) || earlier || targets.length > 0;
   if (!RESUMABLE.has(state) || !hasRun || failedAt(phases) < 0 || automation.target) return null;
-  return button("Resume…", {
+  return button(t`Resume…`, {
     name: "resume",
     dataset: { focus: "resume" },
     onclick: () => (targets.length > 0 ? openOnTargets(automation) : openResume(automation)),
@@ -41,10 +42,10 @@ function keptBy({ jobs }) {
 
 /** In which workspace it goes on, where there is a choice. */
 function workspaceField(keeper) {
-  const kept = ["", visible(`as it was left, on ${keeper}`)];
-  const fresh = ["fresh", "empty, on any worker that fits"];
+  const kept = ["", visible(t`as it was left, on ${keeper}`)];
+  const fresh = ["fresh", t`empty, on any worker that fits`];
   return field({
-    label: "Workspace",
+    label: t`Workspace`,
     path: "fresh_workspace",
     control: select(keeper ? [kept, fresh] : [fresh], keeper ? "" : "fresh"),
   });
@@ -56,7 +57,7 @@ function openOnTargets({ id, template, version, targets }) {
   const left = targets.filter(({ state }) => state !== "succeeded");
   const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
   askForm({
-    title: `Resume ${template}?`,
+    title: t`Resume ${template}?`,
     above: h(
       "p",
       {},
@@ -73,7 +74,7 @@ function openOnTargets({ id, template, version, targets }) {
         accepted,
         " Nobody can say how it ended on one of them: I have looked, and it may run twice.",
       ),
-    action: "Resume it now",
+    action: t`Resume it now`,
     send: () =>
       post("/automations/{automation_id}/resume", {
         path: { automation_id: id },
@@ -91,22 +92,22 @@ function openResume(automation) {
   const names = phases.slice(0, last + 1).map(({ name }) => name);
   const isUnknown = state === "unknown" || ["unknown", "running"].includes(phases[last].state);
   const from = field({
-    label: "Go on at phase",
+    label: t`Go on at phase`,
     path: "phase_from",
     control: select(
       names.map((name) => [name, visible(name)]),
       names[last],
     ),
-    help: "Those before it are not run again; what they have handed on is handed over.",
+    help: t`Those before it are not run again; what they have handed on is handed over.`,
   });
   const workspace = workspaceField(keptBy(automation));
   const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
   askForm({
-    title: `Resume ${template}?`,
+    title: t`Resume ${template}?`,
     above: h(
       "p",
       {},
-      `A new automation goes on with the same values and the same version (${version}). It is approved like any run.`,
+      t`A new automation goes on with the same values and the same version (${version}). It is approved like any run.`,
     ),
     fields: [from, workspace],
     below:
@@ -117,7 +118,7 @@ function openResume(automation) {
         accepted,
         " Nobody can say what this phase did: I have looked at its target, and it may run twice.",
       ),
-    action: "Resume it now",
+    action: t`Resume it now`,
     send: () =>
       post("/automations/{automation_id}/resume", {
         path: { automation_id: id },

@@ -5,6 +5,7 @@ import { h, replace } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { needView } from "./approval-need.js";
 import { noticeBox, problemBox, sentence } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const PAUSE_MS = 400; // after the last key
 const MOST_MACHINES = 20;
@@ -43,29 +44,29 @@ export function runPreview({ need, request, found, signal }) {
 }
 
 function agreement(need) {
-  return needView(need) ?? h("p", {}, "Nobody has to agree.");
+  return needView(need) ?? h("p", {}, t`Nobody has to agree.`);
 }
 
 function refusal({ refusal: reason, need }) {
   if (!reason || need.problem) return null;
-  return noticeBox("warn", h("strong", {}, "It cannot run"), h("p", {}, sentence(reason)));
+  return noticeBox("warn", h("strong", {}, t`It cannot run`), h("p", {}, sentence(reason)));
 }
 
 function placeText({ machines, workers, fitting, waiting }) {
   if (machines.length > 0) {
     const named = machines.slice(0, MOST_MACHINES).join(", ");
     const rest = machines.length > MOST_MACHINES ? " and so on" : "";
-    const count = machines.length === 1 ? "1 machine" : `${machines.length} machines`;
+    const count = machines.length === 1 ? "1 machine" : t`${machines.length} machines`;
     return h("p", {}, `It runs on ${count}: `, visible(named), rest, ".");
   }
   const others = fitting - workers.length;
-  const names = [...workers, ...(others > 0 ? [`${others} others`] : [])].join(", ");
-  const runs = fitting > 1 ? `It runs on one of ${names}.` : `It runs on ${names}.`;
+  const names = [...workers, ...(others > 0 ? [t`${others} others`] : [])].join(", ");
+  const runs = fitting > 1 ? t`It runs on one of ${names}.` : t`It runs on ${names}.`;
   return h(
     "p",
     {},
     fitting > 0 && visible(runs),
     fitting > 0 && waiting && " ",
-    waiting && `For now it waits: ${visible(waiting)}.`,
+    waiting && t`For now it waits: ${visible(waiting)}.`,
   );
 }

@@ -6,6 +6,7 @@ import { may, whoAmI } from "../lib/session.js";
 import { button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
 import { loadInto } from "./loading.js";
+import { t } from "../lib/language.js";
 
 /** A line below the fleet that says how it is, and changes it. */
 export function sharedWorkersLine({ signal }) {
@@ -26,22 +27,22 @@ function changeButton({ code, allows_shared_workers: allows }, done) {
   const body = { allows_shared_workers: !allows };
   const onclick = () =>
     confirm({
-      title: allows ? `Only ${code}’s own workers?` : `Let shared workers serve ${code}?`,
+      title: allows ? t`Only ${code}’s own workers?` : `Let shared workers serve ${code}?`,
       text: allows
-        ? "What waits goes to shared workers no more; what runs there ends."
-        : "Commands and secrets then also reach workers that carry out jobs of other orgs, under the same account.",
-      action: allows ? "Own workers only" : "Let them serve",
+        ? t`What waits goes to shared workers no more; what runs there ends.`
+        : t`Commands and secrets then also reach workers that carry out jobs of other orgs, under the same account.`,
+      action: allows ? t`Own workers only` : t`Let them serve`,
       look: "primary",
       run: () => patch("/orgs/{org}", { path: { org: code }, body }),
       done,
     });
-  const words = allows ? "Use own workers only…" : "Let shared workers serve…";
+  const words = allows ? t`Use own workers only…` : t`Let shared workers serve…`;
   return button(words, { look: "quiet", onclick });
 }
 
 function text({ code, allows_shared_workers: allows }) {
   const says = allows
-    ? `Shared workers, which serve many orgs, serve ${code} too.`
+    ? t`Shared workers, which serve many orgs, serve ${code} too.`
     : `Shared workers, which serve many orgs, do not serve ${code}.`;
   return h("p", { class: "muted" }, says);
 }

@@ -8,6 +8,7 @@ import { barFor, barForNobody } from "./bar.js";
 import { openPalette, opensByKey } from "./palette.js";
 import { noticeBox } from "./problems.js";
 import { rail } from "./rail.js";
+import { t } from "../lib/language.js";
 
 /**
  * Build the page's frame in `body`; `pages` are those of page-table.js. Gives { outlet, refresh(path)
@@ -16,14 +17,14 @@ import { rail } from "./rail.js";
 export function buildShell(body, { pages, logOut }) {
   const outlet = h("main", { id: "main", class: "main" });
   const bar = h("header", { class: "bar" });
-  const side = h("nav", { class: "main-nav", "aria-label": "Main" });
+  const side = h("nav", { class: "main-nav", "aria-label": t`Main` });
   const remarks = h("section", {
     class: "remarks",
-    "aria-label": "About this server",
+    "aria-label": t`About this server`,
     hidden: true,
   });
   const onclick = (event) => skipTo(event, outlet);
-  const skip = h("a", { class: "skip", href: "#main", onclick }, "Skip to content");
+  const skip = h("a", { class: "skip", href: "#main", onclick }, t`Skip to content`);
   body.replaceChildren(skip, bar, side, remarks, outlet, ...announcer());
 
   const search = () => openPalette({ pages, logOut });

@@ -1,6 +1,7 @@
 // A document with line numbers, and problems beside the lines they are about.
 
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { visible } from "../lib/visible.js";
 import { colouredLine, START } from "../lib/yaml-colours.js";
 
@@ -19,7 +20,11 @@ export function sourceView(text, problems = []) {
       state = coloured.state;
       return row(i + 1, coloured.parts, byLine.get(i + 1) ?? []);
     });
-  return h("div", { class: "source", tabindex: "0", role: "region", "aria-label": "Source" }, rows);
+  return h(
+    "div",
+    { class: "source", tabindex: "0", role: "region", "aria-label": t`Source` },
+    rows,
+  );
 }
 
 function row(number, parts, problems) {

@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
 /** The states an automation can be in, in the order in which a filter offers them. */
 export const STATES = [
@@ -26,9 +27,39 @@ export function isFinal(state) {
   return !UNFINISHED.has(state);
 }
 
+const TEXTS = {
+  planning: t`planning`,
+  awaiting_approval: t`awaiting approval`,
+  queued: t`queued`,
+  leased: t`handed out`,
+  running: t`running`,
+  paused: t`paused`,
+  succeeded: t`succeeded`,
+  failed: t`failed`,
+  cancelled: t`cancelled`,
+  timed_out: t`timed out`,
+  unknown: t`unknown`,
+  rejected: t`rejected`,
+  expired: t`expired`,
+  pending: t`pending`,
+  skipped: t`skipped`,
+  done_before: t`done before`,
+  waiting: t`waiting`,
+  approved: t`approved`,
+  withdrawn: t`withdrawn`,
+  active: t`active`,
+  draining: t`draining`,
+  revoked: t`revoked`,
+  sending: t`sending`,
+  sent: t`sent`,
+  delivered: t`delivered`,
+  gave_up: t`gave up`,
+  returned: t`given back`,
+};
+
 /** `timed_out` as people read it. */
 export function stateText(state) {
-  return state.replaceAll("_", " ");
+  return TEXTS[state] ?? state.replaceAll("_", " ");
 }
 
 /** A state as a badge; `detail` follows its text. */

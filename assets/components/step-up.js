@@ -4,14 +4,15 @@ import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { askForm } from "./dialogs.js";
 import { field, input } from "./fields.js";
+import { t } from "../lib/language.js";
 
 /**
  * A field for a code of the app, or a recovery code in its place. A telephone offers digits alone,
  * and letters once somebody says that they have a recovery code.
  */
 export function codeField(
-  label = "Code of your authenticator app",
-  help = ["Or ", recoveryButton()],
+  label = t`Code of your authenticator app`,
+  help = t`Or ${recoveryButton()}`,
 ) {
   const control = input({
     name: "totp",
@@ -28,7 +29,7 @@ export function codeField(
 }
 
 function recoveryButton() {
-  return h("button", { type: "button", class: "link" }, "type one of your recovery codes");
+  return h("button", { type: "button", class: "link" }, t`type one of your recovery codes`);
 }
 
 /**
@@ -52,10 +53,10 @@ export function stepUp() {
     const code = codeField();
     let isDone = false;
     askCode(code, {
-      title: "Is it you?",
-      above: h("p", {}, "This needs a fresh code of your authenticator app."),
+      title: t`Is it you?`,
+      above: h("p", {}, t`This needs a fresh code of your authenticator app.`),
       endpoint: "/step-up",
-      action: "Go on",
+      action: t`Go on`,
       done: () => (isDone = true),
       closed: () => resolve(isDone),
     });

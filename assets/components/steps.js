@@ -1,10 +1,11 @@
 // Phases with their commands: as a template plans them, and as an automation carried them out.
 
 import { h } from "../lib/dom.js";
-import { duration, durationText } from "../lib/times.js";
+import { duration, limitText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
+import { t } from "../lib/language.js";
 
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
@@ -24,9 +25,9 @@ export function phasesView({
 }) {
   return [
     plan.length > 0 && [
-      h("p", { class: "muted" }, "Its plan runs first, before anybody is asked:"),
+      h("p", { class: "muted" }, t`Its plan runs first, before anybody is asked:`),
       phaseList(plan),
-      h("p", { class: "muted" }, "Then, if it goes well and whoever is asked agrees:"),
+      h("p", { class: "muted" }, t`Then, if it goes well and whoever is asked agrees:`),
     ],
     phaseList(phases.map((each, i) => ({ ...each, isDoneBefore: i < (point?.first_phase ?? 0) }))),
     mounts.length > 0 && mountList(mounts),
@@ -39,7 +40,7 @@ function mountList(mounts) {
     "ul",
     { class: "plan-mounts" },
     mounts.map(({ host, container }) =>
-      h("li", {}, visible(`Containers see ${host} of the worker as ${container}`)),
+      h("li", {}, visible(t`Containers see ${host} of the worker as ${container}`)),
     ),
   );
 }
@@ -70,31 +71,28 @@ export function commandList(commands) {
   );
 }
 
-function limitText(seconds) {
-  const text = durationText(seconds * 1000)
-    .replace(".0 s", " s")
-    .replace(" 00 s", "")
-    .replace(" 00 min", "");
-  return `at most ${text}${seconds === DEFAULT_TIMEOUT_SECONDS ? ", the default" : ""}`;
+function timeLimit(seconds) {
+  const text = limitText(seconds);
+  return seconds === DEFAULT_TIMEOUT_SECONDS ? t`at most ${text}, the default` : t`at most ${text}`;
 }
 
 function containerFacts(phase) {
   return [
-    `image ${phase.image}`,
-    phase.network ? "with a network" : "no network",
-    phase.pull && phase.pull !== "missing" && `pull ${phase.pull}`,
-    phase.user && `user ${phase.user}`,
-    phase.read_only && "read-only root",
+    t`image ${phase.image}`,
+    phase.network ? t`with a network` : t`no network`,
+    phase.pull && phase.pull !== "missing" && t`pull ${phase.pull}`,
+    phase.user && t`user ${phase.user}`,
+    phase.read_only && t`read-only root`,
   ];
 }
 
 function usageLimits(limits) {
   return [
-    limits.memory_mib && `at most ${limits.memory_mib} MiB of memory`,
-    limits.processes && `at most ${limits.processes} processes`,
-    limits.cpu_seconds && `${limits.cpu_seconds} s of CPU a process`,
-    limits.file_mib && `files of at most ${limits.file_mib} MiB`,
-    limits.nice && `nice ${limits.nice}`,
+    limits.memory_mib && t`at most ${limits.memory_mib} MiB of memory`,
+    limits.processes && t`at most ${limits.processes} processes`,
+    limits.cpu_seconds && t`${limits.cpu_seconds} s of CPU a process`,
+    limits.file_mib && t`files of at most ${limits.file_mib} MiB`,
+    limits.nice && t`nice ${limits.nice}`,
   ];
 }
 
@@ -112,9 +110,9 @@ function slurmFacts({ partition, account, qos, time, cpus, memory_mib: memory })
 
 function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
-    `${limit} retries`,
-    delay && `after ${delay} s`,
-    backoff && `times ${backoff}`,
+    t`${limit} retries`,
+    delay && t`after ${delay} s`,
+    backoff && t`times ${backoff}`,
     codes && `on exit code ${codes.join(", ")}`,
   ]
     .filter(Boolean)
@@ -127,12 +125,12 @@ function named(what, names) {
 
 function failureFacts({ pause, calls = [], timeout = DEFAULT_TIMEOUT_SECONDS, on_failure: then }) {
   const runsItself = !pause && calls.length === 0;
-  return [runsItself && limitText(timeout), then === "ask" && "asks people if it fails"];
+  return [runsItself && timeLimit(timeout), then === "ask" && t`asks people if it fails`];
 }
 
 function facts(phase) {
   const all = [
-    phase.isDoneBefore && "done before, not run again",
+    phase.isDoneBefore && t`done before, not run again`,
     phase.when && phase.when !== "success" && `when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
@@ -140,7 +138,7 @@ function facts(phase) {
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
-    phase.working_directory && `in ${phase.working_directory}`,
+    phase.working_directory && t`in ${phase.working_directory}`,
     named("secrets", phase.secrets ?? []),
     named("outputs", phase.outputs ?? []),
     ...Object.entries(phase.env ?? {}).map(([name, value]) => `${name}=${value}`),
@@ -157,7 +155,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
   const attempt =
     phase.tries_allowed > 1 &&
     phase.tries > 0 &&
-    `attempt ${phase.tries} of ${phase.tries_allowed}`;
+    t`attempt ${phase.tries} of ${phase.tries_allowed}`;
   const isOpen =
     before && before.dataset.state === phase.state ? before.open : isInteresting || !isLong;
   return h(
@@ -171,7 +169,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       phase.isPlan && h("span", { class: "fact" }, "plan"),
       attempt && h("span", { class: "fact" }, attempt),
       phase.when !== "success" &&
-        h("span", { class: "fact" }, phase.when === "always" ? "always" : `on ${phase.when}`),
+        h("span", { class: "fact" }, phase.when === "always" ? "always" : t`on ${phase.when}`),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phaseTexts(phase, attempt),
@@ -195,7 +193,7 @@ function phaseTexts({ explanation, message }, attempt) {
 function tryList(phase, index, goTo) {
   return h(
     "ol",
-    { class: "tries", "aria-label": "Failed attempts" },
+    { class: "tries", "aria-label": t`Failed attempts` },
     phase.failed_tries.map((failed, i) =>
       h(
         "li",
@@ -205,7 +203,7 @@ function tryList(phase, index, goTo) {
           {
             type: "button",
             class: "step-line",
-            title: "Show in the log",
+            title: t`Show in the log`,
             onclick: () => goTo(index, failed.log_offset),
             dataset: { focus: `try-${phase.key}-${i}` },
           },
@@ -219,7 +217,7 @@ function tryList(phase, index, goTo) {
 }
 
 function tryEnd({ exit_code: code, explanation }) {
-  return visible(explanation || `exit code ${code}`);
+  return visible(explanation || t`exit code ${code}`);
 }
 
 /** Whether an automation has so many commands that those which went well are better folded. */
@@ -232,7 +230,7 @@ function commandView(phase, index, command, i, goTo) {
   const canJump = phase.started_at && (command.log_offset !== null || i === 0);
   const shown = h("code", { class: "command" }, text);
   const exit = command.exit_code
-    ? h("span", { class: "exit-code" }, `exit ${command.exit_code}`)
+    ? h("span", { class: "exit-code" }, t`exit ${command.exit_code}`)
     : null;
   const time =
     phase.has_command_times && command.started_at

@@ -7,6 +7,7 @@ import { note } from "./announcer.js";
 import { askForm } from "./dialogs.js";
 import { field, input, lines, textarea } from "./fields.js";
 import { openPushDialog } from "./push-dialog.js";
+import { t } from "../lib/language.js";
 
 /** Labels one beside the other. */
 export function labelFacts(labels) {
@@ -45,14 +46,14 @@ export function openTargetForm(pushed) {
     return post("/targets", { body });
   };
   askForm({
-    title: "New target",
+    title: t`New target`,
     fields: [name, host, port, user, secret, keys, labels],
     send,
-    action: "Make the target",
+    action: t`Make the target`,
     isWide: true,
     done: (made) => {
       const remark = made.warnings.map(({ message }) => `: ${message}`).join("");
-      note(`Made ${made.name}${remark}`);
+      note(t`Made ${made.name}${remark}`);
       pushed();
     },
   });
@@ -61,49 +62,49 @@ export function openTargetForm(pushed) {
 function formFields() {
   return [
     field({
-      label: "Name",
+      label: t`Name`,
       path: "metadata.name",
       isRequired: true,
-      help: "a to z, 0 to 9 and -",
+      help: t`a to z, 0 to 9 and -`,
       control: input({ maxlength: 63 }),
     }),
     field({
-      label: "Host",
+      label: t`Host`,
       path: "spec.host",
       isRequired: true,
-      help: "A name or an address, as its workers reach it.",
+      help: t`A name or an address, as its workers reach it.`,
       control: input({ maxlength: 253 }),
     }),
     field({
-      label: "Port",
+      label: t`Port`,
       path: "spec.port",
       control: input({ inputmode: "numeric", maxlength: 5, value: "22" }),
     }),
     field({
-      label: "User",
+      label: t`User`,
       path: "spec.user",
       isRequired: true,
-      help: "As whom to log in.",
+      help: t`As whom to log in.`,
       control: input({ maxlength: 64 }),
     }),
     field({
-      label: "Private key",
+      label: t`Private key`,
       path: "spec.credential.secret",
       isRequired: true,
-      help: "The name of the secret that holds it, in the form of OpenSSH.",
+      help: t`The name of the secret that holds it, in the form of OpenSSH.`,
       control: input({ maxlength: 63 }),
     }),
     field({
-      label: "Host keys",
+      label: t`Host keys`,
       path: "spec.hostKeys",
       isRequired: true,
-      help: "One a line, from whoever runs it: on the host, cat /etc/ssh/ssh_host_*_key.pub",
+      help: t`One a line, from whoever runs it: on the host, cat /etc/ssh/ssh_host_*_key.pub`,
       control: textarea({ rows: 3, wrap: "off", placeholder: "ssh-ed25519 AAAA…" }),
     }),
     field({
-      label: "Labels",
+      label: t`Labels`,
       path: "metadata.labels",
-      help: "One a line: role=web",
+      help: t`One a line: role=web`,
       control: textarea({ rows: 2, wrap: "off" }),
     }),
   ];

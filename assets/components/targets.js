@@ -6,19 +6,20 @@ import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
+import { t } from "../lib/language.js";
 
 const COLUMNS = [
-  column("Target", ({ name }) => visible(name)),
-  column("State", ({ state }) => stateBadge(state)),
-  column("Took", tookText),
-  column("Exit code", ({ exit_code: code }) => code ?? "–"),
-  column("Why", ({ reason }) => visible(reason) || "–", { size: "tall" }),
+  column(t`Target`, ({ name }) => visible(name)),
+  column(t`State`, ({ state }) => stateBadge(state)),
+  column(t`Took`, tookText),
+  column(t`Exit code`, ({ exit_code: code }) => code ?? "–"),
+  column(t`Why`, ({ reason }) => visible(reason) || "–", { size: "tall" }),
 ];
 
 const WEEK = 604_800; // seconds; what a template has that does not say
 
 export function targetsView(targets) {
-  const label = "Targets";
+  const label = t`Targets`;
   const rows = targets.map((target) => {
     const { name, automation_id: id } = target;
     return rowOf(COLUMNS, target, { name, href: id && `/automations/${id}` });
@@ -32,7 +33,7 @@ function tookText({ started_at: from, finished_at: to }) {
 
 /** What an automation runs, and for which machine if it is the part for one. */
 export function whatRuns({ template, target }) {
-  return target ? `${template} on ${visible(target)}` : template;
+  return target ? t`${template} on ${visible(target)}` : template;
 }
 
 /** Where a template runs: on which worker, or on each of which machines. */
@@ -47,7 +48,7 @@ export function placeView(template) {
 
 function placeText({ fan_out: fanOut, accepts_claimed: isClaimed }, hasLabels) {
   if (fanOut) return runsOnText(fanOut, hasLabels);
-  if (!hasLabels) return "On any worker.";
+  if (!hasLabels) return t`On any worker.`;
   return isClaimed ? "On a worker that at least says of itself that it has " : "On a worker with ";
 }
 
@@ -55,13 +56,13 @@ function placeText({ fan_out: fanOut, accepts_claimed: isClaimed }, hasLabels) {
 function runsOnText({ kind, names = [] }, hasLabels) {
   const what = kind === "targets" ? "target" : "worker";
   const named = names.length > 0 ? `, of ${names.join(", ")},` : "";
-  return hasLabels ? `On each ${what}${named} with ` : `On each ${what}${named.slice(0, -1)}.`;
+  return hasLabels ? `On each ${what}${named} with ` : t`On each ${what}${named.slice(0, -1)}.`;
 }
 
 /** How many machines run at once, and when no further one begins. */
 export function fanOutText({ parallel, max_failures: most = 0, timeout = WEEK }) {
-  const atOnce = parallel ? `${parallel} at once` : "all at once";
-  const failed = most === 0 ? "one has" : `more than ${most} have`;
+  const atOnce = parallel ? t`${parallel} at once` : t`all at once`;
+  const failed = most === 0 ? t`one has` : t`more than ${most} have`;
   const over = durationText(timeout * 1000);
-  return `On each, ${atOnce}; once ${failed} not succeeded, no further one begins; all is over after ${over}`;
+  return t`On each, ${atOnce}; once ${failed} not succeeded, no further one begins; all is over after ${over}`;
 }

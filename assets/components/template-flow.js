@@ -4,8 +4,9 @@ import { h } from "../lib/dom.js";
 import { pathOf } from "../lib/templates.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
+import { t } from "../lib/language.js";
 
-const WHEN = { failure: "only after a failure", always: "whatever happened" };
+const WHEN = { failure: t`only after a failure`, always: t`whatever happened` };
 
 /** The steps from left to right, or downwards where it is narrow; `need` says who must agree. */
 export function flowView(template, need) {
@@ -15,16 +16,16 @@ export function flowView(template, need) {
     ...plan.map((phase) => ({ ...phaseStep(phase), note: "plan" })),
     ...gates.map(gateStep),
     ...phases.map(phaseStep),
-    ...then.map((call) => startStep(call, "after success")),
-    ...or.map((call) => startStep(call, "after failure", "is-exception")),
+    ...then.map((call) => startStep(call, t`after success`)),
+    ...or.map((call) => startStep(call, t`after failure`, "is-exception")),
   ];
-  return h("ol", { class: "flow", "aria-label": "Flow" }, steps.map(stepView));
+  return h("ol", { class: "flow", "aria-label": t`Flow` }, steps.map(stepView));
 }
 
 function phaseStep(phase) {
   const { name, when, pause, calls = [], commands, image } = phase;
   const what = pause
-    ? ["paused", "asks people"]
+    ? ["paused", t`asks people`]
     : calls.length > 0
       ? ["templates", `calls ${calls.map((call) => call.template).join(", ")}`]
       : ["run", counted(commands.length) + (image ? ` in ${image}` : "")];
@@ -34,18 +35,18 @@ function phaseStep(phase) {
 }
 
 function counted(number) {
-  return number === 1 ? "1 command" : `${number} commands`;
+  return number === 1 ? "1 command" : t`${number} commands`;
 }
 
 function gateStep({ name, required, people, is_conditional: isConditional }) {
   const names = people.map((person) => person.name || person.email);
-  const who = names.length > 3 ? `${names.length} people` : names.join(", ");
-  const several = names.length > 1 ? `${required} of ${who}` : who;
+  const who = names.length > 3 ? t`${names.length} people` : names.join(", ");
+  const several = names.length > 1 ? t`${required} of ${who}` : who;
   return {
     shape: "approvals",
     title: name,
-    text: who ? `${several} must agree` : "nobody may agree yet",
-    note: isConditional && "for certain values",
+    text: who ? t`${several} must agree` : t`nobody may agree yet`,
+    note: isConditional && t`for certain values`,
     look: "is-gate",
   };
 }

@@ -7,19 +7,20 @@ import { emptyState } from "./headings.js";
 import { successRate, usualSeconds } from "./last-runs.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge, stateText } from "./states.js";
+import { t } from "../lib/language.js";
 
 const MOST_ROWS = 10;
 
 const COLUMNS = [
-  column("State", ({ state }) => stateBadge(state)),
-  column("Started", ({ created_at: at }) => ago(at)),
-  column("Took", ({ seconds }) => tookText(seconds)),
-  column("Version", ({ version }) => version),
+  column(t`State`, ({ state }) => stateBadge(state)),
+  column(t`Started`, ({ created_at: at }) => ago(at)),
+  column(t`Took`, ({ seconds }) => tookText(seconds)),
+  column(t`Version`, ({ version }) => version),
 ];
 
 /** Numbers, a chart with a bar for each run, and the newest of them as a list with links. */
 export function historyView(runs, { name }) {
-  if (!runs.length) return emptyState("It has never run");
+  if (!runs.length) return emptyState(t`It has never run`);
   const more = `/automations${queryText({ template: name })}`;
   const rows = runs.slice(0, MOST_ROWS).map((run) => {
     const label = `${stateText(run.state)}, ${exactTime(run.created_at)}`;
@@ -28,9 +29,9 @@ export function historyView(runs, { name }) {
   return [
     numbers(runs),
     chart(runs),
-    h("h2", {}, "Newest runs"),
-    tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: "Newest runs" }),
-    h("p", {}, h("a", { href: more }, "All runs")),
+    h("h2", {}, t`Newest runs`),
+    tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: t`Newest runs` }),
+    h("p", {}, h("a", { href: more }, t`All runs`)),
   ];
 }
 
@@ -40,9 +41,9 @@ function numbers(runs) {
   const took = runs.map(({ seconds }) => seconds ?? 0);
   const facts = [
     ["succeeded", rate === null ? "–" : `${Math.round(rate * 100)} %`],
-    ["took mostly", tookText(usual)],
-    ["took at most", tookText(Math.max(...took) || null)],
-    ["looked at", runs.length === 1 ? "the only run" : `the newest ${runs.length} runs`],
+    [t`took mostly`, tookText(usual)],
+    [t`took at most`, tookText(Math.max(...took) || null)],
+    [t`looked at`, runs.length === 1 ? t`the only run` : t`the newest ${runs.length} runs`],
   ];
   return h(
     "dl",
@@ -73,7 +74,7 @@ function chart(runs) {
 
 function bar({ id, state, seconds, version, created_at: at }, longest, before) {
   const isFirst = before !== undefined && before.version !== version;
-  const title = `${stateText(state)}, ${tookText(seconds)}, version ${version}, ${exactTime(at)}`;
+  const title = t`${stateText(state)}, ${tookText(seconds)}, version ${version}, ${exactTime(at)}`;
   return h(
     "a",
     {

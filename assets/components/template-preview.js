@@ -3,6 +3,7 @@
 import { h, replace } from "../lib/dom.js";
 import { phasesView } from "./steps.js";
 import { variableField } from "./variable-fields.js";
+import { t } from "../lib/language.js";
 
 /**
  * Beside the editor. `show(found)` draws what the server has read in the text; `hold()` says that
@@ -11,14 +12,14 @@ import { variableField } from "./variable-fields.js";
 export function templatePreview() {
   const form = h("fieldset", { class: "form-preview", disabled: true });
   const phases = h("div", {});
-  const note = h("p", { class: "muted" }, "As the text was when it last had no mistakes.");
+  const note = h("p", { class: "muted" }, t`As the text was when it last had no mistakes.`);
   note.hidden = true;
   const element = h(
     "section",
-    { class: "aside", "aria-label": "What it makes" },
-    h("h2", {}, "The form it makes"),
+    { class: "aside", "aria-label": t`What it makes` },
+    h("h2", {}, t`The form it makes`),
     form,
-    h("h2", {}, "What it does"),
+    h("h2", {}, t`What it does`),
     phases,
     note,
   );
@@ -37,5 +38,5 @@ export function templatePreview() {
 }
 
 function nothing() {
-  return h("p", { class: "muted" }, "It asks for nothing.");
+  return h("p", { class: "muted" }, t`It asks for nothing.`);
 }

@@ -9,6 +9,7 @@ import { visible } from "../lib/visible.js";
 import { gateList } from "./approval-need.js";
 import { loadInto } from "./loading.js";
 import { noticeBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const MOST_PEOPLE = 12;
 
@@ -22,22 +23,22 @@ export function surroundings(template, need, signal) {
   };
   const { name } = template;
   return [
-    h("h2", {}, "Who must agree"),
+    h("h2", {}, t`Who must agree`),
     agreeing(template, need),
-    part("Who may run it", "users.view", () => runners(name, signal), runnersView),
-    part("Schedules", "schedules.view", () => ofTemplate("/schedules", name, signal), schedules),
-    part("Triggers", "triggers.view", () => ofTemplate("/triggers", name, signal), triggers),
+    part(t`Who may run it`, "users.view", () => runners(name, signal), runnersView),
+    part(t`Schedules`, "schedules.view", () => ofTemplate("/schedules", name, signal), schedules),
+    part(t`Triggers`, "triggers.view", () => ofTemplate("/triggers", name, signal), triggers),
     secretsPart(template, part, signal),
   ];
 }
 
 function agreeing({ needs_mfa: needsCode }, need) {
   return [
-    !need.is_needed && h("p", { class: "muted" }, "Nobody is asked."),
+    !need.is_needed && h("p", { class: "muted" }, t`Nobody is asked.`),
     need.problem && noticeBox("warn", h("p", {}, visible(need.problem))),
     need.policy && h("p", {}, "By the policy ", h("a", { href: "/policies" }, need.policy), ":"),
     need.gates?.length > 0 && gateList(need.gates),
-    needsCode && h("p", {}, "Whoever runs it shows a fresh code of their authenticator app."),
+    needsCode && h("p", {}, t`Whoever runs it shows a fresh code of their authenticator app.`),
   ];
 }
 
@@ -48,9 +49,9 @@ function runners(name, signal) {
 function runnersView({ items, next_cursor: more }) {
   const shown = items.slice(0, MOST_PEOPLE);
   const left = items.length - shown.length;
-  const others = left > 0 ? `and ${left} others` : "";
-  const rest = more ? "and others" : others;
-  if (!items.length) return muted("Nobody.");
+  const others = left > 0 ? t`and ${left} others` : "";
+  const rest = more ? t`and others` : others;
+  if (!items.length) return muted(t`Nobody.`);
   return h(
     "ul",
     { class: "facts-list" },
@@ -72,15 +73,15 @@ async function ofTemplate(endpoint, name, signal) {
 }
 
 function schedules(found) {
-  if (!found.length) return muted("None.");
+  if (!found.length) return muted(t`None.`);
   return list(found, "/schedules", (schedule) => [
     scheduleText(schedule),
-    schedule.next_at ? `next ${exactTime(schedule.next_at)}` : schedule.state,
+    schedule.next_at ? t`next ${exactTime(schedule.next_at)}` : schedule.state,
   ]);
 }
 
 function triggers(found) {
-  if (!found.length) return muted("None.");
+  if (!found.length) return muted(t`None.`);
   return list(found, "/triggers", ({ verify, state }) => [
     verify.replaceAll("_", " "),
     state === "active" ? "" : state,
@@ -105,26 +106,26 @@ function list(items, href, facts) {
 /** Nobody is told of other secrets than those that the document names. */
 function secretsPart(template, part, signal) {
   const names = secretNames(template);
-  if (!names.length) return [h("h2", {}, "Secrets"), muted("It is handed none.")];
+  if (!names.length) return [h("h2", {}, t`Secrets`), muted(t`It is handed none.`)];
   const show = (there) =>
     list(
       names.map((name) => ({ name })),
       "/secrets",
-      ({ name }) => [there.has(name) ? "" : "is not there yet"],
+      ({ name }) => [there.has(name) ? "" : t`is not there yet`],
     );
   const load = async () => {
     const found = await getAll("/secrets", { query: { limit: 200 }, signal });
     return new Set(found.map(({ name }) => name));
   };
   const plain = [
-    h("h2", {}, "Secrets"),
+    h("h2", {}, t`Secrets`),
     h(
       "p",
       {},
       names.map((name) => h("code", { class: "fact" }, name)),
     ),
   ];
-  return part("Secrets", "secrets.view", load, show) ?? plain;
+  return part(t`Secrets`, "secrets.view", load, show) ?? plain;
 }
 
 /** Those that phases are handed, and those that are handed on to called templates. */

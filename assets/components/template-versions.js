@@ -13,10 +13,11 @@ import { sideBySide } from "./diff-sides.js";
 import { select } from "./fields.js";
 import { List } from "./list.js";
 import { loadInto } from "./loading.js";
+import { t } from "../lib/language.js";
 
 export function versionsView(template, signal) {
   const list = new List({
-    label: "Versions",
+    label: t`Versions`,
     load: (query) =>
       get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
     look: "rows",
@@ -33,11 +34,11 @@ export function versionsView(template, signal) {
 
 function comparison({ name, version, latest_version: latest }, signal) {
   const numbers = Array.from({ length: latest }, (_, i) => String(latest - i));
-  const options = numbers.map((number) => [number, `version ${number}`]);
+  const options = numbers.map((number) => [number, t`version ${number}`]);
   const choose = (chosen, label) =>
     select(options, String(chosen), { "aria-label": label, onchange: () => compare() });
-  const from = choose(Math.max(1, version - 1), "Compare from");
-  const to = choose(version, "Compare to");
+  const from = choose(Math.max(1, version - 1), t`Compare from`);
+  const to = choose(version, t`Compare to`);
   const result = h("div", {});
   const compare = () => {
     const query = { from: from.value, to: to.value };
@@ -46,7 +47,7 @@ function comparison({ name, version, latest_version: latest }, signal) {
   };
   compare();
   const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
-  return [h("h2", {}, "Compare"), toolbar, result];
+  return [h("h2", {}, t`Compare`), toolbar, result];
 }
 
 function versionRow({ version, message, pushed_by: person, pushed_at: at, digest }, template) {
@@ -58,7 +59,7 @@ function versionRow({ version, message, pushed_by: person, pushed_at: at, digest
     h(
       "div",
       { class: "row-main" },
-      h("a", { class: "row-title", href }, `version ${version}`),
+      h("a", { class: "row-title", href }, t`version ${version}`),
       message && h("p", {}, visible(message)),
       h(
         "p",
@@ -76,12 +77,12 @@ function versionRow({ version, message, pushed_by: person, pushed_at: at, digest
 function deletion({ name }) {
   const open = () =>
     confirm({
-      title: `Delete ${name}?`,
-      text: "Nobody can run it any more. Automations that ran it stay, with the version that they ran.",
-      action: "Delete the template",
+      title: t`Delete ${name}?`,
+      text: t`Nobody can run it any more. Automations that ran it stay, with the version that they ran.`,
+      action: t`Delete the template`,
       run: () => remove("/templates/{name}", { path: { name } }),
       done: () => navigate("/templates"),
     });
-  const end = button("Delete this template…", { look: "quiet", onclick: open });
+  const end = button(t`Delete this template…`, { look: "quiet", onclick: open });
   return h("p", { class: "danger-zone" }, end);
 }

@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { duration, exactTime, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { stateDot } from "./states.js";
+import { t } from "../lib/language.js";
 
 const LEAST_PERCENT = 0.4; // of a bar, so that the shortest can be seen
 
@@ -30,7 +31,7 @@ export function timelineView(timeline) {
     ),
     h(
       "ol",
-      { "aria-label": "Timeline" },
+      { "aria-label": t`Timeline` },
       spans.map((span) => spanView(span, place)),
     ),
   );
@@ -67,10 +68,10 @@ function spansOf({
   const asked = planned ?? created;
   const isAsked = plan.length ? planned : !queued || Date.parse(queued) - Date.parse(created) > 50;
   return [
-    plan.length > 0 && wait("Waited for a worker", created, planBegun ?? finished),
+    plan.length > 0 && wait(t`Waited for a worker`, created, planBegun ?? finished),
     ...plan.flatMap(phaseSpans),
-    isAsked && wait("Waited for approval", asked, queued ?? finished),
-    queued && wait("Waited for a worker", queued, started ?? finished),
+    isAsked && wait(t`Waited for approval`, asked, queued ?? finished),
+    queued && wait(t`Waited for a worker`, queued, started ?? finished),
     ...phases.flatMap(phaseSpans),
   ].filter(Boolean);
 }
@@ -88,9 +89,9 @@ function phaseSpans({
   commands,
   message,
 }) {
-  if (message) return [wait(`${visible(name)}: waited for people`, from, to)];
+  if (message) return [wait(t`${visible(name)}: waited for people`, from, to)];
   const failed = tries.map((each, i) => ({
-    title: `attempt ${i + 1}`,
+    title: t`attempt ${i + 1}`,
     state: "failed",
     from: each.started_at,
     to: each.finished_at,

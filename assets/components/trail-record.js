@@ -9,6 +9,7 @@ import { reasonOf, sentenceOf } from "./audit-sentences.js";
 import { loading } from "./headings.js";
 import { icon } from "./icons.js";
 import { noticeBox, problemBox } from "./problems.js";
+import { t } from "../lib/language.js";
 
 const MOST = 100; // entries of one thing
 const AGREED = { approve: "agreed", reject: "refused" };
@@ -57,8 +58,8 @@ function approvalView({ gates, policy, is_intact: isIntact, manifest_digest: dig
   return h(
     "section",
     {},
-    h("h2", {}, "Approval"),
-    policy && h("p", { class: "muted" }, `by policy ${visible(policy)}`),
+    h("h2", {}, t`Approval`),
+    policy && h("p", { class: "muted" }, t`by policy ${visible(policy)}`),
     h(
       "ol",
       { class: "jobs" },
@@ -75,8 +76,8 @@ function approvalView({ gates, policy, is_intact: isIntact, manifest_digest: dig
     ),
     checked(
       isIntact,
-      "The code that binds the decision to the manifest is right.",
-      "What is stored is not what was agreed to.",
+      t`The code that binds the decision to the manifest is right.`,
+      t`What is stored is not what was agreed to.`,
     ),
     h("p", { class: "muted small" }, "manifest ", h("code", { class: "command" }, digest)),
   );
@@ -88,7 +89,7 @@ function recordView(entries, approval) {
   return h(
     "section",
     {},
-    h("h2", {}, "In the record"),
+    h("h2", {}, t`In the record`),
     h(
       "ol",
       { class: "jobs" },
@@ -100,10 +101,10 @@ function recordView(entries, approval) {
       bound &&
       checked(
         isSame,
-        "It names the manifest that was agreed to.",
-        "It names another manifest than was agreed to.",
+        t`It names the manifest that was agreed to.`,
+        t`It names another manifest than was agreed to.`,
       ),
-    h("p", {}, h("a", { href: "/audit" }, "Verify the whole record")),
+    h("p", {}, h("a", { href: "/audit" }, t`Verify the whole record`)),
   );
 }
 

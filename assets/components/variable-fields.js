@@ -6,6 +6,7 @@ import { parseValue, typeOf, valueText, WrongValue } from "../lib/values.js";
 import { visible } from "../lib/visible.js";
 import { field, fieldGroup, input, select } from "./fields.js";
 import { fileField } from "./files.js";
+import { t } from "../lib/language.js";
 
 const MAX_RADIOS = 5;
 
@@ -101,7 +102,7 @@ function oneOf(known, variable, start, shared) {
     return { made: field({ ...shared, control }), text: () => control.value };
   }
   const name = `choice-${variable.id}`;
-  const offered = isOptional ? [...known, ["", "not set"]] : known;
+  const offered = isOptional ? [...known, ["", t`not set`]] : known;
   const radios = offered.map(([value, text]) =>
     choice("radio", name, value, text, value === start),
   );
@@ -135,7 +136,7 @@ function options(variable) {
 
 function helpOf(variable) {
   const rules = [
-    variable.multiple && !["enum", "file"].includes(typeOf(variable)) && "one per line",
+    variable.multiple && !["enum", "file"].includes(typeOf(variable)) && t`one per line`,
     boundsText(variable),
     variable.pattern && [
       typeOf(variable) === "file" ? "its name must match " : "must match ",
@@ -156,7 +157,7 @@ function helpOf(variable) {
 function boundsText({ min, max, ...variable }) {
   const unit = { number: "", float: "", file: " bytes" }[typeOf(variable)] ?? " characters";
   const has = (bound) => bound !== undefined && bound !== null;
-  if (has(min) && has(max)) return `${min} to ${max}${unit}`;
-  if (has(min)) return `at least ${min}${unit}`;
-  return has(max) ? `at most ${max}${unit}` : "";
+  if (has(min) && has(max)) return t`${min} to ${max}${unit}`;
+  if (has(min)) return t`at least ${min}${unit}`;
+  return has(max) ? t`at most ${max}${unit}` : "";
 }

@@ -2,25 +2,19 @@
 
 import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { now, scheduleText } from "../lib/times.js";
+import { dayAfter, dayName, dayOf, scheduleText, timeOfDay } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loadInto } from "./loading.js";
+import { t } from "../lib/language.js";
 
 const DAYS = 7;
 const MOST_SCHEDULES = 30; // those that come first
 const MOST_TIMES = 50; // whoever has more in a week is told of by its rule
 
-const dayName = new Intl.DateTimeFormat(undefined, {
-  weekday: "short",
-  day: "numeric",
-  month: "short",
-});
-const timeOfDay = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-
 /** A calendar of what starts by itself; `refresh()` loads it anew. */
 export function weekAhead({ signal }) {
   const content = h("div", {});
-  const element = h("section", { hidden: true }, h("h2", {}, "The next seven days"), content);
+  const element = h("section", { hidden: true }, h("h2", {}, t`The next seven days`), content);
   const refresh = () =>
     loadInto(content, signal, load, (found) => {
       element.hidden = !found.length;
@@ -32,7 +26,7 @@ export function weekAhead({ signal }) {
 
 /** The schedules that start something in this week, each with its times. */
 async function load() {
-  const until = dayAfter(DAYS).getTime();
+  const until = dayAfter(DAYS);
   const all = await getAll("/schedules");
   const soon = all
     .filter(({ state, next_at: at }) => state === "active" && at && Date.parse(at) < until)
@@ -51,19 +45,13 @@ async function load() {
   );
 }
 
-/** When the day that many days from today begins, by this browser's time zone. */
-function dayAfter(count) {
-  const today = new Date(now());
-  return new Date(today.getFullYear(), today.getMonth(), today.getDate() + count);
-}
-
 function often(found) {
   const names = found
     .filter(({ isOften }) => isOften)
     .map(({ schedule }) =>
       h("li", {}, h("strong", {}, visible(schedule.name)), " ", scheduleText(schedule)),
     );
-  return names.length > 0 && [h("p", { class: "muted" }, "Again and again:"), h("ul", {}, names)];
+  return names.length > 0 && [h("p", { class: "muted" }, t`Again and again:`), h("ul", {}, names)];
 }
 
 function days(found) {
@@ -74,7 +62,7 @@ function days(found) {
   if (!starts.length) return null;
   const columns = Array.from({ length: DAYS }, (_, i) => {
     const day = dayAfter(i);
-    const here = starts.filter(({ at }) => new Date(at).toDateString() === day.toDateString());
+    const here = starts.filter(({ at }) => dayOf(at) === dayOf(day));
     return dayColumn(day, here);
   });
   return h("ol", { class: "week" }, columns);
@@ -82,12 +70,12 @@ function days(found) {
 
 function dayColumn(day, starts) {
   const rows = starts.map(({ schedule, at }) =>
-    h("li", {}, h("span", { class: "muted" }, timeOfDay.format(at)), " ", visible(schedule.name)),
+    h("li", {}, h("span", { class: "muted" }, timeOfDay(at)), " ", visible(schedule.name)),
   );
   return h(
     "li",
     { class: "week-day" },
-    h("h3", {}, dayName.format(day)),
-    rows.length ? h("ul", {}, rows) : h("p", { class: "muted small" }, "nothing"),
+    h("h3", {}, dayName(day)),
+    rows.length ? h("ul", {}, rows) : h("p", { class: "muted small" }, t`nothing`),
   );
 }

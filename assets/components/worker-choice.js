@@ -4,8 +4,9 @@ import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { visible } from "../lib/visible.js";
 import { field, select } from "./fields.js";
+import { t } from "../lib/language.js";
 
-const ANY = ["", "any that fits"];
+const ANY = ["", t`any that fits`];
 
 /**
  * A field for one of the workers that fit, beside what `field` gives with value() and
@@ -17,9 +18,9 @@ export function workerChoice(template, wanted, changed) {
   const control = select([ANY, ...(start ? [[start, visible(start)]] : [])], start);
   control.addEventListener("change", changed);
   const made = field({
-    label: "Worker",
+    label: t`Worker`,
     path: "worker",
-    help: "One of those that fit, as for a first try.",
+    help: t`One of those that fit, as for a first try.`,
     control,
   });
   made.element.hidden = !isOpen;

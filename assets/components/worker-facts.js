@@ -7,6 +7,7 @@ import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { busyWhile, button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
+import { t } from "../lib/language.js";
 
 const OWN = {
   drain: "/workers/{worker}/drain",
@@ -53,8 +54,8 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
 /** Whether it is there, and takes work. */
 export function presence(worker) {
   if (worker.state === "revoked") return h("span", { class: "presence is-away" }, "revoked");
-  if (!worker.is_connected) return h("span", { class: "presence is-away" }, "not connected");
-  if (worker.withheld) return h("span", { class: "presence is-away" }, "gets no work");
+  if (!worker.is_connected) return h("span", { class: "presence is-away" }, t`not connected`);
+  if (worker.withheld) return h("span", { class: "presence is-away" }, t`gets no work`);
   return worker.state === "draining"
     ? h("span", { class: "presence is-draining" }, "draining")
     : h("span", { class: "presence is-here" }, "connected");
@@ -70,7 +71,7 @@ export function slots({ busy, slots: count }) {
     "div",
     { class: "slots" },
     h("span", { class: "slot-bar", "aria-hidden": "true" }, boxes),
-    h("span", {}, `${busy} of ${count} slots busy`),
+    h("span", {}, t`${busy} of ${count} slots busy`),
   );
 }
 
@@ -90,26 +91,26 @@ export function workerActions(worker, changed) {
   };
   const drain = () =>
     confirm({
-      title: `Drain ${worker.name}?`,
-      text: "It finishes what it runs and takes no more, until you let it again.",
-      action: "Drain",
+      title: t`Drain ${worker.name}?`,
+      text: t`It finishes what it runs and takes no more, until you let it again.`,
+      action: t`Drain`,
       look: "primary",
       run: change("drain"),
     });
   const revoke = () =>
     confirm({
-      title: `Revoke ${worker.name}?`,
+      title: t`Revoke ${worker.name}?`,
       text: worker.busy
-        ? "It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”."
-        : "It is shut out at once and for good. To come back it must join anew.",
-      action: "Revoke for good",
+        ? t`It is shut out at once and for good. What it runs now can no longer be followed and becomes “unknown”.`
+        : t`It is shut out at once and for good. To come back it must join anew.`,
+      action: t`Revoke for good`,
       run: change("revoke"),
     });
   const undrain = (event) => busyWhile(event.currentTarget, change("undrain"));
   return [
     worker.state === "draining"
-      ? button("Take work again", { look: "quiet", onclick: undrain })
-      : button("Drain…", { look: "quiet", onclick: drain }),
-    button("Revoke…", { look: "quiet", onclick: revoke }),
+      ? button(t`Take work again`, { look: "quiet", onclick: undrain })
+      : button(t`Drain…`, { look: "quiet", onclick: drain }),
+    button(t`Revoke…`, { look: "quiet", onclick: revoke }),
   ];
 }

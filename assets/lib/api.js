@@ -1,6 +1,7 @@
 // Every request to the server goes through here.
 
 import { ENDPOINTS, PREFIX } from "./endpoints.js";
+import { speakAs, t } from "./language.js";
 import { inOrg, setWindowsOrg, windowsOrg } from "./org-address.js";
 import { queryText } from "./query.js";
 import { setMe, whoAmI } from "./session.js";
@@ -126,6 +127,7 @@ const ENTERED = { is_kept: true };
 
 function knowMe(me) {
   setMe(me);
+  speakAs(me.display.language);
   setWindowsOrg(me.org.code);
 }
 
@@ -242,8 +244,8 @@ async function fetchOrExplain(address, options) {
 function unreachable() {
   return new ApiError({
     code: "unreachable",
-    title: "The server does not answer",
-    hint: "Check that it runs and that you are on its network, then try again.",
+    title: t`The server does not answer`,
+    hint: t`Check that it runs and that you are on its network, then try again.`,
   });
 }
 
@@ -253,8 +255,8 @@ async function problem(response) {
   } catch {
     return new ApiError({
       status: response.status,
-      title: `The server answered ${response.status}`,
-      hint: "Something between this page and the server may be in the way. Try again in a moment.",
+      title: t`The server answered ${response.status}`,
+      hint: t`Something between this page and the server may be in the way. Try again in a moment.`,
     });
   }
 }

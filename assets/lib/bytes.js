@@ -1,5 +1,7 @@
 // Bytes: from base64, in base 16, and in words.
 
+import { number } from "./language.js";
+
 /** The bytes of a base64 text. */
 export function fromBase64(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
@@ -14,15 +16,17 @@ export function toHex(bytes) {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+const WHOLE = { maximumFractionDigits: 0 };
+
 /** "312 B", "4.1 KiB", "20 MiB". */
 export function sizeText(bytes) {
   let size = bytes;
   for (const unit of ["B", "KiB", "MiB"]) {
-    if (size < 1024)
-      return `${size < 10 && unit !== "B" ? size.toFixed(1) : Math.round(size)} ${unit}`;
+    if (size < 1024) return `${number(size, size < 10 && unit !== "B" ? TENTHS : WHOLE)} ${unit}`;
     size /= 1024;
   }
-  return `${size.toFixed(1)} GiB`;
+  return `${number(size, TENTHS)} GiB`;
 }
 
 /** 128 random bits as text, for an Idempotency-Key or an id. */

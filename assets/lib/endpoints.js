@@ -10,6 +10,7 @@ export const ENDPOINTS = new Set([
   "POST /login",
   "POST /logout",
   "GET /whoami",
+  "PUT /display",
   "POST /step-up",
   "POST /password",
   "POST /password/forgotten",

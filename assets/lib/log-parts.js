@@ -1,6 +1,8 @@
 // The parts of a log: which phase and which command printed a line, what is folded, and whether
 // standard error is shown alone.
 
+import { t } from "./language.js";
+
 const STDERR = 2;
 
 export class LogParts {
@@ -29,7 +31,7 @@ export class LogParts {
 
   /** The heading above all that a phase has printed: { key, title }. */
   phaseHeading({ phase }) {
-    return { key: String(phase), title: this.#phases[phase] ?? `phase ${phase + 1}` };
+    return { key: String(phase), title: this.#phases[phase] ?? t`phase ${phase + 1}` };
   }
 
   /** The heading of a command above a line, if it begins there: { key, title, state }, or null. */
@@ -117,7 +119,7 @@ function startsOf({ commands, failed_tries: tries }, phase) {
       key: `${phase}.attempt-${i}`,
       phase,
       offset,
-      title: `attempt ${i + 1}`,
+      title: t`attempt ${i + 1}`,
       state: "failed",
     })),
     ...commands.map(({ command, state, log_offset: offset }, i) => ({

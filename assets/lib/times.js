@@ -1,21 +1,29 @@
-// Times for people: "3 min ago" with the exact time in the title, durations that tick.
+// Times for people, in the zone and the locale that are theirs: "3 min ago" with the exact time in
+// the title (or the other way round, by preference), durations that tick.
 
 import { h } from "./dom.js";
+import { LOCALE, number, t } from "./language.js";
+import { whoAmI } from "./session.js";
 
-const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
-const clock = new Intl.DateTimeFormat("en-GB", {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-});
+const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
+const FORMATS = {
+  exact: { dateStyle: "medium", timeStyle: "long" },
+  short: { dateStyle: "medium", timeStyle: "short" },
+  clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
+  dayName: { weekday: "short", day: "numeric", month: "short" },
+  time: { hour: "2-digit", minute: "2-digit" },
+  date: { year: "numeric", month: "2-digit", day: "2-digit" },
+};
 const UNITS = [
   ["day", 86_400],
   ["hour", 3_600],
   ["minute", 60],
 ];
+const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const TOLERATED_SKEW_MS = 2_000; // the Date header counts whole seconds, and the way takes time
+const QUARTER_MS = 900_000;
 
+const formats = new Map();
 let skewMs = 0;
 
 /** Take the server's clock for the truth: `date` is the Date header of an answer. */
@@ -30,20 +38,45 @@ export function now() {
   return Date.now() + skewMs;
 }
 
-/** A time such as "3 min ago" that keeps itself up to date; `none` where there is no time. */
+/** The time zone that the person chose; undefined: that of this browser. */
+function zone() {
+  return whoAmI()?.display.time_zone || undefined;
+}
+
+/** A format of this name, in the person's time zone; it is made once, as that takes long. */
+function format(name) {
+  const timeZone = zone();
+  const key = `${name} ${timeZone}`;
+  if (!formats.has(key)) formats.set(key, made(name, timeZone));
+  return formats.get(key);
+}
+
+function made(name, timeZone) {
+  try {
+    return new Intl.DateTimeFormat(LOCALE, { ...FORMATS[name], timeZone });
+  } catch {
+    return new Intl.DateTimeFormat(LOCALE, FORMATS[name]); // a zone that this browser does not know
+  }
+}
+
+/**
+ * A time such as "3 min ago" that keeps itself up to date, with the exact one in its title, or the
+ * other way round if the person prefers that; `none` where there is no time.
+ */
 export function ago(iso, none = "–") {
   if (!iso) return h("span", { class: "muted" }, none);
-  return h(
-    "time",
-    { datetime: iso, title: exactTime(iso), dataset: { relative: "" } },
-    relativeTime(iso),
-  );
+  const isExact = whoAmI()?.display.times === "exact";
+  const [text, title] = isExact
+    ? [format("short").format(Date.parse(iso)), relativeTime(iso)]
+    : [relativeTime(iso), exactTime(iso)];
+  const dataset = { relative: isExact ? "title" : "text" };
+  return h("time", { datetime: iso, title, dataset }, text);
 }
 
 /** How long something took, or has taken up to now; ticks until it has an end. */
 export function duration(from, to) {
   if (!from) return h("span", { class: "duration muted" }, "–");
-  const title = `${exactTime(from)} – ${to ? exactTime(to) : "now"}`;
+  const title = `${exactTime(from)} – ${to ? exactTime(to) : t`now`}`;
   if (to)
     return h("span", { class: "duration", title }, durationText(Date.parse(to) - Date.parse(from)));
   return h(
@@ -65,7 +98,9 @@ export function countdown(iso) {
 /** Bring every time on the page up to date; called once a second. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll("time[data-relative]")) {
-    setText(element, relativeTime(element.dateTime));
+    const text = relativeTime(element.dateTime);
+    if (element.dataset.relative === "text") setText(element, text);
+    else element.title = text;
   }
   for (const element of document.querySelectorAll("[data-since]")) {
     setText(element, durationText(now() - Date.parse(element.dataset.since)));
@@ -78,47 +113,82 @@ export function refreshTimes() {
 function relativeTime(iso) {
   const seconds = (Date.parse(iso) - now()) / 1000;
   for (const [unit, size] of UNITS) {
-    if (Math.abs(seconds) >= size) return relative.format(Math.round(seconds / size), unit);
+    if (Math.abs(seconds) >= size) return RELATIVE.format(Math.round(seconds / size), unit);
   }
-  return Math.abs(seconds) < 10 ? "just now" : relative.format(Math.round(seconds), "second");
+  return Math.abs(seconds) < 10 ? t`just now` : RELATIVE.format(Math.round(seconds), "second");
 }
 
 /** "850 ms", "4.2 s", "3 min 05 s", "2 h 10 min". */
 export function durationText(milliseconds) {
   const ms = Math.max(0, milliseconds);
   if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${(Math.floor(ms / 100) / 10).toFixed(1)} s`;
+  if (ms < 60_000) return `${number(Math.floor(ms / 100) / 10, TENTHS)} s`;
   const seconds = Math.floor(ms / 1000);
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${pad(seconds % 60)} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 1_440) return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
-  return `${Math.floor(minutes / 1_440)} d ${Math.floor((minutes % 1_440) / 60)} h`;
+  return t`${Math.floor(minutes / 1_440)} d ${Math.floor((minutes % 1_440) / 60)} h`;
+}
+
+/** "45 s", "3 min", "2 h 10 min": whole seconds, without what is nothing at the end. */
+export function limitText(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  return durationText(seconds * 1000)
+    .replace(" 00 s", "")
+    .replace(" 00 min", "");
 }
 
 /** When a schedule starts its template. */
-export function scheduleText({ cron, every, time_zone: zone }) {
-  return every ? `every ${every} s` : `${cron} ${zone}`;
+export function scheduleText({ cron, every, time_zone: timeZone }) {
+  return every ? t`every ${every} s` : `${cron} ${timeZone}`;
 }
 
 /** The whole date and time, for a title. */
 export function exactTime(iso) {
-  return exact.format(Date.parse(iso));
+  return format("exact").format(Date.parse(iso));
 }
 
-/** "14:03:59.120", by this browser's time zone, for a line of a log. */
+/** "14:03:59.120", for a line of a log. */
 export function clockTime(milliseconds) {
-  return `${clock.format(milliseconds)}.${String(Math.floor(milliseconds % 1000)).padStart(3, "0")}`;
+  const fraction = String(Math.floor(milliseconds % 1000)).padStart(3, "0");
+  return `${format("clock").format(milliseconds)}.${fraction}`;
+}
+
+/** "14:03", or "2:03 PM". */
+export function timeOfDay(milliseconds) {
+  return format("time").format(milliseconds);
+}
+
+/** "Fri, Nov 27". */
+export function dayName(milliseconds) {
+  return format("dayName").format(milliseconds);
+}
+
+/** The day that a time is in, to be compared with others. */
+export function dayOf(milliseconds) {
+  return format("date").format(milliseconds);
+}
+
+/** When the day that many days from today begins; for today, about now. Days have 23 to 25 hours. */
+export function dayAfter(count) {
+  let at = Math.floor(now() / QUARTER_MS) * QUARTER_MS; // zones differ by quarters of an hour
+  for (let left = count, day = dayOf(at); left > 0; day = dayOf(at)) {
+    at += QUARTER_MS;
+    if (dayOf(at) !== day) left -= 1;
+  }
+  return at;
 }
 
 function untilText(iso) {
   const left = Date.parse(iso) - now();
-  return left > 0 ? durationText(Math.ceil(left / 1000) * 1000).replace(".0 s", " s") : "expired";
+  if (left <= 0) return t`expired`;
+  return left < 60_000 ? `${Math.ceil(left / 1000)} s` : durationText(left);
 }
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-function pad(number) {
-  return String(number).padStart(2, "0");
+function pad(value) {
+  return String(value).padStart(2, "0");
 }

@@ -1,6 +1,8 @@
 // What a person typed as the value of a variable, checked as the server checks it (see the template
 // reference). The server has the last word; this only says it sooner.
 
+import { t } from "./language.js";
+
 const NUMBER = /^[-+]?[0-9]{1,16}$/;
 const FLOAT = /^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
@@ -41,8 +43,8 @@ export function parseValue(variable, text) {
 
 function whenEmpty(variable, isText) {
   const hasDefault = variable.default !== undefined && variable.default !== null;
-  if (variable.is_required && !hasDefault) throw new WrongValue("is required");
-  if (variable.is_required && isText) throw new WrongValue("must not be empty");
+  if (variable.is_required && !hasDefault) throw new WrongValue(t`is required`);
+  if (variable.is_required && isText) throw new WrongValue(t`must not be empty`);
   if (!hasDefault || variable.is_required) return undefined;
   if (variable.multiple) return [];
   return isText ? "" : undefined;
@@ -54,13 +56,13 @@ function typed(variable, text) {
     case "bool":
       return word === "true";
     case "number":
-      if (!NUMBER.test(word)) throw new WrongValue(`“${word}” is not a whole number`);
+      if (!NUMBER.test(word)) throw new WrongValue(t`“${word}” is not a whole number`);
       return Number(word);
     case "float":
-      if (!FLOAT.test(word)) throw new WrongValue(`“${word}” is not a number`);
+      if (!FLOAT.test(word)) throw new WrongValue(t`“${word}” is not a number`);
       return Number(word);
     case "date":
-      if (!isDate(word)) throw new WrongValue(`“${word}” is not a date such as 2026-01-31`);
+      if (!isDate(word)) throw new WrongValue(t`“${word}” is not a date such as 2026-01-31`);
       return word;
     case "enum":
       return (variable.options ?? []).find((option) => String(option) === text) ?? text;
@@ -72,12 +74,15 @@ function typed(variable, text) {
 function checked({ min, max }, value) {
   const isText = typeof value === "string";
   const measured = isText ? [...value].length : value;
-  const unit = isText ? " characters long" : "";
   if (typeof measured !== "number") return value;
   if (min !== undefined && min !== null && measured < min)
-    throw new WrongValue(`must be at least ${min}${unit}`);
+    throw new WrongValue(
+      isText ? t`must be at least ${min} characters long` : t`must be at least ${min}`,
+    );
   if (max !== undefined && max !== null && measured > max)
-    throw new WrongValue(`must be at most ${max}${unit}`);
+    throw new WrongValue(
+      isText ? t`must be at most ${max} characters long` : t`must be at most ${max}`,
+    );
   return value;
 }
 

@@ -2,6 +2,8 @@
 // round, and those that nobody sees. The command line and messages do the same
 // (`opsicle/domain/visible_text.py`).
 
+import { t } from "./language.js";
+
 const C0 = "\\u0000-\\u0008\\u000b-\\u001f\\u007f";
 const C1 = "\\u0080-\\u009f";
 const INVISIBLE =
@@ -34,7 +36,7 @@ export function visibleInLog(text) {
  * either end are seen.
  */
 export function visibleValue(value) {
-  if (Array.isArray(value)) return value.length ? value.map(visibleValue).join("\n") : "no items";
+  if (Array.isArray(value)) return value.length ? value.map(visibleValue).join("\n") : t`no items`;
   if (value === undefined || value === null) return "";
   if (value === "") return "“”";
   return visibleLine(String(value))

@@ -5,29 +5,30 @@ import { button } from "../components/buttons.js";
 import { diffView } from "../components/diff.js";
 import { decisionButtons, openDecision, ownDecision } from "../components/decisions.js";
 import { confirm } from "../components/dialogs.js";
+import { evidenceView, pairs } from "../components/evidence.js";
 import { valueView } from "../components/files.js";
 import { pageHeading } from "../components/headings.js";
 import { keepFresh } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { stateBadge } from "../components/states.js";
-import { commandList, phasesView } from "../components/steps.js";
+import { phasesView } from "../components/steps.js";
 import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
-import { markdown } from "../lib/markdown.js";
+import { t } from "../lib/language.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { ago, countdown, durationText, exactTime } from "../lib/times.js";
-import { visible, visibleInLog, visibleLine, visibleValue } from "../lib/visible.js";
+import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
 const GATE_STATES = {
-  waiting: "Comes after the one before",
-  open: "Waits for a decision",
-  passed: "Has agreed",
-  rejected: "Has refused",
-  expired: "Did not decide in time",
+  waiting: t`Comes after the one before`,
+  open: t`Waits for a decision`,
+  passed: t`Has agreed`,
+  rejected: t`Has refused`,
+  expired: t`Did not decide in time`,
 };
 
 export function mount(root, { id, title }) {
@@ -58,8 +59,8 @@ function view(approval, redraw) {
     !approval.is_intact &&
       noticeBox(
         "bad",
-        h("strong", {}, "What is stored is not what was asked for"),
-        h("p", {}, "Nobody can agree to it."),
+        h("strong", {}, t`What is stored is not what was asked for`),
+        h("p", {}, t`Nobody can agree to it.`),
       ),
     question(approval),
     approval.resumed_from && resumedFrom(approval),
@@ -73,18 +74,18 @@ function view(approval, redraw) {
         "section",
         {},
         approval.evidence && evidenceView(approval.evidence),
-        h("h2", {}, approval.kind === "run" ? "What will run" : "What it runs, all in all"),
+        h("h2", {}, approval.kind === "run" ? t`What will run` : t`What it runs, all in all`),
         phasesView(approval),
-        h("h2", {}, "With these values"),
+        h("h2", {}, t`With these values`),
         valuesView(approval),
-        approval.kind === "run" && [h("h2", {}, "What is new"), comparison(approval)],
+        approval.kind === "run" && [h("h2", {}, t`What is new`), comparison(approval)],
       ),
       h(
         "section",
         { class: "aside" },
-        h("h2", {}, approval.kind === "failure" ? "Who may choose" : "Who must agree"),
+        h("h2", {}, approval.kind === "failure" ? t`Who may choose` : t`Who must agree`),
         gates(approval),
-        h("h2", {}, "Where"),
+        h("h2", {}, t`Where`),
         where(approval),
       ),
     ),
@@ -95,9 +96,9 @@ function view(approval, redraw) {
 function heading(approval) {
   return pageHeading(titleOf(approval), {
     above: [
-      h("a", { href: "/approvals" }, "Approvals"),
+      h("a", { href: "/approvals" }, t`Approvals`),
       " / ",
-      `${approval.template} version ${approval.version}`,
+      t`${approval.template} version ${approval.version}`,
     ],
     beside: stateBadge(approval.state),
     below: [
@@ -109,14 +110,14 @@ function heading(approval) {
         ago(approval.asked_at),
         approval.expires_at && [", open for ", countdown(approval.expires_at)],
         " · ",
-        h("a", { href: `/automations/${approval.automation_id}` }, "the automation"),
+        h("a", { href: `/automations/${approval.automation_id}` }, t`the automation`),
       ),
       h(
         "p",
         { class: "lead" },
         approval.reason
           ? visibleLine(approval.reason)
-          : h("span", { class: "muted" }, "No reason was given."),
+          : h("span", { class: "muted" }, t`No reason was given.`),
       ),
     ],
   });
@@ -124,14 +125,14 @@ function heading(approval) {
 
 function titleOf({ kind, phase, display_name: name, template }) {
   const title = visible(name || template);
-  if (kind === "pause") return `May ${title} go on?`;
-  return kind === "failure" ? `${title} failed at ${visible(phase)}` : `Run ${title}?`;
+  if (kind === "pause") return t`May ${title} go on?`;
+  return kind === "failure" ? t`${title} failed at ${visible(phase)}` : t`Run ${title}?`;
 }
 
 /** What a job asks in its midst, what was given with it, and where its log is. */
 function question({ kind, phase, message, given, asked_variables: asked, automation_id: id }) {
   if (kind === "run") return null;
-  const log = h("a", { href: `/automations/${id}` }, "its log");
+  const log = h("a", { href: `/automations/${id}` }, t`its log`);
   const names = Object.keys(given);
   const labels = labelsOf(asked);
   return noticeBox(
@@ -139,7 +140,7 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
     h(
       "strong",
       {},
-      kind === "pause" ? `It waits at ${visible(phase)}` : "What is to become of it?",
+      kind === "pause" ? t`It waits at ${visible(phase)}` : t`What is to become of it?`,
     ),
     message && h("p", { class: "lead" }, visibleLine(message)),
     h("p", {}, "Look at ", log, " before you decide."),
@@ -152,7 +153,7 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
 function callsOf({ calls }) {
   return noticeBox(
     "note",
-    h("strong", {}, "It calls other templates, which this is the approval of as well:"),
+    h("strong", {}, t`It calls other templates, which this is the approval of as well:`),
     boundCalls(calls),
   );
 }
@@ -162,19 +163,19 @@ function resumedFrom({ resumed_from: point, phases }) {
   const { automation_id: id, first_phase: first, outputs, answers, workspace: kept } = point;
   const handed = Object.entries(Object.assign({}, ...Object.values(outputs), answers));
   const done = phases.slice(0, first).map((phase) => phase.name);
-  const earlier = h("a", { href: `/automations/${id}` }, "an earlier automation");
+  const earlier = h("a", { href: `/automations/${id}` }, t`an earlier automation`);
   return noticeBox(
     "note",
     h(
       "strong",
       {},
-      visible(`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
+      visible(t`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
     ),
     first > 0
       ? h("p", {}, "Done before, in ", earlier, `, and not run again: ${visible(done.join(", "))}.`)
       : h("p", {}, "It follows ", earlier, ", which did not get past its first phase."),
-    kept && h("p", {}, visible(`In the workspace that ${kept.worker_name} keeps.`)),
-    handed.length > 0 && h("p", {}, "It is handed:"),
+    kept && h("p", {}, visible(t`In the workspace that ${kept.worker_name} keeps.`)),
+    handed.length > 0 && h("p", {}, t`It is handed:`),
     handed.length > 0 &&
       pairs(handed.map(([name, value]) => [visible(name), h("code", {}, visibleValue(value))])),
   );
@@ -187,8 +188,8 @@ function standing(approval) {
   return [
     stuck && noticeBox("warn", h("p", {}, `${sentence(stuck)}.`)),
     policyChange &&
-      noticeBox("warn", h("p", {}, `It would not run as it was asked: ${visible(policyChange)}.`)),
-    approval.window && noticeBox("note", h("p", {}, `It may begin ${visible(approval.window)}.`)),
+      noticeBox("warn", h("p", {}, t`It would not run as it was asked: ${visible(policyChange)}.`)),
+    approval.window && noticeBox("note", h("p", {}, t`It may begin ${visible(approval.window)}.`)),
     isWaiting &&
       noticeBox("note", h("p", {}, `${own || `It waits for ${visible(approval.waiting_for)}`}.`)),
   ];
@@ -204,15 +205,15 @@ function actionsOf(approval, redraw) {
   const withdraw = () => openWithdrawal(approval, redraw);
   return [
     ...decisionButtons(approval, redraw),
-    approval.may_withdraw && button("Withdraw…", { onclick: withdraw }),
+    approval.may_withdraw && button(t`Withdraw…`, { onclick: withdraw }),
   ].filter(Boolean);
 }
 
 function openWithdrawal(approval, redraw) {
   confirm({
-    title: "Withdraw the request?",
-    text: "Nobody is asked any more, and the automation is cancelled.",
-    action: "Withdraw",
+    title: t`Withdraw the request?`,
+    text: t`Nobody is asked any more, and the automation is cancelled.`,
+    action: t`Withdraw`,
     run: () => post("/approvals/{approval_id}/withdraw", { path: { approval_id: approval.id } }),
     done: redraw,
   });
@@ -220,7 +221,7 @@ function openWithdrawal(approval, redraw) {
 
 function valuesView({ values, variables, files }) {
   const names = Object.keys(values);
-  if (!names.length) return h("p", { class: "muted" }, "It takes none.");
+  if (!names.length) return h("p", { class: "muted" }, t`It takes none.`);
   const labels = labelsOf(variables);
   return pairs(
     names.map((name) => [labels.get(name) || name, valueView(name, values[name], files)]),
@@ -230,34 +231,34 @@ function valuesView({ values, variables, files }) {
 function where(approval) {
   const labels = wantedLabels(approval);
   const facts = [
-    [approval.fan_out ? "Labels" : "Worker’s labels", visible(labels.join(", ")) || "any"],
-    ["In the queue", visible(queueTexts(approval).join(", ")) || "like others"],
+    [approval.fan_out ? t`Labels` : t`Worker’s labels`, visible(labels.join(", ")) || "any"],
+    [t`In the queue`, visible(queueTexts(approval).join(", ")) || t`like others`],
     [
-      approval.fan_out ? "Runs on each of" : "Workers that fit",
-      visible(approval.workers.join(", ")) || "none is connected",
+      approval.fan_out ? t`Runs on each of` : t`Workers that fit`,
+      visible(approval.workers.join(", ")) || t`none is connected`,
     ],
-    approval.fan_out && ["How many", fanOutText(approval.fan_out)],
+    approval.fan_out && [t`How many`, fanOutText(approval.fan_out)],
     approval.keep_workspace && [
-      "Its workspace",
-      `kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
+      t`Its workspace`,
+      t`kept for ${durationText(approval.keep_workspace * 1000)} if it does not go well`,
     ],
     ...startedAfterwards(approval),
-    ["Policy", policyText(approval)],
-    ["Manifest (SHA-256)", h("code", { class: "command" }, approval.manifest_digest)],
+    [t`Policy`, policyText(approval)],
+    [t`Manifest (SHA-256)`, h("code", { class: "command" }, approval.manifest_digest)],
   ];
   return pairs(facts.filter(Boolean));
 }
 
 /** Several policies that apply by themselves together have no version. */
 function policyText({ policy, policy_version: version }) {
-  if (!policy) return "in the template";
-  return version ? `${policy} version ${version}` : policy;
+  if (!policy) return t`in the template`;
+  return version ? t`${policy} version ${version}` : policy;
 }
 
 function gates({ gates: all, order, state }) {
   const isOver = state !== "pending";
   return [
-    order === "sequential" && all.length > 1 && h("p", { class: "muted" }, "One after the other."),
+    order === "sequential" && all.length > 1 && h("p", { class: "muted" }, t`One after the other.`),
     h(
       "ol",
       { class: "plan" },
@@ -268,9 +269,9 @@ function gates({ gates: all, order, state }) {
 
 function gateView(gate, isOver) {
   const facts = [
-    `${gate.required} must agree`,
-    gate.require_mfa && "with a code",
-    gate.require_reason && "with a reason",
+    t`${gate.required} must agree`,
+    gate.require_mfa && t`with a code`,
+    gate.require_reason && t`with a reason`,
   ].filter(Boolean);
   return h(
     "li",
@@ -288,7 +289,7 @@ function gateView(gate, isOver) {
     h(
       "p",
       {},
-      isOver && gate.state === "waiting" ? "Was not asked any more" : GATE_STATES[gate.state],
+      isOver && gate.state === "waiting" ? t`Was not asked any more` : GATE_STATES[gate.state],
     ),
     gate.decisions.map((each) =>
       h(
@@ -317,58 +318,24 @@ function verdictText({ verdict, choice }) {
 
 /** In which window somebody let it begin, in the browser's time zone. */
 function windowText({ not_before: from, not_after: until }) {
-  const times = [from && `not before ${exactTime(from)}`, until && `not after ${exactTime(until)}`];
+  const times = [
+    from && t`not before ${exactTime(from)}`,
+    until && t`not after ${exactTime(until)}`,
+  ];
   const words = times.filter(Boolean).join(", ");
   return words && `(${words}) `;
 }
 
-/** What a plan has shown before anybody was asked. */
-function evidenceView({
-  phases,
-  outputs,
-  summary,
-  log,
-  log_bytes: bytes,
-  is_log_cut: isCut,
-  digest,
-}) {
-  const names = Object.keys(outputs);
-  return [
-    h("h2", {}, "What its plan has shown"),
-    h(
-      "ol",
-      { class: "plan" },
-      phases.map((phase) =>
-        h(
-          "li",
-          { class: "plan-phase" },
-          h("h3", {}, visible(phase.name), " ", stateBadge(phase.state)),
-          phase.explanation && h("p", {}, visible(phase.explanation)),
-          commandList(phase.commands),
-        ),
-      ),
-    ),
-    summary && h("div", { class: "markdown" }, markdown(summary)),
-    names.length > 0 && pairs(names.map((name) => [name, visibleValue(outputs[name])])),
-    isCut && h("p", { class: "muted" }, `The end of ${bytes} bytes of log:`),
-    h(
-      "pre",
-      { class: "artifact-text", tabindex: "0", "aria-label": "Log of the plan" },
-      visibleInLog(log),
-    ),
-    pairs([["Evidence (SHA-256)", h("code", { class: "command" }, digest)]]),
-  ];
-}
-
 function comparison({ compared, variables }) {
-  if (!compared) return h("p", { class: "muted" }, "No earlier run of this template was approved.");
+  if (!compared)
+    return h("p", { class: "muted" }, t`No earlier run of this template was approved.`);
   const labels = labelsOf(variables);
   return [
     h(
       "p",
       { class: "muted" },
       "Since ",
-      h("a", { href: `/automations/${compared.automation_id}` }, "the last approved run"),
+      h("a", { href: `/automations/${compared.automation_id}` }, t`the last approved run`),
       `, of version ${compared.version}:`,
     ),
     compared.values.length > 0 &&
@@ -379,7 +346,7 @@ function comparison({ compared, variables }) {
         ]),
       ),
     compared.diff && diffView(compared.diff),
-    !compared.diff && !compared.values.length && h("p", {}, "Nothing is different."),
+    !compared.diff && !compared.values.length && h("p", {}, t`Nothing is different.`),
   ];
 }
 
@@ -389,12 +356,4 @@ function labelsOf(variables) {
 
 function said(value) {
   return value === null ? "nothing" : visibleValue(value);
-}
-
-function pairs(rows) {
-  return h(
-    "dl",
-    { class: "values" },
-    rows.map(([name, value]) => [h("dt", {}, visible(name)), h("dd", {}, value)]),
-  );
 }

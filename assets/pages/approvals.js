@@ -6,18 +6,19 @@ import { emptyState, pageHeading, setTitle } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const VIEWS = [
-  { value: "inbox", content: "To decide" },
-  { value: "asked", content: "I asked" },
-  { value: "all", content: "All" },
+  { value: "inbox", content: t`To decide` },
+  { value: "asked", content: t`I asked` },
+  { value: "all", content: t`All` },
 ];
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
-  const label = "Which approvals";
+  const label = t`Which approvals`;
   const whose = chipsFilter({ name: "whose", label, value: query.get("whose"), choices: VIEWS });
   const list = new List({
     label: title,
@@ -42,27 +43,27 @@ const KINDS = {
 };
 
 const COLUMNS = [
-  column("What", ({ template, version, kind, phase, asked_at: at }) => [
+  column(t`What`, ({ template, version, kind, phase, asked_at: at }) => [
     h("strong", {}, template),
     ` version ${version}`,
     h("div", { class: "muted small" }, KINDS[kind](phase), "asked ", ago(at)),
   ]),
-  column("Why", ({ reason }) => visible(reason) || "–"),
-  column("Asked by", ({ requester }) => visible(requester.name || requester.email)),
-  column("State", ({ state, explanation, waiting_for: waiting }) => [
+  column(t`Why`, ({ reason }) => visible(reason) || "–"),
+  column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`State`, ({ state, explanation, waiting_for: waiting }) => [
     stateBadge(state),
     h("div", { class: "muted small" }, visible(explanation || waiting)),
   ]),
-  column("Time left", ({ expires_at: until }) => (until ? countdown(until) : "–")),
+  column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
 ];
 
 function nothing(whose) {
   if (whose === "inbox") {
-    const what = "What others want to run and you may decide stands here.";
-    return emptyState("Nothing waits for your decision", h("p", {}, what));
+    const what = t`What others want to run and you may decide stands here.`;
+    return emptyState(t`Nothing waits for your decision`, h("p", {}, what));
   }
   return emptyState(
-    whose === "asked" ? "You have asked for nothing" : "Nobody has asked for anything",
-    h("p", {}, "A template with an approval policy asks when it is run."),
+    whose === "asked" ? t`You have asked for nothing` : t`Nobody has asked for anything`,
+    h("p", {}, t`A template with an approval policy asks when it is run.`),
   );
 }

@@ -11,6 +11,7 @@ import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { addressOf, get } from "../lib/api.js";
 import { BrokenRecord, canVerify, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { whoAmI } from "../lib/session.js";
 import { remember, remembered } from "../lib/storage.js";
@@ -18,23 +19,23 @@ import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const FILTERS = [
-  ["verb", "Did", { placeholder: "push, approve" }],
-  ["actor", "Who", { placeholder: "ada@example.com" }],
-  ["resource", "To what", { placeholder: "templates/restart-web" }],
-  ["since", "Since", { type: "date" }],
-  ["until", "Before", { type: "date" }],
+  ["verb", t`Did`, { placeholder: "push, approve" }],
+  ["actor", t`Who`, { placeholder: "ada@example.com" }],
+  ["resource", t`To what`, { placeholder: "templates/restart-web" }],
+  ["since", t`Since`, { type: "date" }],
+  ["until", t`Before`, { type: "date" }],
 ];
 
 /** What people look for most, as parameters of the address. */
 const QUICK = [
-  ["All", () => ({})],
-  ["Today", () => ({ since: new Date(now()).toISOString().slice(0, 10) })],
-  ["Mine", () => ({ actor: whoAmI().user.email })],
-  ["Runs", () => ({ verb: "run,cancel,finish" })],
-  ["Decisions", () => ({ verb: "approve,reject,withdraw,expire,escalate" })],
-  ["Changes", () => ({ verb: "create,update,delete,push,rotate,grant_labels" })],
-  ["Logins", () => ({ verb: "login,logout,step_up" })],
-  ["Refusals", () => ({ verb: "refuse,refuse_login,refuse_totp,refuse_order,refuse_enrol" })],
+  [t`All`, () => ({})],
+  [t`Today`, () => ({ since: new Date(now()).toISOString().slice(0, 10) })],
+  [t`Mine`, () => ({ actor: whoAmI().user.email })],
+  [t`Runs`, () => ({ verb: "run,cancel,finish" })],
+  [t`Decisions`, () => ({ verb: "approve,reject,withdraw,expire,escalate" })],
+  [t`Changes`, () => ({ verb: "create,update,delete,push,rotate,grant_labels" })],
+  [t`Logins`, () => ({ verb: "login,logout,step_up" })],
+  [t`Refusals`, () => ({ verb: "refuse,refuse_login,refuse_totp,refuse_order,refuse_enrol" })],
 ];
 
 export function mount(root, { title, query }) {
@@ -47,12 +48,14 @@ export function mount(root, { title, query }) {
     look: "audit",
     show: (entry) => () => showEntry(entry),
     key: ({ seq }) => seq,
-    filters: [formFilter({ label: "Filter the record", query, controls: FILTERS })],
-    empty: (isNarrowed) => emptyState(isNarrowed ? "Nothing like this" : "Nothing yet"),
+    filters: [formFilter({ label: t`Filter the record`, query, controls: FILTERS })],
+    empty: (isNarrowed) => emptyState(isNarrowed ? t`Nothing like this` : t`Nothing yet`),
     signal: page.signal,
   });
-  const verify = button("Verify", { onclick: () => busyWhile(verify, () => check(verdict, page)) });
-  const download = buttonLink("Export", addressOf("/audit/export"), { download: "" });
+  const verify = button(t`Verify`, {
+    onclick: () => busyWhile(verify, () => check(verdict, page)),
+  });
+  const download = buttonLink(t`Export`, addressOf("/audit/export"), { download: "" });
   root.append(
     pageHeading(title, { actions: [verify, download] }),
     verdict,
@@ -66,7 +69,7 @@ function quickFilters(query) {
   const asked = queryText(Object.fromEntries(query));
   return h(
     "nav",
-    { class: "chips quick-filters", "aria-label": "What is looked for most" },
+    { class: "chips quick-filters", "aria-label": t`What is looked for most` },
     QUICK.map(([text, parameters]) => {
       const wanted = queryText(parameters());
       const current = wanted === asked ? "page" : null;
@@ -76,18 +79,18 @@ function quickFilters(query) {
 }
 
 const COLUMNS = [
-  column("When", ({ at }) => ago(at)),
+  column(t`When`, ({ at }) => ago(at)),
   column(
-    "What happened",
+    t`What happened`,
     (entry) => [
       h("span", {}, sentenceOf(entry)),
       h("div", { class: "muted small" }, reasonOf(entry)),
     ],
     { size: "grow" },
   ),
-  column("Verb", ({ verb }) => h("code", { class: "muted" }, visible(verb)), { isMinor: true }),
+  column(t`Verb`, ({ verb }) => h("code", { class: "muted" }, visible(verb)), { isMinor: true }),
   column(
-    "From",
+    t`From`,
     ({ channel, address }) =>
       h("span", { class: "muted" }, visible([channel, address].filter(Boolean).join(" "))),
     { isMinor: true },
@@ -97,15 +100,20 @@ const COLUMNS = [
 function showEntry(entry) {
   const reason = reasonOf(entry);
   ask({
-    title: `Entry ${entry.seq}`,
+    title: t`Entry ${entry.seq}`,
     content: [
       h("p", { class: "lead" }, sentenceOf(entry, { hasLinks: true }), "."),
       reason && h("p", {}, reason),
       h("p", { class: "muted" }, circumstances(entry)),
-      h("details", { open: true }, h("summary", {}, "As it stands in the record"), rawEntry(entry)),
+      h(
+        "details",
+        { open: true },
+        h("summary", {}, t`As it stands in the record`),
+        rawEntry(entry),
+      ),
     ],
     actions: [],
-    back: "Close",
+    back: t`Close`,
     isWide: true,
   });
 }
@@ -121,7 +129,7 @@ async function check(verdict, { signal }) {
   try {
     if (await canVerify()) {
       const found = await verifyRecord({ signal, progress });
-      replace(verdict, goodBox(found, "in this browser", keyText(found.fingerprint)));
+      replace(verdict, goodBox(found, t`in this browser`, keyText(found.fingerprint)));
     } else replace(verdict, serversVerdict(await get("/audit/verify", { signal })));
   } catch (error) {
     if (signal.aborted) return;
@@ -132,19 +140,19 @@ async function check(verdict, { signal }) {
 function serversVerdict({ is_intact: isIntact, fault, ...found }) {
   if (!isIntact) return badBox(fault.message);
   const { entries, removed_to: removedTo, signed_to: signedTo, fingerprint } = found;
-  const where = "by the server, as this browser cannot";
-  return goodBox({ entries, removedTo, signedTo }, where, `Key ${fingerprint}`);
+  const where = t`by the server, as this browser cannot`;
+  return goodBox({ entries, removedTo, signedTo }, where, t`Key ${fingerprint}`);
 }
 
 function goodBox({ entries, removedTo, signedTo }, where, key) {
   const facts = [
     `${entries.toLocaleString("en")} good entries`,
-    `signed up to entry ${signedTo}`,
-    removedTo > 0 && `removed by retention up to entry ${removedTo}`,
+    t`signed up to entry ${signedTo}`,
+    removedTo > 0 && t`removed by retention up to entry ${removedTo}`,
   ];
   return noticeBox(
     "note",
-    h("strong", {}, "The record is intact"),
+    h("strong", {}, t`The record is intact`),
     h("p", {}, `Checked ${where}: ${facts.filter(Boolean).join(", ")}.`),
     h("p", { class: "muted small" }, key),
   );
@@ -153,7 +161,7 @@ function goodBox({ entries, removedTo, signedTo }, where, key) {
 function badBox(fault) {
   return noticeBox(
     "bad",
-    h("strong", {}, "The record is not as it was written"),
+    h("strong", {}, t`The record is not as it was written`),
     h("p", {}, sentence(fault)),
   );
 }
@@ -164,6 +172,6 @@ function keyText(fingerprint) {
   const before = remembered(name, null);
   if (!before) remember(name, fingerprint);
   if (before && before !== fingerprint)
-    return `Key ${fingerprint}: another one than when this browser verified it before, ${before}.`;
+    return t`Key ${fingerprint}: another one than when this browser verified it before, ${before}.`;
   return `Key ${fingerprint}${before ? ", as before" : ""}`;
 }

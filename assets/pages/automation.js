@@ -22,12 +22,13 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { follow } from "../lib/events.js";
 import { showList } from "../lib/keyed.js";
+import { t } from "../lib/language.js";
 import { failureExcerpt } from "../lib/log-excerpts.js";
 import { markdown } from "../lib/markdown.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
-const STARTED = { call: "called by", fan_out: "a part of" };
+const STARTED = { call: t`called by`, fan_out: t`a part of` };
 const LOOK_FOR_STARTS_MS = 1_500;
 const MOST_LOOKS = 10;
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
@@ -48,7 +49,7 @@ export function mount(root, { id, title, query }) {
     trail: h("div", {}),
     log: new LogPanels({ id, mark: mark.element, query, signal: page.signal }),
   };
-  const steps = h("section", {}, h("h2", {}, "Phases"), parts.phases);
+  const steps = h("section", {}, h("h2", {}, t`Phases`), parts.phases);
   parts.head.append(pageHeading(title));
   const side = h("div", { class: "automation-side" }, steps);
   const log = h("div", { class: "automation" }, side, parts.log.element);
@@ -59,15 +60,15 @@ export function mount(root, { id, title, query }) {
     return place;
   };
   parts.tabs = tabbed({
-    label: "Views of the automation",
+    label: t`Views of the automation`,
     query,
     views: [
-      { key: "log", text: "Log", content: [parts.targets, log] },
-      { key: "timeline", text: "Timeline", content: parts.timeline },
-      { key: "data", text: "Inputs and outputs", content: parts.inputs },
-      { key: "artifacts", text: "Artifacts", content: parts.artifacts },
-      { key: "compare", text: "Compare", content: () => onceKnown(comparisonView) },
-      { key: "trail", text: "Trail", content: () => [parts.trail, onceKnown(trailRecord)] },
+      { key: "log", text: t`Log`, content: [parts.targets, log] },
+      { key: "timeline", text: t`Timeline`, content: parts.timeline },
+      { key: "data", text: t`Inputs and outputs`, content: parts.inputs },
+      { key: "artifacts", text: t`Artifacts`, content: parts.artifacts },
+      { key: "compare", text: t`Compare`, content: () => onceKnown(comparisonView) },
+      { key: "trail", text: t`Trail`, content: () => [parts.trail, onceKnown(trailRecord)] },
     ],
   });
   parts.signal = page.signal;
@@ -82,7 +83,7 @@ export function mount(root, { id, title, query }) {
     steps.hidden = targets.length > 0;
     parts.targets.hidden = !steps.hidden;
     log.hidden = steps.hidden && jobs.length === 0;
-    if (steps.hidden) parts.tabs.rename("log", `Targets ${targets.length}`);
+    if (steps.hidden) parts.tabs.rename("log", t`Targets ${targets.length}`);
     shown = automation;
   };
   follow("/automations/{automation_id}/events", {
@@ -152,7 +153,10 @@ function showAutomation(parts, automation, before) {
   showList(parts.targets, targetsOf(automation), () => "targets", targetsView);
   showList(parts.artifacts, [artifactsOf(automation)], () => "artifacts", artifactsView);
   const { artifacts } = automation;
-  parts.tabs.rename("artifacts", artifacts.length ? `Artifacts ${artifacts.length}` : "Artifacts");
+  parts.tabs.rename(
+    "artifacts",
+    artifacts.length ? t`Artifacts ${artifacts.length}` : t`Artifacts`,
+  );
   const phases = phasesOf(automation);
   const isLong = isLongPlan(phases);
   showList(
@@ -226,7 +230,7 @@ function headView(parts) {
       {},
       pageHeading(visible(automation.display_name || automation.template), {
         above: [
-          h("a", { href: "/automations" }, "Automations"),
+          h("a", { href: "/automations" }, t`Automations`),
           " / ",
           h("a", { href: `/templates/${automation.template}` }, automation.template),
           ` version ${automation.version}`,
@@ -259,7 +263,7 @@ function summaryView(text) {
   return h(
     "section",
     { class: "summary", tabindex: "0", "aria-labelledby": "summary-title" },
-    h("h2", { id: "summary-title" }, "Summary"),
+    h("h2", { id: "summary-title" }, t`Summary`),
     h("div", { class: "markdown" }, markdown(text)),
   );
 }
@@ -276,11 +280,11 @@ function factsLine(automation) {
         automation.finished_at ? "took " : "for ",
         duration(automation.started_at, automation.finished_at),
       ),
-    automation.exit_code !== null && h("span", {}, `exit code ${automation.exit_code}`),
+    automation.exit_code !== null && h("span", {}, t`exit code ${automation.exit_code}`),
     ["schedule", "trigger"].includes(automation.started_by.kind) &&
-      h("span", {}, `started by ${automation.started_by.kind} ${automation.started_by.name}`),
+      h("span", {}, t`started by ${automation.started_by.kind} ${automation.started_by.name}`),
     automation.resumed_from &&
-      h("a", { href: `/automations/${automation.resumed_from}` }, "goes on from an earlier one"),
+      h("a", { href: `/automations/${automation.resumed_from}` }, t`goes on from an earlier one`),
     automation.started_by.automation_id &&
       h(
         "a",
@@ -288,9 +292,9 @@ function factsLine(automation) {
         `${STARTED[automation.started_by.kind] ?? "started after"} ${automation.started_by.name}`,
       ),
     automation.target && h("span", {}, "for ", visible(automation.target)),
-    automation.depth > 1 && h("span", {}, `depth ${automation.depth}`),
+    automation.depth > 1 && h("span", {}, t`depth ${automation.depth}`),
     automation.rerun_of &&
-      h("a", { href: `/automations/${automation.rerun_of}` }, "rerun of an earlier one"),
+      h("a", { href: `/automations/${automation.rerun_of}` }, t`rerun of an earlier one`),
   ];
 }
 
@@ -321,7 +325,7 @@ function remarks(automation, { goTo, excerptOf }) {
       noticeBox(
         "warn",
         h("strong", {}, "Nobody can say what it did. "),
-        "The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.",
+        t`The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.`,
       ),
     explanation && state === "cancelled" && noticeBox("note", sentence(explanation)),
     explanation &&
@@ -334,8 +338,8 @@ function remarks(automation, { goTo, excerptOf }) {
 
 function waitingLink({ state, approval_id: approval, pause_id: pause }) {
   if (state === "awaiting_approval")
-    return h("a", { href: `/approvals/${approval}` }, "See the approval");
+    return h("a", { href: `/approvals/${approval}` }, t`See the approval`);
   if (state === "paused" && pause)
-    return h("a", { href: `/approvals/${pause}` }, "See what it asks");
-  return h("a", { href: "/workers" }, "See the workers");
+    return h("a", { href: `/approvals/${pause}` }, t`See what it asks`);
+  return h("a", { href: "/workers" }, t`See the workers`);
 }

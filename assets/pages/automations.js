@@ -8,6 +8,7 @@ import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -26,8 +27,8 @@ export function mount(root, { title, query }) {
     isLive: true,
     signal: page.signal,
   });
-  const run = buttonLink("Run a template", "/templates", { look: "primary", name: "run" });
-  const search = buttonLink("Search the logs", "/logs");
+  const run = buttonLink(t`Run a template`, "/templates", { look: "primary", name: "run" });
+  const search = buttonLink(t`Search the logs`, "/logs");
   root.append(pageHeading(title, { beside: list.mark, actions: [search, run] }), list.element);
   return () => page.abort();
 }
@@ -40,7 +41,7 @@ function stateFilter(query) {
   }));
   return chipsFilter({
     name: "state",
-    label: "State",
+    label: t`State`,
     value: query.get("state"),
     choices: [{ value: "", content: "all" }, ...choices],
   });
@@ -49,8 +50,8 @@ function stateFilter(query) {
 function templateFilter(query, { signal }) {
   return searchFilter({
     name: "template",
-    placeholder: "Any template",
-    "aria-label": "Template, by its whole name",
+    placeholder: t`Any template`,
+    "aria-label": t`Template, by its whole name`,
     value: query.get("template"),
     class: "input medium",
     suggestions: getAll("/templates", { signal }).then((all) => all.map(({ name }) => name)),
@@ -58,11 +59,11 @@ function templateFilter(query, { signal }) {
 }
 
 const COLUMNS = [
-  column("State", (automation) =>
+  column(t`State`, (automation) =>
     stateBadge(automation.state, isCancelling(automation) ? "(cancelling)" : ""),
   ),
   column(
-    "What",
+    t`What`,
     (automation) => {
       const remark = remarkOf(automation);
       return [
@@ -73,10 +74,10 @@ const COLUMNS = [
     },
     { size: "grow" },
   ),
-  column("By", ({ requester }) => visible(requester.name || requester.email)),
-  column("On", ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
-  column("Began", ({ created_at: at }) => ago(at)),
-  column("Took", ({ started_at: from, finished_at: to }) => duration(from, to)),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
+  column(t`Began`, ({ created_at: at }) => ago(at)),
+  column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to)),
 ];
 
 function isCancelling(automation) {
@@ -84,17 +85,17 @@ function isCancelling(automation) {
 }
 
 function remarkOf({ waiting_reason: waiting, explanation }) {
-  return waiting ? `Waits: ${waiting}` : explanation;
+  return waiting ? t`Waits: ${waiting}` : explanation;
 }
 
 function empty(isNarrowed) {
   if (isNarrowed) {
-    const hint = "Choose another state, or another template by its whole name.";
-    return emptyState("No automation fits", h("p", {}, hint));
+    const hint = t`Choose another state, or another template by its whole name.`;
+    return emptyState(t`No automation fits`, h("p", {}, hint));
   }
   return emptyState(
-    "Nothing has run yet",
-    h("p", {}, "Choose a template and run it; what it does shows up here, live."),
-    may("templates.view") && buttonLink("To the templates", "/templates", { look: "primary" }),
+    t`Nothing has run yet`,
+    h("p", {}, t`Choose a template and run it; what it does shows up here, live.`),
+    may("templates.view") && buttonLink(t`To the templates`, "/templates", { look: "primary" }),
   );
 }

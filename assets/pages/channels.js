@@ -8,6 +8,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -29,10 +30,10 @@ export function mount(root, { title }) {
     signal: page.signal,
   });
   const deliveries = new List({
-    label: "Deliveries",
+    label: t`Deliveries`,
     endpoint: "/deliveries",
     columns: [...DELIVERY, actionsColumn((delivery) => retryButton(delivery, reload))],
-    empty: () => h("p", { class: "muted" }, "Nothing has gone out yet."),
+    empty: () => h("p", { class: "muted" }, t`Nothing has gone out yet.`),
     signal: page.signal,
   });
   const open = opensWith(
@@ -41,22 +42,22 @@ export function mount(root, { title }) {
   );
   const create =
     may("channels.manage") &&
-    button("New channel…", { look: "primary", name: "plus", onclick: open });
-  const about = "How people are told of what needs them, besides these pages.";
+    button(t`New channel…`, { look: "primary", name: "plus", onclick: open });
+  const about = t`How people are told of what needs them, besides these pages.`;
   root.append(
     pageHeading(title, { actions: create, below: h("p", { class: "muted" }, about) }),
     channels.element,
-    h("section", { class: "part" }, h("h2", {}, "Deliveries"), deliveries.element),
+    h("section", { class: "part" }, h("h2", {}, t`Deliveries`), deliveries.element),
   );
   return () => page.abort();
 }
 
 const CHANNEL = [
-  column("Name", ({ name }) => h("strong", {}, name)),
-  column("Kind", ({ kind }) => kind),
-  column("State", ({ is_enabled: isOn }) => (isOn ? "on" : "off")),
-  column("Waiting", ({ open_deliveries: count }) => plural(count, "message")),
-  column("Changed", ({ updated_at: at }) => ago(at)),
+  column(t`Name`, ({ name }) => h("strong", {}, name)),
+  column(t`Kind`, ({ kind }) => kind),
+  column(t`State`, ({ is_enabled: isOn }) => (isOn ? "on" : "off")),
+  column(t`Waiting`, ({ open_deliveries: count }) => plural(count, "message")),
+  column(t`Changed`, ({ updated_at: at }) => ago(at)),
 ];
 
 function channelActions({ name, is_enabled: isOn }, done) {
@@ -65,44 +66,44 @@ function channelActions({ name, is_enabled: isOn }, done) {
   const turn = isOn ? "off" : "on";
   const test = () =>
     confirm({
-      title: `Try ${name}?`,
-      text: "A message is sent to you through it. Its delivery says what became of it.",
-      action: "Send it",
+      title: t`Try ${name}?`,
+      text: t`A message is sent to you through it. Its delivery says what became of it.`,
+      action: t`Send it`,
       look: "primary",
       run: () => post("/channels/{channel}/test", { path, body: {} }),
       done,
     });
   const toggle = () =>
     confirm({
-      title: `Turn ${name} ${turn}?`,
-      text: isOn ? "What waits, waits on; nothing new is queued." : "What waits is sent at once.",
-      action: `Turn it ${turn}`,
+      title: t`Turn ${name} ${turn}?`,
+      text: isOn ? t`What waits, waits on; nothing new is queued.` : t`What waits is sent at once.`,
+      action: t`Turn it ${turn}`,
       look: "primary",
       run: () => patch("/channels/{channel}", { path, body: { is_enabled: !isOn } }),
       done,
     });
   const end = () =>
     confirm({
-      title: `Delete ${name}?`,
-      text: "Its deliveries go with it, those that wait included.",
-      action: "Delete the channel",
+      title: t`Delete ${name}?`,
+      text: t`Its deliveries go with it, those that wait included.`,
+      action: t`Delete the channel`,
       run: () => remove("/channels/{channel}", { path }),
       done,
     });
   const act = (verb, onclick, look = "quiet") =>
     button(`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
-  return [isOn && act("Test", test), act(`Turn ${turn}`, toggle), act("Delete", end, "quiet")];
+  return [isOn && act(t`Test`, test), act(t`Turn ${turn}`, toggle), act(t`Delete`, end, "quiet")];
 }
 
 const DELIVERY = [
-  column("What", ({ subject, last_error: trouble }) => [
+  column(t`What`, ({ subject, last_error: trouble }) => [
     h("strong", {}, visible(subject)),
     trouble && h("div", { class: "muted small" }, visible(trouble)),
   ]),
-  column("State", (delivery) => [stateBadge(delivery.state), attempts(delivery)]),
-  column("Channel", ({ channel }) => channel),
-  column("To", ({ recipient }) => visible(recipient) || "its URL"),
-  column("When", ({ created_at: at }) => ago(at)),
+  column(t`State`, (delivery) => [stateBadge(delivery.state), attempts(delivery)]),
+  column(t`Channel`, ({ channel }) => channel),
+  column(t`To`, ({ recipient }) => visible(recipient) || t`its URL`),
+  column(t`When`, ({ created_at: at }) => ago(at)),
 ];
 
 function attempts({ state, attempts: made, next_attempt_at: next }) {
@@ -119,18 +120,17 @@ function retryButton({ id, state, subject }, done) {
   if (!may("channels.manage") || !RETRYABLE.includes(state)) return null;
   const onclick = () =>
     confirm({
-      title: "Try again now?",
+      title: t`Try again now?`,
       text: visible(subject),
-      action: "Try again",
+      action: t`Try again`,
       look: "primary",
       run: () => post("/deliveries/{delivery_id}/retry", { path: { delivery_id: id }, body: {} }),
       done,
     });
-  return button("Retry…", { look: "quiet", "aria-label": `Retry ${subject}`, onclick });
+  return button(t`Retry…`, { look: "quiet", "aria-label": t`Retry ${subject}`, onclick });
 }
 
 function nothingYet() {
-  const text =
-    "Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook.";
-  return emptyState("No channels", h("p", {}, text));
+  const text = t`Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook.`;
+  return emptyState(t`No channels`, h("p", {}, text));
 }

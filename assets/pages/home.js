@@ -15,6 +15,7 @@ import { recentRuns, RUNS_LISTED } from "../components/last-runs.js";
 import { keepFresh } from "../components/live.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { lastErrorLines } from "../lib/log-excerpts.js";
 import { may } from "../lib/session.js";
 import { now } from "../lib/times.js";
@@ -44,7 +45,7 @@ export function mount(root, { title }) {
   root.append(
     pageHeading(title, {
       beside: mark,
-      actions: run && buttonLink("Run a template", "/templates", { name: "run" }),
+      actions: run && buttonLink(t`Run a template`, "/templates", { name: "run" }),
     }),
     trouble,
     steps.element,
@@ -66,36 +67,36 @@ function column(...panels) {
 function makePanels() {
   const all = {
     waiting: may("approvals.view") && {
-      title: "Waits for you",
+      title: t`Waits for you`,
       row: approvalRow,
-      nothing: "Nothing waits for your decision.",
-      more: ["All approvals", "/approvals"],
+      nothing: t`Nothing waits for your decision.`,
+      more: [t`All approvals`, "/approvals"],
     },
     running: may("automations.view") && {
-      title: "Running now",
+      title: t`Running now`,
       row: runningRow,
-      nothing: "Nothing runs just now.",
-      more: ["All automations", "/automations"],
+      nothing: t`Nothing runs just now.`,
+      more: [t`All automations`, "/automations"],
     },
     failed: may("automations.view") && {
-      title: "Failed since yesterday",
+      title: t`Failed since yesterday`,
       row: failedRow,
       key: ({ template, state }) => `${template} ${state}`,
-      nothing: "Nothing has failed since yesterday.",
-      more: ["All failures", "/automations?state=failed"],
+      nothing: t`Nothing has failed since yesterday.`,
+      more: [t`All failures`, "/automations?state=failed"],
     },
     templates: may("templates.view") && {
-      title: "Last 30 runs",
+      title: t`Last 30 runs`,
       row: templateRow,
       key: ({ name }) => name,
-      nothing: "Nothing has run yet.",
-      more: ["All templates", "/templates"],
+      nothing: t`Nothing has run yet.`,
+      more: [t`All templates`, "/templates"],
     },
     workers: may("workers.view") && {
-      title: "Workers",
+      title: t`Workers`,
       row: workerRow,
-      nothing: "No worker has joined yet.",
-      more: ["All workers", "/workers"],
+      nothing: t`No worker has joined yet.`,
+      more: [t`All workers`, "/workers"],
     },
   };
   const given = Object.entries(all).filter(([, options]) => options);

@@ -8,6 +8,7 @@ import { problemBox } from "../components/problems.js";
 import { codeField } from "../components/step-up.js";
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { takeToken } from "../lib/router.js";
 import { exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -44,11 +45,11 @@ function show(root, token, offer) {
     }
     location.assign("/"); // whatever this browser knew of another session is forgotten
   };
-  entrance(root, `Join ${visible(org.name || org.code)}`, {
+  entrance(root, t`Join ${visible(org.name || org.code)}`, {
     above: facts(offer),
     fields,
     check,
-    submit: button(`Join ${org.code}`, { look: "primary wide", type: "submit" }),
+    submit: button(t`Join ${org.code}`, { look: "primary wide", type: "submit" }),
     send,
   });
   fields[0].control.focus();
@@ -58,16 +59,16 @@ function facts({ org, email, role, invited_by, has_account, expires_at }) {
   return h(
     "p",
     {},
-    `${visible(invited_by)} invites ${visible(email)} to ${org.code} as ${role}, until `,
-    exactTime(expires_at),
-    has_account ? ". Log in with your account to accept." : ". Accepting makes your account.",
+    t`${visible(invited_by)} invites ${visible(email)} to ${org.code} as ${role}, until ${exactTime(expires_at)}.`,
+    " ",
+    has_account ? t`Log in with your account to accept.` : t`Accepting makes your account.`,
   );
 }
 
 /** What somebody proves who has an account; a code is asked for when the server wants one. */
 function knownPerson() {
   const password = field({
-    label: "Password",
+    label: t`Password`,
     path: "password",
     control: input({ type: "password", autocomplete: "current-password" }),
   });
@@ -82,7 +83,7 @@ function knownPerson() {
 /** What a new account is made with. */
 function newPerson() {
   const name = field({
-    label: "Your name",
+    label: t`Your name`,
     path: "name",
     control: input({ maxlength: 200, autocomplete: "name" }),
   });

@@ -6,6 +6,7 @@ import { entrance, missing } from "../components/forms.js";
 import { codeField } from "../components/step-up.js";
 import { logIn } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { windowsOrg, withoutOrg } from "../lib/org-address.js";
 import { here, navigate } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
@@ -20,12 +21,12 @@ export function mount(root, { title, query }) {
   }
   const known = remembered("email", "");
   const email = field({
-    label: "E-mail",
+    label: t`E-mail`,
     path: "email",
     control: input({ type: "email", name: "email", autocomplete: "username", value: known }),
   });
   const password = field({
-    label: "Password",
+    label: t`Password`,
     path: "password",
     control: input({ type: "password", name: "password", autocomplete: "current-password" }),
   });
@@ -51,11 +52,11 @@ export function mount(root, { title, query }) {
     remember("email", address);
     navigate(target(query), { isReplacing: true });
   };
-  const submit = button("Log in", { look: "primary wide", type: "submit" });
+  const submit = button(t`Log in`, { look: "primary wide", type: "submit" });
   const forgotten = h(
     "p",
     { class: "small" },
-    h("a", { href: "/forgotten" }, "Forgotten password?"),
+    h("a", { href: "/forgotten" }, t`Forgotten password?`),
   );
   entrance(root, title, {
     fields,
@@ -73,7 +74,7 @@ function askedFor(error, { totp, org }) {
   const wantsOrg = error.errors?.some(({ path }) => path === "org");
   if (!wantsOrg || org !== undefined) return null;
   return field({
-    label: "Org",
+    label: t`Org`,
     path: "org",
     control: input({ maxlength: 32, value: windowsOrg() }),
   });

@@ -6,19 +6,20 @@ import { List } from "../components/list.js";
 import { get } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const FIELDS = [
-  ["text", "Text", { type: "search", placeholder: "connection refused" }],
-  ["template", "Template", { placeholder: "any, by its whole name" }],
-  ["since", "Since", { type: "date" }],
-  ["until", "Before", { type: "date" }],
+  ["text", t`Text`, { type: "search", placeholder: t`connection refused` }],
+  ["template", t`Template`, { placeholder: t`any, by its whole name` }],
+  ["since", t`Since`, { type: "date" }],
+  ["until", t`Before`, { type: "date" }],
 ];
 const WAYS = [
-  { value: "", content: "any case" },
-  { value: "case", content: "exact case" },
-  { value: "regex", content: "regular expression" },
+  { value: "", content: t`any case` },
+  { value: "case", content: t`exact case` },
+  { value: "regex", content: t`regular expression` },
 ];
 const OPTIONS = { "": { ignore_case: "true" }, case: {}, regex: { regex: "true" } };
 
@@ -26,25 +27,25 @@ export function mount(root, { title, query }) {
   const page = new AbortController();
   const progress = h("p", { class: "muted small", role: "status" });
   const list = new List({
-    label: "Lines found",
+    label: t`Lines found`,
     load: searching(progress, page.signal),
     key: ({ automation_id: id, line }) => `${id}:${line}`,
     look: "rows found-lines",
     row,
     filters: [
-      formFilter({ label: "Search the logs", query, controls: FIELDS, send: "Search" }),
-      chipsFilter({ name: "way", label: "How", value: query.get("way"), choices: WAYS }),
+      formFilter({ label: t`Search the logs`, query, controls: FIELDS, send: t`Search` }),
+      chipsFilter({ name: "way", label: t`How`, value: query.get("way"), choices: WAYS }),
     ],
     empty: (isNarrowed) =>
       isNarrowed
-        ? emptyState("No line matches")
+        ? emptyState(t`No line matches`)
         : emptyState(
-            "What do you look for?",
-            h("p", {}, "Of each automation that you may see, the log of its newest attempt."),
+            t`What do you look for?`,
+            h("p", {}, t`Of each automation that you may see, the log of its newest attempt.`),
           ),
     signal: page.signal,
   });
-  const above = h("a", { href: "/automations" }, "Automations");
+  const above = h("a", { href: "/automations" }, t`Automations`);
   root.append(pageHeading(title, { above }), list.element);
   list.element.append(progress);
   return () => page.abort();
@@ -73,7 +74,7 @@ function progressText(searched, total, { searched_back_to: to, missing_bytes: mi
   const of = total === null ? "" : ` of ${sizeText(total)}`;
   const back = found.next_cursor && to ? `, back to what was triggered ${exactTime(to)}` : "";
   const gone = missing ? `; ${sizeText(missing)} are missing from the server` : "";
-  return `Searched ${sizeText(searched)}${of}${back}${gone}.`;
+  return t`Searched ${sizeText(searched)}${of}${back}${gone}.`;
 }
 
 function row({ automation_id: id, template, line, at, text, start, end }) {

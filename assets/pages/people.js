@@ -10,6 +10,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { sentence } from "../components/problems.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -19,9 +20,9 @@ export function mount(root, { title }) {
   const asked = loadRoles(page);
   const roles = () => asked; // without them the forms would have a choice that is empty
   const change = (user) =>
-    button("Change…", {
+    button(t`Change…`, {
       look: "quiet",
-      "aria-label": `Change ${user.email}`,
+      "aria-label": t`Change ${user.email}`,
       onclick: opensWith(roles, (known) => openForm(user, known, list.reload)),
     });
   const list = new List({
@@ -39,8 +40,8 @@ export function mount(root, { title }) {
   const invite = opensWith(roles, (known) => openInvitationForm(known, invitations.reload));
   const add = opensWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
-    button("Invite a person…", { look: "primary", name: "plus", onclick: invite }),
-    button("Add a person…", { name: "plus", onclick: add }),
+    button(t`Invite a person…`, { look: "primary", name: "plus", onclick: invite }),
+    button(t`Add a person…`, { name: "plus", onclick: add }),
   ];
   root.append(pageHeading(title, { actions }), list.element, invitations.element);
   return () => page.abort();
@@ -70,27 +71,27 @@ async function loadRoles({ signal }) {
 }
 
 const COLUMNS = [
-  column("Person", (user) => [
+  column(t`Person`, (user) => [
     h("strong", {}, visible(user.name || user.email)),
     user.name && h("div", { class: "muted" }, visible(user.email)),
     " ",
-    user.owner && h("span", { class: "fact" }, `service account of ${user.owner}`),
+    user.owner && h("span", { class: "fact" }, t`service account of ${user.owner}`),
     user.is_disabled && h("span", { class: "fact" }, "disabled"),
     user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
   ]),
   column(
-    "Role",
+    t`Role`,
     ({ role, rules }) => [
       role,
       rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
     ],
     { size: "tall" },
   ),
-  column("Manager", ({ manager, is_manager_disabled: isDisabled }) => [
+  column(t`Manager`, ({ manager, is_manager_disabled: isDisabled }) => [
     manager ? visible(manager) : h("span", { class: "muted" }, "none"),
     isDisabled && h("span", { class: "fact" }, "disabled"),
   ]),
-  column("Since", ({ created_at: at }) => ago(at)),
+  column(t`Since`, ({ created_at: at }) => ago(at)),
 ];
 
 /** The form for a new person, or for one that there is. */
@@ -98,22 +99,22 @@ function openForm(user, roles, done) {
   const was = { email: "", name: "", role: "member", manager: "", ...user };
   const fields = [
     field({
-      label: "E-mail",
+      label: t`E-mail`,
       path: "email",
       control: input({ type: "email", value: was.email, disabled: user !== null }),
     }),
-    field({ label: "Name", path: "name", control: input({ value: was.name }) }),
-    field({ label: "Role", path: "role", control: select(choices(roles, was.role), was.role) }),
+    field({ label: t`Name`, path: "name", control: input({ value: was.name }) }),
+    field({ label: t`Role`, path: "role", control: select(choices(roles, was.role), was.role) }),
     field({
-      label: "Manager’s e-mail",
+      label: t`Manager’s e-mail`,
       path: "manager",
-      help: "Approves what this person runs, where a template asks for it.",
+      help: t`Approves what this person runs, where a template asks for it.`,
       control: input({ type: "email", value: was.manager ?? "" }),
     }),
     field({
-      label: user ? "New password" : "First password",
+      label: user ? t`New password` : t`First password`,
       path: "password",
-      help: user ? "Leave it empty to keep the old one." : null,
+      help: user ? t`Leave it empty to keep the old one.` : null,
       control: input({ type: "password", autocomplete: "new-password" }),
     }),
   ];
@@ -123,10 +124,10 @@ function openForm(user, roles, done) {
     return post("/users", { body: { ...typed, manager: typed.manager || null } });
   };
   askForm({
-    title: user ? user.email : "Add a person",
+    title: user ? user.email : t`Add a person`,
     fields,
     send,
-    action: user ? "Save" : "Add the person",
+    action: user ? t`Save` : t`Add the person`,
     done,
     more: user && user.id !== whoAmI().user.id ? moreActions(user, done) : [],
   });
@@ -136,11 +137,10 @@ function openForm(user, roles, done) {
 async function update(user, body) {
   const { leaves_stuck: stuck } = await patch("/users/{user}", { path: { user: user.id }, body });
   if (!stuck.length) return;
-  const text =
-    "They waited for this person, and for nobody else who is left. Let somebody decide again, or have them withdrawn:";
+  const text = t`They waited for this person, and for nobody else who is left. Let somebody decide again, or have them withdrawn:`;
   const templates = stuck.map((template) => h("li", {}, visible(template)));
   ask({
-    title: "Approvals that nobody can give now",
+    title: t`Approvals that nobody can give now`,
     content: [h("p", {}, text), h("ul", {}, templates)],
     actions: [],
   });
@@ -151,31 +151,31 @@ function moreActions(user, done) {
   const link = async () => {
     const made = await post("/users/{user}/reset", { path });
     const content = linkBox(made.url, made.expires_at);
-    ask({ title: `New password for ${user.email}`, content, actions: [] });
+    ask({ title: t`New password for ${user.email}`, content, actions: [] });
   };
   const logOut = async () => done(await remove("/users/{user}/sessions", { path }));
   const resetApp = () =>
     confirm({
-      title: `Reset the app: ${user.email}?`,
-      text: "They log in with the password alone until they enrol another app.",
-      action: "Reset the app",
+      title: t`Reset the app: ${user.email}?`,
+      text: t`They log in with the password alone until they enrol another app.`,
+      action: t`Reset the app`,
       run: () => remove("/users/{user}/totp", { path }),
       done,
     });
   const toggle = async () => done(await update(user, { is_disabled: !user.is_disabled }));
   const leave = () =>
     confirm({
-      title: `Remove: ${user.email}?`,
-      text: "They are logged out, and neither run nor approve anything here any more.",
-      action: "Remove",
+      title: t`Remove: ${user.email}?`,
+      text: t`They are logged out, and neither run nor approve anything here any more.`,
+      action: t`Remove`,
       run: () => removePerson(user, done),
     });
   return [
-    { text: "Password link", look: "quiet", run: link },
-    { text: "Log out everywhere", look: "quiet", run: logOut },
-    { text: "Reset authenticator", look: "quiet", run: async () => void resetApp() },
-    { text: user.is_disabled ? "Enable" : "Disable", look: "quiet", run: toggle },
-    { text: "Remove from the org", look: "quiet", run: async () => void leave() },
+    { text: t`Password link`, look: "quiet", run: link },
+    { text: t`Log out everywhere`, look: "quiet", run: logOut },
+    { text: t`Reset authenticator`, look: "quiet", run: async () => void resetApp() },
+    { text: user.is_disabled ? t`Enable` : t`Disable`, look: "quiet", run: toggle },
+    { text: t`Remove from the org`, look: "quiet", run: async () => void leave() },
   ];
 }
 
@@ -196,9 +196,9 @@ async function removePerson(user, done) {
 
 function askAboutLeaving(user, { detail }, done) {
   const owner = field({
-    label: "Who answers for their service accounts from now on",
+    label: t`Who answers for their service accounts from now on`,
     path: "new_owner",
-    help: "Somebody’s e-mail. Left empty, the service accounts are removed too.",
+    help: t`Somebody’s e-mail. Left empty, the service accounts are removed too.`,
     control: input({ type: "email" }),
   });
   const send = () => {
@@ -206,11 +206,11 @@ function askAboutLeaving(user, { detail }, done) {
     return remove("/users/{user}", { path: { user: user.id }, query });
   };
   askForm({
-    title: `More goes with ${user.email}`,
+    title: t`More goes with ${user.email}`,
     above: h("p", {}, sentence(detail)),
     fields: [owner],
     send,
-    action: "Remove all the same",
+    action: t`Remove all the same`,
     look: "danger",
     done,
   });

@@ -12,6 +12,7 @@ import { sourceView } from "../components/source.js";
 import { get, getAll, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
+import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -27,8 +28,7 @@ spec:
       approvers: {manager: true}
 `;
 
-const ABOUT =
-  "Who must agree before a template runs that names the policy, or to which it applies by itself.";
+const ABOUT = t`Who must agree before a template runs that names the policy, or to which it applies by itself.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();
@@ -43,7 +43,7 @@ export function mount(root, { title }) {
   });
   const open = () => openPush(SAMPLE, list);
   const push =
-    may("policies.manage") && button("Push a policy…", { look: "primary", onclick: open });
+    may("policies.manage") && button(t`Push a policy…`, { look: "primary", onclick: open });
   const below = h("p", { class: "muted" }, ABOUT);
   root.append(
     pageHeading(title, { actions: [maySimulate() && simulateButton(page), push], below }),
@@ -61,21 +61,21 @@ function maySimulate() {
 /** Who would have to agree if somebody ran a template: as the server would ask, and nothing runs. */
 function simulateButton({ signal }) {
   const load = () => Promise.all([getAll("/templates", { signal }), getAll("/users", { signal })]);
-  return button("Who would agree…", {
+  return button(t`Who would agree…`, {
     onclick: opensWith(load, ([templates, people]) => simulate(templates, people)),
   });
 }
 
 function simulate(templates, people) {
   const template = field({
-    label: "If this template were run",
+    label: t`If this template were run`,
     control: select(
       templates.map(({ name }) => [name, visible(name)]),
       templates[0]?.name,
     ),
   });
   const requester = field({
-    label: "By",
+    label: t`By`,
     control: select(
       people.map(({ email }) => [email, visible(email)]),
       whoAmI().user.email,
@@ -89,38 +89,38 @@ function simulate(templates, people) {
       path.name === template.control.value && query.requester === requester.control.value;
     try {
       const need = await get("/templates/{name}/approval", { path, query });
-      if (isWanted()) replace(result, needView(need) ?? h("p", {}, "Nobody has to agree."));
+      if (isWanted()) replace(result, needView(need) ?? h("p", {}, t`Nobody has to agree.`));
     } catch (error) {
       if (isWanted()) replace(result, problemBox(error));
     }
   };
   for (const each of [template, requester]) each.control.addEventListener("change", look);
   ask({
-    title: "Who would have to agree?",
+    title: t`Who would have to agree?`,
     content: [template.element, requester.element, result],
     actions: [],
-    back: "Close",
+    back: t`Close`,
   });
   if (templates.length) look();
 }
 
 const COLUMNS = [
-  column("Name", ({ name, is_default: isDefault }) => [
+  column(t`Name`, ({ name, is_default: isDefault }) => [
     h("strong", {}, name),
-    isDefault && h("div", { class: "muted small" }, "applies by itself"),
+    isDefault && h("div", { class: "muted small" }, t`applies by itself`),
   ]),
-  column("Gates", ({ gates }) => visible(gates.join(", "))),
-  column("Version", ({ version }) => String(version)),
-  column("Pushed", ({ pushed_at: at }) => ago(at)),
-  column("By", ({ pushed_by: person }) => visible(person.email), { isMinor: true }),
+  column(t`Gates`, ({ gates }) => visible(gates.join(", "))),
+  column(t`Version`, ({ version }) => String(version)),
+  column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
+  column(t`By`, ({ pushed_by: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function showing({ name, version }, list) {
   const load = () => get("/policies/{policy}", { path: { policy: name } });
   return opensWith(load, ({ source }) => {
-    const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
+    const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list) };
     ask({
-      title: `${name}, version ${version}`,
+      title: t`${name}, version ${version}`,
       content: sourceView(source),
       actions: may("policies.manage") ? [edit] : [],
       isWide: true,
@@ -132,18 +132,18 @@ function actions({ name, is_default: isDefault }, list) {
   const path = { policy: name };
   const end = () =>
     confirm({
-      title: `Delete ${name}?`,
+      title: t`Delete ${name}?`,
       text: isDefault
-        ? "What names no policy is no longer asked for by it. Templates that name it cannot run."
-        : "Templates that name it cannot run, and what it has let pass and does not run yet will not.",
-      action: "Delete the policy",
+        ? t`What names no policy is no longer asked for by it. Templates that name it cannot run.`
+        : t`Templates that name it cannot run, and what it has let pass and does not run yet will not.`,
+      action: t`Delete the policy`,
       run: () => remove("/policies/{policy}", { path }),
       done: list.reload,
     });
   const look = "quiet";
   return [
     may("policies.manage") &&
-      button("Delete…", { look, "aria-label": `Delete ${name}`, onclick: end }),
+      button(t`Delete…`, { look, "aria-label": t`Delete ${name}`, onclick: end }),
   ];
 }
 
@@ -159,11 +159,11 @@ function openPush(source, list, notice = null) {
 
 function nothingYet() {
   return emptyState(
-    "No policies",
+    t`No policies`,
     h(
       "p",
       {},
-      "A policy says who must agree before something runs. Push one, then name it in a template:",
+      t`A policy says who must agree before something runs. Push one, then name it in a template:`,
     ),
     h("p", {}, h("code", {}, "approvalPolicy: {policyRef: production}")),
   );

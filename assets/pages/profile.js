@@ -4,6 +4,7 @@ import { announce } from "../components/announcer.js";
 import { authenticator } from "../components/authenticator.js";
 import { button, buttonLink } from "../components/buttons.js";
 import { confirm } from "../components/dialogs.js";
+import { displayForm } from "../components/display-form.js";
 import { field, input } from "../components/fields.js";
 import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
@@ -14,6 +15,7 @@ import { notifications } from "../components/notifications.js";
 import { noticeBox } from "../components/problems.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { whoAmI } from "../lib/session.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -29,7 +31,7 @@ export function mount(root, { title }) {
       (status) => replace(app, authenticator(status, fresh, loadApp)),
     );
   const sessions = new List({
-    label: "Sessions",
+    label: t`Sessions`,
     endpoint: "/sessions",
     columns: [...COLUMNS, actionsColumn((session) => endButton(session, sessions.reload))],
     signal: page.signal,
@@ -37,13 +39,14 @@ export function mount(root, { title }) {
   const { user } = whoAmI();
   root.append(
     pageHeading(title, {
-      actions: buttonLink("API tokens", "/tokens"),
+      actions: buttonLink(t`API tokens`, "/tokens"),
       below: h("p", { class: "muted" }, visible(user.name), " · ", visible(user.email)),
     }),
-    part("Authenticator app", fresh, app),
-    part("Sessions", sessions.element),
+    part(t`Language and times`, displayForm()),
+    part(t`Authenticator app`, fresh, app),
+    part(t`Sessions`, sessions.element),
     notifications(page.signal),
-    part("Password", passwordForm(user, sessions.reload)),
+    part(t`Password`, passwordForm(user, sessions.reload)),
   );
   loadApp();
   return () => page.abort();
@@ -54,41 +57,41 @@ function part(title, ...content) {
 }
 
 const COLUMNS = [
-  column("Where", (session) => [
+  column(t`Where`, (session) => [
     h("strong", {}, kindOf(session)),
     " ",
-    h("span", { class: "fact" }, session.is_current ? "this one" : session.org),
+    h("span", { class: "fact" }, session.is_current ? t`this one` : session.org),
   ]),
-  column("From", ({ address }) => visible(address)),
-  column("Began", ({ created_at: at }) => ago(at)),
-  column("Last used", ({ last_used_at: at }) => ago(at)),
-  column("Ends", ({ expires_at: end, idle_expires_at: idleEnd }) => [
+  column(t`From`, ({ address }) => visible(address)),
+  column(t`Began`, ({ created_at: at }) => ago(at)),
+  column(t`Last used`, ({ last_used_at: at }) => ago(at)),
+  column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
     exactTime(end),
     h("div", { class: "muted small" }, "unused: ", exactTime(idleEnd)),
   ]),
 ];
 
 function kindOf({ kind }) {
-  return kind === "browser" ? "Browser" : "Command line";
+  return kind === "browser" ? t`Browser` : t`Command line`;
 }
 
 function endButton(session, done) {
   if (session.is_current) return null;
-  const which = `${kindOf(session)} at ${session.address}`;
+  const which = t`${kindOf(session)} at ${session.address}`;
   const onclick = () =>
     confirm({
-      title: "End this session?",
-      text: `${which} is logged out at once.`,
-      action: "End the session",
+      title: t`End this session?`,
+      text: t`${which} is logged out at once.`,
+      action: t`End the session`,
       run: () => remove("/sessions/{session_id}", { path: { session_id: session.id } }),
       done,
     });
-  return button("End…", { look: "quiet", "aria-label": `End ${which}`, onclick });
+  return button(t`End…`, { look: "quiet", "aria-label": t`End ${which}`, onclick });
 }
 
 function passwordForm({ email }, reloadSessions) {
   const current = field({
-    label: "Current password",
+    label: t`Current password`,
     path: "current_password",
     control: input({ type: "password", autocomplete: "current-password" }),
   });
@@ -100,16 +103,16 @@ function passwordForm({ email }, reloadSessions) {
     const body = { current_password: current.control.value, password: chosen.value() };
     await post("/password", { body });
     for (const each of fields) each.control.value = "";
-    announce("The password is changed");
-    const text = "The password is changed. Your other sessions have ended.";
+    announce(t`The password is changed`);
+    const text = t`The password is changed. Your other sessions have ended.`;
     replace(outcome, noticeBox("note", text));
     reloadSessions();
   };
-  const submit = button("Change the password", { type: "submit" });
+  const submit = button(t`Change the password`, { type: "submit" });
   const name = { type: "email", autocomplete: "username", value: email, hidden: true };
   return pageForm({
     look: "form profile-form",
-    above: h("input", { ...name, "aria-label": "Your e-mail" }), // for password managers
+    above: h("input", { ...name, "aria-label": t`Your e-mail` }), // for password managers
     fields,
     check: chosen.problems,
     submit,

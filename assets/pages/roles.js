@@ -7,6 +7,7 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -15,15 +16,14 @@ const ROLE = { all: "/roles", one: "/roles/{role}", word: "role", may: "roles.ma
 const GROUP = { all: "/groups", one: "/groups/{group}", word: "group", may: "groups.manage" };
 const MEMBER = "/groups/{group}/members/{user}";
 
-const ABOUT =
-  "Everybody has one role, and the rules of their groups beside it. A rule that denies wins.";
+const ABOUT = t`Everybody has one role, and the rules of their groups beside it. A rule that denies wins.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();
   root.append(
     pageHeading(title, { below: h("p", { class: "muted" }, ABOUT) }),
-    section("Roles", ROLE, page),
-    section("Groups", GROUP, page),
+    section(t`Roles`, ROLE, page),
+    section(t`Groups`, GROUP, page),
   );
   return () => page.abort();
 }
@@ -33,10 +33,10 @@ function section(label, kind, page) {
     label,
     endpoint: kind.all,
     columns: [
-      column("Name", nameOf),
-      column("Rules", rules, { size: "tall" }),
+      column(t`Name`, nameOf),
+      column(t`Rules`, rules, { size: "tall" }),
       column(
-        "People",
+        t`People`,
         (thing) => (kind === ROLE ? String(thing.members) : people(thing, list.reload)),
         { size: kind === ROLE ? "" : "tall" },
       ),
@@ -47,7 +47,7 @@ function section(label, kind, page) {
     signal: page.signal,
   });
   const open = () => openForm(kind, null, list.reload);
-  const add = may(kind.may) && button(`New ${kind.word}…`, { name: "plus", onclick: open });
+  const add = may(kind.may) && button(t`New ${kind.word}…`, { name: "plus", onclick: open });
   const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
   return h("section", { class: "part" }, head, list.element);
 }
@@ -56,7 +56,7 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
   return [
     h("strong", {}, name),
     " ",
-    isBuiltIn && h("span", { class: "fact" }, "built in"),
+    isBuiltIn && h("span", { class: "fact" }, t`built in`),
     description && h("div", { class: "muted small" }, visible(description)),
   ];
 }
@@ -64,7 +64,7 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
 function rules({ is_built_in: isBuiltIn, built_in_rules: builtIn, rules: own }) {
   const list = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
   if (!isBuiltIn) return own.length ? list(own) : h("span", { class: "muted" }, "none");
-  const summary = h("summary", {}, `${builtIn.length} built in`);
+  const summary = h("summary", {}, t`${builtIn.length} built in`);
   return [h("details", {}, summary, list(builtIn)), list(own)];
 }
 
@@ -78,44 +78,44 @@ function people(group, reload) {
 }
 
 function leaveButton({ name }, { id, email }, done) {
-  const label = `Remove ${email} from ${name}`;
+  const label = t`Remove ${email} from ${name}`;
   const onclick = () =>
     confirm({
       title: `${label}?`,
-      text: "Who comes back later has joined later: they approve nothing that was asked before.",
-      action: "Take them out",
+      text: t`Who comes back later has joined later: they approve nothing that was asked before.`,
+      action: t`Take them out`,
       run: () => remove(MEMBER, { path: { group: name, user: id } }),
       done,
     });
-  return button("Remove…", { look: "quiet", "aria-label": label, onclick });
+  return button(t`Remove…`, { look: "quiet", "aria-label": label, onclick });
 }
 
 function actions(kind, thing, done) {
   const end = () =>
     confirm({
-      title: `Delete the ${kind.word} ${thing.name}?`,
+      title: t`Delete the ${kind.word} ${thing.name}?`,
       text:
-        kind === ROLE ? "A role that somebody has stays." : "Its members lose what it gave them.",
-      action: `Delete the ${kind.word}`,
+        kind === ROLE ? t`A role that somebody has stays.` : t`Its members lose what it gave them.`,
+      action: t`Delete the ${kind.word}`,
       run: () => remove(kind.one, { path: { [kind.word]: thing.name } }),
       done,
     });
   const act = (verb, label, onclick, look = "quiet") =>
     button(`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
   return [
-    kind === GROUP && act("Add", "Add to", () => openJoin(thing.name, done)),
-    thing.name !== "admin" && act("Change", "Change", () => openForm(kind, thing, done)),
-    !thing.is_built_in && act("Delete", "Delete", end, "quiet"),
+    kind === GROUP && act(t`Add`, t`Add to`, () => openJoin(thing.name, done)),
+    thing.name !== "admin" && act(t`Change`, t`Change`, () => openForm(kind, thing, done)),
+    !thing.is_built_in && act(t`Delete`, t`Delete`, end, "quiet"),
   ];
 }
 
 function openJoin(group, done) {
-  const who = field({ label: "E-mail", path: "user", control: input({ type: "email" }) });
+  const who = field({ label: t`E-mail`, path: "user", control: input({ type: "email" }) });
   askForm({
-    title: `Add somebody to ${group}`,
+    title: t`Add somebody to ${group}`,
     fields: [who],
     send: () => put(MEMBER, { path: { group, user: who.control.value.trim() } }),
-    action: "Let them join",
+    action: t`Let them join`,
     done,
   });
 }
@@ -123,20 +123,20 @@ function openJoin(group, done) {
 /** The form for a new role or group, or for one that there is. */
 function openForm(kind, thing, done) {
   const name = field({
-    label: "Name",
+    label: t`Name`,
     path: "name",
-    help: "a to z, 0 to 9 and -.",
+    help: t`a to z, 0 to 9 and -.`,
     control: input({ maxlength: 63 }),
   });
   const description = field({
-    label: "Description",
+    label: t`Description`,
     path: "description",
     control: input({ maxlength: 500, value: thing?.description ?? "" }),
   });
   const ruleLines = field({
-    label: thing?.is_built_in ? "Rules that your org adds" : "Rules",
+    label: thing?.is_built_in ? t`Rules that your org adds` : t`Rules`,
     path: "rules",
-    help: "One a line, as in: deny execute templates/env=prod",
+    help: t`One a line, as in: deny execute templates/env=prod`,
     control: textarea({ rows: 6, value: thing?.rules.join("\n") ?? "" }),
   });
   const send = () => {
@@ -146,10 +146,10 @@ function openForm(kind, thing, done) {
     return post(kind.all, { body: { ...body, name: name.control.value.trim() } });
   };
   askForm({
-    title: thing ? `Change the ${kind.word} ${thing.name}` : `New ${kind.word}`,
+    title: thing ? t`Change the ${kind.word} ${thing.name}` : `New ${kind.word}`,
     fields: [!thing && name, !thing?.is_built_in && description, ruleLines].filter(Boolean),
     send,
-    action: "Save",
+    action: t`Save`,
     done,
   });
 }
@@ -157,5 +157,5 @@ function openForm(kind, thing, done) {
 function noGroups() {
   const rule = h("code", {}, "approvers: {groups: [oncall]}");
   const text = "A group gives its members rules, and an approval policy can ask it: ";
-  return emptyState("No groups", h("p", {}, text, rule, "."));
+  return emptyState(t`No groups`, h("p", {}, text, rule, "."));
 }

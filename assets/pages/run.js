@@ -16,6 +16,7 @@ import { randomId } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft } from "../lib/drafts.js";
 import { formLink, readFormLink, withoutRefused } from "../lib/form-links.js";
+import { t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { here, navigate, replaceQuery } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
@@ -30,7 +31,7 @@ import { visible, visibleValue } from "../lib/visible.js";
  */
 export function mount(root, { name, query }) {
   const page = new AbortController();
-  const content = h("div", {}, pageHeading(`Run ${name}`));
+  const content = h("div", {}, pageHeading(t`Run ${name}`));
   root.append(content);
   let forget = () => {};
   loadInto(
@@ -92,14 +93,14 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const wanted = kept?.worker ?? link.worker ?? earlier?.only_worker;
   const worker = workerChoice(template, wanted, changed);
   const look = { look: "primary", name: "run", type: "submit" };
-  const submit = button(need.is_needed ? "Ask to run" : "Run now", look);
+  const submit = button(need.is_needed ? t`Ask to run` : t`Run now`, look);
   const preview = runPreview({
     need,
     request: () => ({ ...requestOf(template, worker), ...readable(fields) }),
     found: (found) => {
       for (const each of fields) each.tell(saidOf(each, found.problems));
       if (!worker.value()) worker.offer(found.workers);
-      submit.lastChild.textContent = found.need.is_needed ? "Ask to run" : "Run now";
+      submit.lastChild.textContent = found.need.is_needed ? t`Ask to run` : t`Run now`;
     },
     signal,
   });
@@ -116,8 +117,8 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
         "div",
         { class: "form-actions" },
         submit,
-        fields.length > 0 && copyButton(copyLink, "Copy a link to this form"),
-        buttonLink("Back", path, { look: "quiet" }),
+        fields.length > 0 && copyButton(copyLink, t`Copy a link to this form`),
+        buttonLink(t`Back`, path, { look: "quiet" }),
       ),
     ],
     send: async () => {
@@ -149,7 +150,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
 function lastView({ id, created_at: at }, template) {
   const isOld = template.version !== template.latest_version;
   const href = `${pathOf(template)}/run${queryText({ from: id, version: isOld && template.version })}`;
-  const link = h("a", { href }, "Fill in the values of then");
+  const link = h("a", { href }, t`Fill in the values of then`);
   return h("p", { class: "last-values" }, "You ran it ", ago(at), ". ", link);
 }
 
@@ -158,8 +159,8 @@ function linkNotice({ refused, unknown }) {
   const names = (ids) => visible(ids.join(", "));
   const texts = [
     refused.length > 0 &&
-      `Secret values and files are not taken from a link: enter ${names(refused)} yourself.`,
-    unknown.length > 0 && `The link names what this version does not ask for: ${names(unknown)}.`,
+      t`Secret values and files are not taken from a link: enter ${names(refused)} yourself.`,
+    unknown.length > 0 && t`The link names what this version does not ask for: ${names(unknown)}.`,
   ].filter(Boolean);
   return texts.length > 0 && noticeBox("warn", ...texts.map((text) => h("p", {}, text)));
 }
@@ -182,9 +183,9 @@ function fieldOf(variable, { kept, link, earlier }, changed) {
 function reasonField({ kept, link, earlier }) {
   const value = kept?.reason ?? link.reason ?? earlier?.reason ?? "";
   return field({
-    label: "Reason",
+    label: t`Reason`,
     path: "reason",
-    help: "Why you run it: a ticket, an alert. Stays in the record.",
+    help: t`Why you run it: a ticket, an alert. Stays in the record.`,
     control: input({ maxlength: 500, value }),
   });
 }
@@ -213,7 +214,7 @@ function saidOf({ path, variable }, problems) {
 }
 
 function earlierNotice({ id, version }, template) {
-  const link = h("a", { href: `/automations/${id}` }, "an earlier run");
+  const link = h("a", { href: `/automations/${id}` }, t`an earlier run`);
   const differs =
     version !== template.version &&
     `, which ran version ${version}; this is version ${template.version}`;
@@ -223,7 +224,7 @@ function earlierNotice({ id, version }, template) {
 }
 
 function formView(form, fields, aside) {
-  const nothing = !fields.length && h("p", { class: "muted" }, "It asks for nothing.");
+  const nothing = !fields.length && h("p", { class: "muted" }, t`It asks for nothing.`);
   return h("div", { class: "columns run" }, h("section", {}, nothing, form), aside);
 }
 
@@ -239,9 +240,9 @@ function typedIn(fields) {
 }
 
 function heading(template, path) {
-  return pageHeading(`Run ${visible(template.display_name || template.name)}`, {
+  return pageHeading(t`Run ${visible(template.display_name || template.name)}`, {
     above: [
-      h("a", { href: "/templates" }, "Templates"),
+      h("a", { href: "/templates" }, t`Templates`),
       " / ",
       h("a", { href: path }, template.name),
     ],
@@ -249,7 +250,7 @@ function heading(template, path) {
       "p",
       { class: "muted" },
       template.description ? `${visible(template.description)} · ` : "",
-      `version ${template.version}`,
+      t`version ${template.version}`,
       template.version !== template.latest_version && ` (the newest is ${template.latest_version})`,
     ),
   });
@@ -259,12 +260,12 @@ function codeView(template) {
   if (!template.needs_mfa) return null;
   return noticeBox(
     "note",
-    h("strong", {}, "It asks for a fresh code of your authenticator app"),
+    h("strong", {}, t`It asks for a fresh code of your authenticator app`),
     h(
       "p",
       {},
       "If you have none yet, enrol one on the page ",
-      h("a", { href: "/profile" }, "Profile"),
+      h("a", { href: "/profile" }, t`Profile`),
       " first.",
     ),
   );
@@ -274,18 +275,18 @@ function whatHappens(template, environment) {
   return h(
     "section",
     { class: "aside" },
-    h("h2", {}, "What will run"),
+    h("h2", {}, t`What will run`),
     phasesView(template),
-    h("h2", {}, "Where it runs"),
+    h("h2", {}, t`Where it runs`),
     placeView(template),
-    h("h2", {}, "What the commands see"),
+    h("h2", {}, t`What the commands see`),
     environment,
   );
 }
 
 /** The values as the commands will see them: data in the environment, never part of a command. */
 function environmentView(fields) {
-  if (!fields.length) return h("p", { class: "muted" }, "No variables.");
+  if (!fields.length) return h("p", { class: "muted" }, t`No variables.`);
   const lines = fields.map((each) =>
     h(
       "div",

@@ -11,6 +11,7 @@ import { weekAhead } from "../components/week.js";
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
+import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { exactTime, scheduleText } from "../lib/times.js";
@@ -35,12 +36,12 @@ export function mount(root, { title }) {
     key: ({ name }) => name,
     show: (schedule) => showing(schedule, list),
     empty: () =>
-      emptyState("No schedules", h("p", {}, "A schedule runs a template by itself, at times.")),
+      emptyState(t`No schedules`, h("p", {}, t`A schedule runs a template by itself, at times.`)),
     signal: page.signal,
   });
   const open = () => openPush(SAMPLE, list);
   const push =
-    may("schedules.manage") && button("Push a schedule…", { look: "primary", onclick: open });
+    may("schedules.manage") && button(t`Push a schedule…`, { look: "primary", onclick: open });
   const week = weekAhead(page);
   const { reload } = list;
   list.reload = () => (week.refresh(), reload());
@@ -54,15 +55,15 @@ export function mount(root, { title }) {
 }
 
 const COLUMNS = [
-  column("Name", ({ name, state }) => [
+  column(t`Name`, ({ name, state }) => [
     h("strong", {}, name),
     state !== "active" && h("div", { class: "muted small" }, state),
   ]),
-  column("Template", ({ template }) => visible(template)),
-  column("Times", (schedule) => scheduleText(schedule)),
-  column("Next", ({ next_at: at }) => (at ? exactTime(at) : "–")),
-  column("Last", ({ last }) => lastOutcome(last)),
-  column("Runs as", ({ runs_as: person }) => visible(person.email), { isMinor: true }),
+  column(t`Template`, ({ template }) => visible(template)),
+  column(t`Times`, (schedule) => scheduleText(schedule)),
+  column(t`Next`, ({ next_at: at }) => (at ? exactTime(at) : "–")),
+  column(t`Last`, ({ last }) => lastOutcome(last)),
+  column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function lastOutcome(last) {
@@ -80,11 +81,11 @@ function showing({ name }, list) {
     await get("/schedules/{schedule}/next", { path }),
   ];
   return opensWith(load, ([{ source }, { times }]) => {
-    const edit = { text: "Change…", look: "primary", run: () => openPush(source, list) };
+    const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list) };
     ask({
       title: name,
       content: [
-        h("p", {}, times.length ? "Next times:" : "It is paused, or has no more times."),
+        h("p", {}, times.length ? t`Next times:` : t`It is paused, or has no more times.`),
         h("ul", {}, ...times.map((at) => h("li", {}, exactTime(at)))),
         sourceView(source),
       ],
@@ -103,30 +104,30 @@ function actions({ name, state }, list) {
   };
   const run = () =>
     confirm({
-      title: `Run ${name} now?`,
-      text: "It runs as you, with your rights. Its times stay as they are.",
-      action: "Run now",
+      title: t`Run ${name} now?`,
+      text: t`It runs as you, with your rights. Its times stay as they are.`,
+      action: t`Run now`,
       run: () => post("/schedules/{schedule}/run", { path }),
       done: list.reload,
     });
   const end = () =>
     confirm({
-      title: `Delete ${name}?`,
-      text: "It starts nothing any more. What it has started goes on.",
-      action: "Delete the schedule",
+      title: t`Delete ${name}?`,
+      text: t`It starts nothing any more. What it has started goes on.`,
+      action: t`Delete the schedule`,
       run: () => remove("/schedules/{schedule}", { path }),
       done: list.reload,
     });
   const mayManage = may("schedules.manage");
-  const verb = isPaused ? "Resume" : "Pause";
+  const verb = isPaused ? t`Resume` : t`Pause`;
   return [
     mayManage && button(verb, { look: "quiet", "aria-label": `${verb} ${name}`, onclick: pause }),
     may("automations.create") &&
-      button("Run now…", { look: "quiet", "aria-label": `Run ${name} now`, onclick: run }),
+      button(t`Run now…`, { look: "quiet", "aria-label": t`Run ${name} now`, onclick: run }),
     mayManage &&
-      button("Delete…", {
+      button(t`Delete…`, {
         look: "quiet",
-        "aria-label": `Delete ${name}`,
+        "aria-label": t`Delete ${name}`,
         onclick: end,
       }),
   ];

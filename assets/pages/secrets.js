@@ -7,12 +7,12 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const ABOUT =
-  "Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.";
+const ABOUT = t`Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();
@@ -32,21 +32,21 @@ export function mount(root, { title }) {
   const open = () => openForm(null, list);
   const create =
     may("secrets.manage") &&
-    button("New secret…", { look: "primary", name: "plus", onclick: open });
+    button(t`New secret…`, { look: "primary", name: "plus", onclick: open });
   const below = h("p", { class: "muted" }, ABOUT);
   root.append(pageHeading(title, { actions: create, below }), list.element);
   return () => page.abort();
 }
 
 const COLUMNS = [
-  column("Name", ({ name, description }) => [
+  column(t`Name`, ({ name, description }) => [
     h("strong", {}, name),
     description && h("div", { class: "muted small" }, visible(description)),
   ]),
-  column("In commands", ({ environment }) => h("code", {}, `$${environment}`)),
-  column("Version", ({ version }) => String(version)),
-  column("Changed", ({ updated_at: at }) => ago(at)),
-  column("By", ({ updated_by: person }) => visible(person.email), { isMinor: true }),
+  column(t`In commands`, ({ environment }) => h("code", {}, `$${environment}`)),
+  column(t`Version`, ({ version }) => String(version)),
+  column(t`Changed`, ({ updated_at: at }) => ago(at)),
+  column(t`By`, ({ updated_by: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function actions(secret, list) {
@@ -55,9 +55,9 @@ function actions(secret, list) {
     () => usesOf(name),
     (uses) =>
       confirm({
-        title: `Delete ${name}?`,
+        title: t`Delete ${name}?`,
         text: deletingText(uses),
-        action: "Delete the secret",
+        action: t`Delete the secret`,
         run: () => remove("/secrets/{secret}", { path: { secret: name } }),
         done: list.reload,
       }),
@@ -65,11 +65,15 @@ function actions(secret, list) {
   const renew = () => openForm(secret, list);
   return [
     may("secrets.update") &&
-      button("New value…", { look: "quiet", "aria-label": `New value of ${name}`, onclick: renew }),
-    may("secrets.manage") &&
-      button("Delete…", {
+      button(t`New value…`, {
         look: "quiet",
-        "aria-label": `Delete ${name}`,
+        "aria-label": t`New value of ${name}`,
+        onclick: renew,
+      }),
+    may("secrets.manage") &&
+      button(t`Delete…`, {
+        look: "quiet",
+        "aria-label": t`Delete ${name}`,
         onclick: end,
       }),
   ];
@@ -81,11 +85,11 @@ function usesOf(name) {
 
 function deletingText({ templates, targets, hidden }) {
   const missing = [
-    ...templates.map((name) => `the template ${name}`),
-    ...targets.map((name) => `the target ${name}`),
-    ...(hidden ? [`${hidden} more that you may not see`] : []),
+    ...templates.map((name) => t`the template ${name}`),
+    ...targets.map((name) => t`the target ${name}`),
+    ...(hidden ? [t`${hidden} more that you may not see`] : []),
   ];
-  if (!missing.length) return "No template and no target names it.";
+  if (!missing.length) return t`No template and no target names it.`;
   return `It is used by ${missing.join(", ")}. What names it cannot run any more, and automations that wait for it will fail.`;
 }
 
@@ -95,39 +99,39 @@ function showUses(name, { templates, targets, hidden, last_run_at: at }) {
     names.map((each) => h("li", {}, h("a", { href: `/${noun}/${each}` }, each)));
   const count = templates.length + targets.length + hidden;
   ask({
-    title: `Who uses ${name}`,
+    title: t`Who uses ${name}`,
     content: [
-      !count && h("p", {}, "No template and no target names it."),
+      !count && h("p", {}, t`No template and no target names it.`),
       templates.length > 0 && [
-        h("h3", {}, "Templates"),
+        h("h3", {}, t`Templates`),
         h("ul", {}, links("templates", templates)),
       ],
-      targets.length > 0 && [h("h3", {}, "Targets"), h("ul", {}, links("targets", targets))],
-      hidden > 0 && h("p", { class: "muted" }, `And ${hidden} more that you may not see.`),
+      targets.length > 0 && [h("h3", {}, t`Targets`), h("ul", {}, links("targets", targets))],
+      hidden > 0 && h("p", { class: "muted" }, t`And ${hidden} more that you may not see.`),
       at && h("p", { class: "muted" }, "One of the templates began last ", ago(at), "."),
     ],
     actions: [],
-    back: "Close",
+    back: t`Close`,
   });
 }
 
 /** The form for a new secret, or for the next value of one that there is. */
 function openForm(secret, list) {
   const name = field({
-    label: "Name",
+    label: t`Name`,
     path: "name",
-    help: "Phases name it under secrets: a to z, 0 to 9 and -.",
+    help: t`Phases name it under secrets: a to z, 0 to 9 and -.`,
     control: input({ maxlength: 63 }),
   });
   const description = field({
-    label: "Description",
+    label: t`Description`,
     path: "description",
     control: input({ maxlength: 500, value: secret?.description ?? "" }),
   });
   const value = field({
-    label: "Value",
+    label: t`Value`,
     path: "value",
-    help: "At least 6 bytes, as a shorter one could not be masked. Keys of several lines: opsicle secrets create.",
+    help: t`At least 6 bytes, as a shorter one could not be masked. Keys of several lines: opsicle secrets create.`,
     control: input({ type: "password", autocomplete: "new-password" }),
   });
   const send = () => {
@@ -136,19 +140,18 @@ function openForm(secret, list) {
     return post("/secrets", { body: { ...body, name: name.control.value.trim() } });
   };
   askForm({
-    title: secret ? `New value of ${secret.name}` : "New secret",
+    title: secret ? t`New value of ${secret.name}` : "New secret",
     fields: secret ? [description, value] : [name, description, value],
     send,
-    action: secret ? "Keep the new value" : "Keep the secret",
+    action: secret ? t`Keep the new value` : t`Keep the secret`,
     done: list.reload,
   });
 }
 
 function nothingYet() {
-  const how =
-    "A secret is a password or key that commands need. Make one, then name it in a template’s phase:";
+  const how = t`A secret is a password or key that commands need. Make one, then name it in a template’s phase:`;
   return emptyState(
-    "No secrets",
+    t`No secrets`,
     h("p", {}, how),
     h("p", {}, h("code", {}, "secrets: [db-password]")),
   );

@@ -10,6 +10,7 @@ import { stateBadge } from "../components/states.js";
 import { labelFacts, openPushTarget } from "../components/target-form.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { navigate } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago, durationText } from "../lib/times.js";
@@ -45,19 +46,19 @@ function heading(target, reload) {
   const change = () => openPushTarget(source, reload);
   const end = () =>
     confirm({
-      title: `Delete ${name}?`,
-      text: "Nothing runs on it any more. What was to run on it and has not begun will not.",
-      action: "Delete the target",
+      title: t`Delete ${name}?`,
+      text: t`Nothing runs on it any more. What was to run on it and has not begun will not.`,
+      action: t`Delete the target`,
       run: () => remove("/targets/{target}", { path: { target: name } }),
       done: () => navigate("/targets"),
     });
   const pusher = visible(target.pushed_by.name || target.pushed_by.email);
   return pageHeading(name, {
-    above: h("a", { href: "/targets" }, "Targets"),
+    above: h("a", { href: "/targets" }, t`Targets`),
     actions: [
-      may("targets.manage") && button("Delete…", { look: "quiet", onclick: end }),
+      may("targets.manage") && button(t`Delete…`, { look: "quiet", onclick: end }),
       may("targets.use") && checkButton(name),
-      may("targets.manage") && button("Change…", { look: "primary", onclick: change }),
+      may("targets.manage") && button(t`Change…`, { look: "primary", onclick: change }),
     ],
     below: [
       target.description && h("p", { class: "lead" }, visible(target.description)),
@@ -75,26 +76,26 @@ function heading(target, reload) {
 function checkButton(name) {
   const check = () =>
     confirm({
-      title: `Check ${name}?`,
-      text: "A worker that reaches it logs in, asks who it is there, and does nothing else.",
-      action: "Check",
+      title: t`Check ${name}?`,
+      text: t`A worker that reaches it logs in, asks who it is there, and does nothing else.`,
+      action: t`Check`,
       look: "primary",
       run: () => post("/targets/{target}/check", { path: { target: name } }),
       done: ({ id }) => navigate(`/automations/${id}`),
     });
-  return button("Check…", { onclick: check });
+  return button(t`Check…`, { onclick: check });
 }
 
 function facts(target) {
   const rows = [
-    ["Host", h("code", {}, visible(target.host))],
-    ["Port", String(target.port)],
-    ["User", visible(target.user)],
-    ["Private key", ["the secret ", h("code", {}, visible(target.secret))]],
-    ["Labels", Object.keys(target.labels).length ? labelFacts(target.labels) : "none"],
-    ["Workers that reach it", workers(target)],
+    [t`Host`, h("code", {}, visible(target.host))],
+    [t`Port`, String(target.port)],
+    [t`User`, visible(target.user)],
+    [t`Private key`, ["the secret ", h("code", {}, visible(target.secret))]],
+    [t`Labels`, Object.keys(target.labels).length ? labelFacts(target.labels) : "none"],
+    [t`Workers that reach it`, workers(target)],
     [
-      "Host keys",
+      t`Host keys`,
       target.host_keys.map(({ key, fingerprint }) =>
         h("div", {}, `${key.split(" ")[0]} `, h("code", {}, visible(fingerprint))),
       ),
@@ -107,49 +108,49 @@ function facts(target) {
       h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
     ),
   );
-  const source = h("section", {}, h("h2", {}, "Source"), sourceView(target.source));
+  const source = h("section", {}, h("h2", {}, t`Source`), sourceView(target.source));
   return h("div", { class: "columns" }, h("section", {}, list), source);
 }
 
 function workers({ runs_on: labels, runs_on_where: where }) {
   const isAny = !Object.keys(labels).length && !where;
-  if (isAny) return "any worker of the org";
+  if (isAny) return t`any worker of the org`;
   return ["those with ", labelFacts(labels), where && h("code", { class: "fact" }, visible(where))];
 }
 
 function runs({ name }, { signal }) {
   const list = new List({
-    label: "Automations",
+    label: t`Automations`,
     load: (query) =>
       get("/targets/{target}/automations", { path: { target: name }, query, signal }),
     columns: [
-      column("State", ({ state }) => stateBadge(state)),
-      column("Template", ({ template }) => visible(template), { size: "grow" }),
-      column("Began", ({ created_at: at }) => ago(at)),
-      column("Took", ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
+      column(t`State`, ({ state }) => stateBadge(state)),
+      column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
+      column(t`Began`, ({ created_at: at }) => ago(at)),
+      column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
     ],
     link: ({ id }) => `/automations/${id}`,
     nameOf: ({ id }) => id,
-    empty: () => h("p", { class: "muted" }, "Nothing ran on it yet."),
+    empty: () => h("p", { class: "muted" }, t`Nothing ran on it yet.`),
     signal,
   });
-  return h("section", {}, h("h2", {}, "What ran on it"), list.element);
+  return h("section", {}, h("h2", {}, t`What ran on it`), list.element);
 }
 
 function history({ name }, { signal }) {
   const list = new List({
-    label: "Versions",
+    label: t`Versions`,
     load: (query) => get("/targets/{target}/versions", { path: { target: name }, query, signal }),
     columns: [
-      column("Version", ({ version }) => String(version)),
-      column("Host", ({ host, port }) => h("code", {}, visible(`${host} : ${port}`))),
-      column("User", ({ user }) => visible(user)),
-      column("Private key", ({ secret }) => h("code", {}, visible(secret))),
-      column("Pushed", ({ pushed_at: at }) => ago(at)),
-      column("By", ({ pushed_by: person }) => visible(person.email)),
+      column(t`Version`, ({ version }) => String(version)),
+      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host} : ${port}`))),
+      column(t`User`, ({ user }) => visible(user)),
+      column(t`Private key`, ({ secret }) => h("code", {}, visible(secret))),
+      column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
+      column(t`By`, ({ pushed_by: person }) => visible(person.email)),
     ],
     key: ({ version }) => version,
     signal,
   });
-  return h("section", {}, h("h2", {}, "Versions"), list.element);
+  return h("section", {}, h("h2", {}, t`Versions`), list.element);
 }

@@ -7,6 +7,7 @@ import { keptNotice } from "../components/problems.js";
 import { labelFacts, openPushTarget, openTargetForm } from "../components/target-form.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
+import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -26,7 +27,7 @@ export function mount(root, { title }) {
   const open = () => openTargetForm(list.reload);
   const create =
     may("targets.manage") &&
-    button("New target…", { look: "primary", name: "plus", onclick: open });
+    button(t`New target…`, { look: "primary", name: "plus", onclick: open });
   root.append(pageHeading(title, { actions: create }), list.element);
   const kept = takeDraft("target", here());
   if (kept !== null) openPushTarget(kept, list.reload, keptNotice());
@@ -34,20 +35,20 @@ export function mount(root, { title }) {
 }
 
 const COLUMNS = [
-  column("Name", ({ name, description }) => [
+  column(t`Name`, ({ name, description }) => [
     h("strong", {}, name),
     description && h("div", { class: "muted small" }, visible(description)),
   ]),
-  column("Host", ({ host, port }) =>
+  column(t`Host`, ({ host, port }) =>
     h("code", {}, visible(port === 22 ? host : `${host} : ${port}`)),
   ),
-  column("User", ({ user }) => visible(user)),
-  column("Labels", ({ labels }) => labelFacts(labels)),
-  column("Private key", ({ secret }) => h("code", {}, visible(secret)), { isMinor: true }),
-  column("Pushed", ({ pushed_at: at }) => ago(at), { isMinor: true }),
+  column(t`User`, ({ user }) => visible(user)),
+  column(t`Labels`, ({ labels }) => labelFacts(labels)),
+  column(t`Private key`, ({ secret }) => h("code", {}, visible(secret)), { isMinor: true }),
+  column(t`Pushed`, ({ pushed_at: at }) => ago(at), { isMinor: true }),
 ];
 
 function nothingYet() {
-  const how = "A target is a machine that jobs act on over SSH, from a worker that reaches it.";
-  return emptyState("No targets", h("p", {}, how));
+  const how = t`A target is a machine that jobs act on over SSH, from a worker that reaches it.`;
+  return emptyState(t`No targets`, h("p", {}, how));
 }

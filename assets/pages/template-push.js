@@ -18,6 +18,7 @@ import { templatePreview } from "../components/template-preview.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
+import { t } from "../lib/language.js";
 import { guardLeaving, here, navigate } from "../lib/router.js";
 import { fieldsAt, valuesAt } from "../lib/schema.js";
 import { may, whoAmI } from "../lib/session.js";
@@ -58,16 +59,16 @@ export function mount(root, { name, title }) {
   const work = new Writing(name, signal);
   root.classList.add("is-wide");
   root.append(
-    pageHeading(name ? `${title} of ${name}` : title, {
+    pageHeading(name ? t`${title} of ${name}` : title, {
       above: [
-        h("a", { href: "/templates" }, "Templates"),
+        h("a", { href: "/templates" }, t`Templates`),
         name && [" / ", h("a", { href: pathOf({ name }) }, name)],
       ],
       actions: work.actions,
       below: h(
         "p",
         { class: "muted" },
-        "Each push makes a version that never changes. What is the same as the newest version makes none.",
+        t`Each push makes a version that never changes. What is the same as the newest version makes none.`,
       ),
     }),
     ...work.elements,
@@ -95,21 +96,21 @@ class Writing {
   #findings = h("div", { class: "findings", role: "status" });
   #preview = templatePreview();
   #editor = codeEditor({
-    label: "Template (YAML)",
+    label: t`Template (YAML)`,
     offersAt: (place) => this.#offersAt(place),
   });
   #message = field({
-    label: "What changes, and why",
+    label: t`What changes, and why`,
     path: "message",
-    help: "Stands with the version from then on.",
+    help: t`Stands with the version from then on.`,
     control: input({ maxlength: 500 }),
   });
-  #try = button("Try it", {
+  #try = button(t`Try it`, {
     name: "run",
-    title: "Pushes it, then shows its form",
+    title: t`Pushes it, then shows its form`,
     onclick: () => busyWhile(this.#try, () => this.#send("/run")),
   });
-  #push = button("Push", {
+  #push = button(t`Push`, {
     look: "primary",
     onclick: () => busyWhile(this.#push, () => this.#send()),
   });
@@ -118,7 +119,7 @@ class Writing {
   constructor(name, signal) {
     this.#name = name;
     this.#signal = signal;
-    this.#typed = typedText(name ? pathOf({ name }) : "a new template");
+    this.#typed = typedText(name ? pathOf({ name }) : t`a new template`);
     const listen = (target, kind, action) => target.addEventListener(kind, action, { signal });
     listen(this.#file, "change", () => this.#readFile(this.#file.files[0]));
     listen(this.text, "input", () => this.#changed());
@@ -132,7 +133,7 @@ class Writing {
   }
 
   get actions() {
-    const open = h("label", { class: "button", for: "file" }, "Open a file…");
+    const open = h("label", { class: "button", for: "file" }, t`Open a file…`);
     return [open, this.#file, may("automations.create") && this.#try, this.#push];
   }
 
@@ -190,10 +191,14 @@ class Writing {
     };
     return noticeBox(
       "note",
-      h("p", {}, "Here is what you had typed, and not pushed."),
+      h("p", {}, t`Here is what you had typed, and not pushed.`),
       version !== this.#version &&
-        h("p", {}, `Version ${this.#version} has been pushed since: what it changed is not in it.`),
-      button("Give it up", { onclick: giveUp }),
+        h(
+          "p",
+          {},
+          t`Version ${this.#version} has been pushed since: what it changed is not in it.`,
+        ),
+      button(t`Give it up`, { onclick: giveUp }),
     );
   }
 
@@ -235,9 +240,9 @@ class Writing {
   }
 
   #verdict({ name, warnings }) {
-    if (!warnings.length) return h("p", { class: "good" }, `No mistakes in ${name}.`);
+    if (!warnings.length) return h("p", { class: "good" }, t`No mistakes in ${name}.`);
     const list = problemList(warnings, this.#editor.goTo);
-    return noticeBox("warn", h("strong", {}, "Worth a look"), list);
+    return noticeBox("warn", h("strong", {}, t`Worth a look`), list);
   }
 
   #showMistakes(error) {
@@ -259,8 +264,8 @@ class Writing {
       const pushed = await post("/templates", { body: { source, message } });
       note(
         pushed.is_new
-          ? `Pushed ${pushed.name}, version ${pushed.version}`
-          : `Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
+          ? t`Pushed ${pushed.name}, version ${pushed.version}`
+          : t`Nothing new: version ${pushed.version} of ${pushed.name} says the same`,
       );
       this.#typed.forget();
       this.#base = this.text.value;
@@ -274,8 +279,11 @@ class Writing {
   async #readFile(file) {
     if (!file) return;
     if (file.size > MAX_CHARACTERS) {
-      const detail = "A template has at most 1 MiB.";
-      replace(this.#findings, problemBox(new ApiError({ title: "The file is too large", detail })));
+      const detail = t`A template has at most 1 MiB.`;
+      replace(
+        this.#findings,
+        problemBox(new ApiError({ title: t`The file is too large`, detail })),
+      );
       return;
     }
     this.#editor.fill(await file.text());
@@ -287,11 +295,11 @@ class Writing {
 function askToLeave() {
   return new Promise((resolve) => {
     const dialog = confirm({
-      title: "Leave without pushing?",
-      text: "What you have typed stays in this tab: it is here when you come back.",
-      action: "Leave",
+      title: t`Leave without pushing?`,
+      text: t`What you have typed stays in this tab: it is here when you come back.`,
+      action: t`Leave`,
       look: "primary",
-      back: "Stay",
+      back: t`Stay`,
       run: () => resolve(true),
     });
     dialog.addEventListener("close", () => resolve(false));

@@ -14,6 +14,7 @@ import { surroundings } from "../components/template-surroundings.js";
 import { versionsView } from "../components/template-versions.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { may } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
@@ -52,18 +53,18 @@ function heading(template) {
   const runsPath = `/automations${queryText({ template: template.name })}`;
   const pusher = visible(template.pushed_by.name || template.pushed_by.email);
   return pageHeading(visible(template.display_name || template.name), {
-    above: [h("a", { href: "/templates" }, "Templates"), " / ", h("code", {}, template.name)],
+    above: [h("a", { href: "/templates" }, t`Templates`), " / ", h("code", {}, template.name)],
     actions: [
-      may("templates.push") && buttonLink("New version", `${path}/push`),
-      buttonLink("Runs", runsPath, { name: "automations" }),
-      canRun && buttonLink("Run", runPath, { look: "primary", name: "run" }),
+      may("templates.push") && buttonLink(t`New version`, `${path}/push`),
+      buttonLink(t`Runs`, runsPath, { name: "automations" }),
+      canRun && buttonLink(t`Run`, runPath, { look: "primary", name: "run" }),
     ],
     below: [
       template.description && h("p", { class: "lead" }, visible(template.description)),
       h(
         "p",
         { class: "muted" },
-        `version ${template.version}`,
+        t`version ${template.version}`,
         isOld && ` of ${template.latest_version}`,
         `, pushed by ${pusher} `,
         ago(template.pushed_at),
@@ -96,11 +97,11 @@ function notices(template) {
           "p",
           {},
           "This is an older version. ",
-          h("a", { href: pathOf(template) }, "Show the newest"),
+          h("a", { href: pathOf(template) }, t`Show the newest`),
         ),
       ),
     template.warnings.length > 0 &&
-      noticeBox("warn", h("strong", {}, "Worth a look"), problemList(template.warnings)),
+      noticeBox("warn", h("strong", {}, t`Worth a look`), problemList(template.warnings)),
   ];
 }
 
@@ -116,18 +117,18 @@ function views({ template, need }, query, page) {
   const all = [
     {
       key: "plan",
-      text: "What it does",
+      text: t`What it does`,
       content: () => [flowView(template, need), planPanel(template, need, signal)],
     },
-    may("automations.view") && { key: "history", text: "History", content: history },
+    may("automations.view") && { key: "history", text: t`History`, content: history },
     {
       key: "source",
-      text: "Source",
+      text: t`Source`,
       content: () => sourceView(template.source, template.warnings),
     },
-    { key: "versions", text: "Versions", content: () => versionsView(template, signal) },
+    { key: "versions", text: t`Versions`, content: () => versionsView(template, signal) },
   ];
-  return tabbed({ label: "Views of the template", query, views: all.filter(Boolean) }).element;
+  return tabbed({ label: t`Views of the template`, query, views: all.filter(Boolean) }).element;
 }
 
 function planPanel(template, need, signal) {
@@ -137,28 +138,28 @@ function planPanel(template, need, signal) {
     h(
       "section",
       {},
-      h("h2", {}, "Phases"),
+      h("h2", {}, t`Phases`),
       phasesView(template),
-      h("h2", {}, "Variables"),
+      h("h2", {}, t`Variables`),
       template.variables.length
         ? variablesTable(template.variables)
-        : h("p", { class: "muted" }, "It asks for nothing."),
+        : h("p", { class: "muted" }, t`It asks for nothing.`),
     ),
     h(
       "section",
       {},
-      h("h2", {}, "Where it runs"),
+      h("h2", {}, t`Where it runs`),
       placeView(template),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.keep_workspace &&
         h(
           "p",
           {},
-          `The workspace of a job that does not go well is kept for ${durationText(template.keep_workspace * 1000)}.`,
+          t`The workspace of a job that does not go well is kept for ${durationText(template.keep_workspace * 1000)}.`,
         ),
       template.notify.length > 0 && [
-        h("h2", {}, "Who hears how it ends"),
-        h("p", {}, "Whoever ran it, and:"),
+        h("h2", {}, t`Who hears how it ends`),
+        h("p", {}, t`Whoever ran it, and:`),
         h(
           "ul",
           {},
@@ -173,8 +174,8 @@ function planPanel(template, need, signal) {
 function notifyText({ states = [], users = [], groups = [], chats = [] }) {
   const named = [
     ...users,
-    ...groups.map((name) => `group ${name}`),
-    ...chats.map(({ channel, id }) => `${channel} room ${id}`),
+    ...groups.map((name) => t`group ${name}`),
+    ...chats.map(({ channel, id }) => t`${channel} room ${id}`),
   ];
   const ends = states.map((state) => state.replaceAll("_", " ")).join(", ");
   return `${named.join(", ")} (${ends || "however it ends"})`;

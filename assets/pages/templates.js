@@ -8,6 +8,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { favourites, setFavourite } from "../lib/favourites.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
 import { visible } from "../lib/visible.js";
@@ -16,7 +17,7 @@ const MOST_LABELS = 16; // the commonest; what is rarer is found by the search
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
-  const labels = manyChipsFilter({ name: "labels", label: "Labels", value: query.get("labels") });
+  const labels = manyChipsFilter({ name: "labels", label: t`Labels`, value: query.get("labels") });
   const list = new List({
     label: title,
     load: async () => {
@@ -32,18 +33,18 @@ export function mount(root, { title, query }) {
     filters: [
       searchFilter({
         name: "q",
-        placeholder: "Search by name, text, owner or label",
-        "aria-label": "Search templates",
+        placeholder: t`Search by name, text, owner or label`,
+        "aria-label": t`Search templates`,
         value: query.get("q"),
         isInstant: true,
       }),
       chipsFilter({
         name: "favourites",
-        label: "Which templates",
+        label: t`Which templates`,
         value: query.get("favourites"),
         choices: [
-          { value: "", content: "All" },
-          { value: "only", content: "Favourites" },
+          { value: "", content: t`All` },
+          { value: "only", content: t`Favourites` },
         ],
       }),
       labels,
@@ -53,7 +54,7 @@ export function mount(root, { title, query }) {
     isLive: true,
     signal: page.signal,
   });
-  const push = may("templates.push") && buttonLink("Push a template", "/push", { name: "plus" });
+  const push = may("templates.push") && buttonLink(t`Push a template`, "/push", { name: "plus" });
   root.append(pageHeading(title, { beside: list.mark, actions: push }), list.element);
   return () => page.abort();
 }
@@ -86,19 +87,19 @@ function commonest(texts) {
 }
 
 const columns = (mark) => [
-  column("Template", ({ template }) => {
+  column(t`Template`, ({ template }) => {
     const { name, display_name: title, description, labels } = template;
     const text = description || labels["opsicle.io/description"];
     return [
       h("strong", {}, visible(title || name)),
       title && title !== name && h("div", { class: "muted" }, h("code", {}, name)),
-      template.needs_approval && h("div", {}, h("span", { class: "fact" }, "needs approval")),
+      template.needs_approval && h("div", {}, h("span", { class: "fact" }, t`needs approval`)),
       text && h("div", { class: "muted small" }, visible(text)),
     ];
   }),
-  column("Owners", ({ template }) => ownersText(template.owners) || "–", { isMinor: true }),
-  column("Last 30 runs", ({ runs }) => runStrip(runs), { isMinor: true }),
-  column("Last run", ({ runs }) => lastRun(runs[0])),
+  column(t`Owners`, ({ template }) => ownersText(template.owners) || "–", { isMinor: true }),
+  column(t`Last 30 runs`, ({ runs }) => runStrip(runs), { isMinor: true }),
+  column(t`Last run`, ({ runs }) => lastRun(runs[0])),
   // in one, as more than one would go into a menu
   actionsColumn((item) =>
     h(
@@ -112,16 +113,16 @@ const columns = (mark) => [
 
 function star({ template: { name, display_name: title }, isFavourite }, mark) {
   const shape = isFavourite ? "starred" : "star";
-  return iconButton(shape, `Favourite: ${title || name}`, () => mark(name, !isFavourite), {
+  return iconButton(shape, t`Favourite: ${title || name}`, () => mark(name, !isFavourite), {
     "aria-pressed": String(isFavourite),
     dataset: { focus: `star-${name}` },
   });
 }
 
 function runLink(template) {
-  return buttonLink("Run", `${pathOf(template)}/run`, {
+  return buttonLink(t`Run`, `${pathOf(template)}/run`, {
     name: "run",
-    "aria-label": `Run ${template.display_name || template.name}`,
+    "aria-label": t`Run ${template.display_name || template.name}`,
     dataset: { focus: `run-${template.name}` },
   });
 }
@@ -150,7 +151,7 @@ function hasWords(template, wanted) {
 }
 
 function nothingFound() {
-  return emptyState("No template fits", h("p", {}, "Try fewer words, or other filters."));
+  return emptyState(t`No template fits`, h("p", {}, t`Try fewer words, or other filters.`));
 }
 
 function nothingYet() {
@@ -159,11 +160,11 @@ function nothingYet() {
         h(
           "p",
           {},
-          "A template is a runbook as a YAML file. Push your first one here, or from a terminal:",
+          t`A template is a runbook as a YAML file. Push your first one here, or from a terminal:`,
         ),
         h("pre", {}, "opsicle templates push FILE"),
-        buttonLink("Push a template", "/push", { look: "primary", name: "plus" }),
+        buttonLink(t`Push a template`, "/push", { look: "primary", name: "plus" }),
       ]
-    : h("p", {}, "Ask an operator of your org to push one.");
-  return emptyState("No templates yet", how);
+    : h("p", {}, t`Ask an operator of your org to push one.`);
+  return emptyState(t`No templates yet`, how);
 }

@@ -8,18 +8,18 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { noticeBox } from "../components/problems.js";
 import { post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const LIFETIMES = [
   ["30", "30 days"],
   ["90", "90 days"],
-  ["365", "a year"],
-  ["", "for ever"],
+  ["365", t`a year`],
+  ["", t`for ever`],
 ];
 
-const ABOUT =
-  "A program that has one acts in your name: with scopes as far as they reach, without them as far as you may.";
+const ABOUT = t`A program that has one acts in your name: with scopes as far as they reach, without them as far as you may.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();
@@ -32,54 +32,54 @@ export function mount(root, { title }) {
     signal: page.signal,
   });
   const open = () => openForm(fresh, list);
-  const create = button("New token…", { look: "primary", name: "plus", onclick: open });
+  const create = button(t`New token…`, { look: "primary", name: "plus", onclick: open });
   const below = h("p", { class: "muted" }, ABOUT);
   root.append(pageHeading(title, { actions: create, below }), fresh, list.element);
   return () => page.abort();
 }
 
 const COLUMNS = [
-  column("Name", ({ name }) => h("strong", {}, visible(name))),
-  column("Begins with", ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
-  column("May", scopesOf, { size: "tall" }),
-  column("Made", ({ created_at: at }) => ago(at)),
-  column("Last used", ({ last_used_at: at }) => ago(at, "never")),
-  column("Expires", ({ expires_at: at }) => ago(at, "never")),
+  column(t`Name`, ({ name }) => h("strong", {}, visible(name))),
+  column(t`Begins with`, ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
+  column(t`May`, scopesOf, { size: "tall" }),
+  column(t`Made`, ({ created_at: at }) => ago(at)),
+  column(t`Last used`, ({ last_used_at: at }) => ago(at, "never")),
+  column(t`Expires`, ({ expires_at: at }) => ago(at, "never")),
 ];
 
 function scopesOf({ scopes }) {
-  if (!scopes) return h("span", { class: "muted" }, "all that you may");
+  if (!scopes) return h("span", { class: "muted" }, t`all that you may`);
   return scopes.map((scope) => h("div", {}, h("code", {}, visible(scope))));
 }
 
 function endButton({ id, name }, list) {
   const onclick = () =>
     confirm({
-      title: `End ${name}?`,
-      text: "Programs that use it are refused from now on.",
-      action: "End the token",
+      title: t`End ${name}?`,
+      text: t`Programs that use it are refused from now on.`,
+      action: t`End the token`,
       run: () => remove("/tokens/{token_id}", { path: { token_id: id } }),
       done: list.reload,
     });
-  return button("End…", { look: "quiet", "aria-label": `End ${name}`, onclick });
+  return button(t`End…`, { look: "quiet", "aria-label": t`End ${name}`, onclick });
 }
 
 function openForm(fresh, list) {
   const name = field({
-    label: "Name",
+    label: t`Name`,
     path: "name",
-    help: "What uses it, such as “nightly backup”.",
+    help: t`What uses it, such as “nightly backup”.`,
     control: input(),
   });
   const life = field({
-    label: "Works for",
+    label: t`Works for`,
     path: "expires_in_days",
     control: select(LIFETIMES, "90"),
   });
   const scopes = field({
-    label: "Scopes",
+    label: t`Scopes`,
     path: "scopes",
-    help: "What it may do, one a line, as in: execute templates/backup. Empty: all that you may.",
+    help: t`What it may do, one a line, as in: execute templates/backup. Empty: all that you may.`,
     control: textarea({ rows: 3 }),
   });
   const send = () => {
@@ -92,10 +92,10 @@ function openForm(fresh, list) {
     return post("/tokens", { body });
   };
   askForm({
-    title: "New API token",
+    title: t`New API token`,
     fields: [name, life, scopes],
     send,
-    action: "Make the token",
+    action: t`Make the token`,
     done: (made) => {
       replace(fresh, newToken(made));
       list.reload();
@@ -106,7 +106,7 @@ function openForm(fresh, list) {
 function newToken({ token, details }) {
   return noticeBox(
     "note",
-    h("strong", {}, `${details.name}: copy it now, it is never shown again`),
+    h("strong", {}, t`${details.name}: copy it now, it is never shown again`),
     h("pre", { class: "command-line", tabindex: "0" }, token),
     copyButton(() => token),
   );
@@ -115,5 +115,5 @@ function newToken({ token, details }) {
 function nothingYet() {
   const [server, token] = ["OPSICLE_SERVER", "OPSICLE_TOKEN"].map((name) => h("code", {}, name));
   const text = "Make one for a script or a CI job, and give it to the command line with ";
-  return emptyState("No tokens", h("p", {}, text, server, " and ", token, "."));
+  return emptyState(t`No tokens`, h("p", {}, text, server, " and ", token, "."));
 }

@@ -10,6 +10,7 @@ import { sourceView } from "../components/source.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
+import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago, exactTime } from "../lib/times.js";
@@ -36,12 +37,12 @@ export function mount(root, { title }) {
     key: ({ name }) => name,
     show: (trigger) => showing(trigger, list, fresh),
     empty: () =>
-      emptyState("No triggers", h("p", {}, "A trigger runs a template when a webhook comes in.")),
+      emptyState(t`No triggers`, h("p", {}, t`A trigger runs a template when a webhook comes in.`)),
     signal: page.signal,
   });
   const open = () => openPush(SAMPLE, list, fresh);
   const push =
-    may("triggers.manage") && button("Push a trigger…", { look: "primary", onclick: open });
+    may("triggers.manage") && button(t`Push a trigger…`, { look: "primary", onclick: open });
   root.append(pageHeading(title, { actions: push }), fresh, list.element);
   const kept = takeDraft("trigger", here());
   if (kept !== null) openPush(kept, list, fresh, keptNotice());
@@ -49,14 +50,14 @@ export function mount(root, { title }) {
 }
 
 const COLUMNS = [
-  column("Name", ({ name, state }) => [
+  column(t`Name`, ({ name, state }) => [
     h("strong", {}, name),
     state !== "active" && h("div", { class: "muted small" }, state),
   ]),
-  column("Template", ({ template }) => visible(template)),
-  column("Sender", ({ verify }) => verify),
-  column("Last call", ({ last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
-  column("Runs as", ({ runs_as: person }) => visible(person.email), { isMinor: true }),
+  column(t`Template`, ({ template }) => visible(template)),
+  column(t`Sender`, ({ verify }) => verify),
+  column(t`Last call`, ({ last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
+  column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
 function outcome({ outcome: what, automation_id: id, automation_state: state, reason }) {
@@ -83,9 +84,9 @@ function actions({ name, state }, list, fresh) {
   };
   const renew = () =>
     confirm({
-      title: `A new secret for ${name}?`,
-      text: "The old one works no longer: whoever sends webhooks needs the new one.",
-      action: "Make a new secret",
+      title: t`A new secret for ${name}?`,
+      text: t`The old one works no longer: whoever sends webhooks needs the new one.`,
+      action: t`Make a new secret`,
       run: () => post("/triggers/{trigger}/secret", { path }),
       done: (made) => {
         replace(fresh, secretNotice(made));
@@ -94,36 +95,36 @@ function actions({ name, state }, list, fresh) {
     });
   const end = () =>
     confirm({
-      title: `Delete ${name}?`,
-      text: "It starts nothing any more, and its secret is gone. What it has started goes on.",
-      action: "Delete the trigger",
+      title: t`Delete ${name}?`,
+      text: t`It starts nothing any more, and its secret is gone. What it has started goes on.`,
+      action: t`Delete the trigger`,
       run: () => remove("/triggers/{trigger}", { path }),
       done: list.reload,
     });
   const mayManage = may("triggers.manage");
-  const verb = isPaused ? "Resume" : "Pause";
+  const verb = isPaused ? t`Resume` : t`Pause`;
   const look = "quiet";
   return [
     mayManage && button(verb, { look, "aria-label": `${verb} ${name}`, onclick: pause }),
     mayManage &&
-      button("New secret…", { look, "aria-label": `New secret for ${name}`, onclick: renew }),
+      button(t`New secret…`, { look, "aria-label": t`New secret for ${name}`, onclick: renew }),
     mayManage &&
-      button("Delete…", {
+      button(t`Delete…`, {
         look: "quiet",
-        "aria-label": `Delete ${name}`,
+        "aria-label": t`Delete ${name}`,
         onclick: end,
       }),
   ];
 }
 
 function showTrigger({ name, url, source }, { items }, list, fresh) {
-  const edit = { text: "Change…", look: "primary", run: () => openPush(source, list, fresh) };
+  const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list, fresh) };
   ask({
     title: name,
     content: [
       h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
-      h("h3", {}, "Newest calls"),
-      items.length ? callsTable(items) : h("p", { class: "muted" }, "Nobody has called it yet."),
+      h("h3", {}, t`Newest calls`),
+      items.length ? callsTable(items) : h("p", { class: "muted" }, t`Nobody has called it yet.`),
       sourceView(source),
     ],
     actions: may("triggers.manage") ? [edit] : [],
@@ -132,7 +133,9 @@ function showTrigger({ name, url, source }, { items }, list, fresh) {
 }
 
 function callsTable(calls) {
-  const heads = ["At", "Outcome", "Values", "From"].map((text) => h("th", { scope: "col" }, text));
+  const heads = [t`At`, t`Outcome`, t`Values`, t`From`].map((text) =>
+    h("th", { scope: "col" }, text),
+  );
   const rows = calls.map((call) =>
     h(
       "tr",
@@ -155,7 +158,7 @@ function valuesText(values) {
 function secretNotice({ name, url, secret }) {
   return noticeBox(
     "note",
-    h("strong", {}, `${name}: copy its secret now, it is never shown again`),
+    h("strong", {}, t`${name}: copy its secret now, it is never shown again`),
     h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
     h("pre", { class: "command-line", tabindex: "0" }, secret),
     copyButton(() => secret),

@@ -18,12 +18,13 @@ import {
 } from "../components/worker-facts.js";
 import { get, patch } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago, durationText, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 /** How an attempt is called that is no state of an automation. */
-const OF_ATTEMPTS = { leased: "starting", returned: "given back" };
+const OF_ATTEMPTS = { leased: "starting", returned: t`given back` };
 
 export function mount(root, { name }) {
   const page = new AbortController();
@@ -31,7 +32,7 @@ export function mount(root, { name }) {
   const head = h("div", {}, pageHeading(name));
   const said = h("section", {});
   const jobs = may("automations.view") && jobsList(name, page);
-  const ran = jobs && h("section", {}, h("h2", {}, "Jobs"), jobs.element);
+  const ran = jobs && h("section", {}, h("h2", {}, t`Jobs`), jobs.element);
   root.append(head, h("div", { class: "columns" }, ran, said));
   const show = (worker) => {
     replace(head, heading(worker, jobs && jobs.mark, load));
@@ -60,10 +61,10 @@ async function find(name, signal) {
 
 function heading(worker, mark, reload) {
   return pageHeading(visible(worker.name), {
-    above: h("a", { href: "/workers" }, "Workers"),
+    above: h("a", { href: "/workers" }, t`Workers`),
     beside: [presence(worker), mark],
     actions: mayChange(worker) && [
-      button("Change its labels…", { look: "quiet", onclick: () => openLabels(worker, reload) }),
+      button(t`Change its labels…`, { look: "quiet", onclick: () => openLabels(worker, reload) }),
       workerActions(worker, reload),
     ],
     below: worker.withheld && [
@@ -75,23 +76,23 @@ function heading(worker, mark, reload) {
 function facts(worker) {
   const { clock_offset_seconds: offset, unknown_jobs: unknown, limits_by: limits } = worker;
   const rows = [
-    ["Slots", slots(worker)],
-    ["Labels", hasLabels(worker) ? workerLabels(worker) : "none"],
-    ["Runs", worker.runtimes.join(", ") || "nothing"],
+    [t`Slots`, slots(worker)],
+    [t`Labels`, hasLabels(worker) ? workerLabels(worker) : "none"],
+    [t`Runs`, worker.runtimes.join(", ") || "nothing"],
     [
-      "Keeps limits by",
+      t`Keeps limits by`,
       Object.entries(limits)
         .map(([kind, by]) => `${kind}: ${by}`)
         .join("; "),
     ],
-    ["Serves", worker.is_shared && "every org that lets it"],
-    ["Version", visible(worker.version) || "?"],
-    ["Manifest formats", worker.formats.join(", ")],
-    ["Last heard of", lastHeard(worker)],
-    ["Clock", clockText(offset)],
-    ["Certificate", certificate(worker)],
-    ["Joined", exactTime(worker.created_at)],
-    ["Jobs that are not known here", unknown.map((id) => h("code", {}, visible(id)))],
+    [t`Serves`, worker.is_shared && t`every org that lets it`],
+    [t`Version`, visible(worker.version) || "?"],
+    [t`Manifest formats`, worker.formats.join(", ")],
+    [t`Last heard of`, lastHeard(worker)],
+    [t`Clock`, clockText(offset)],
+    [t`Certificate`, certificate(worker)],
+    [t`Joined`, exactTime(worker.created_at)],
+    [t`Jobs that are not known here`, unknown.map((id) => h("code", {}, visible(id)))],
   ];
   return h(
     "dl",
@@ -110,31 +111,31 @@ function hasLabels({ labels, granted_labels: granted }) {
 
 /** When it was heard of. That is noted once a minute: of one that is there, no time in the past. */
 function lastHeard({ is_connected: isConnected, last_seen_at: at }) {
-  if (isConnected) return "now: it is connected";
+  if (isConnected) return t`now: it is connected`;
   return at ? exactTime(at) : "never";
 }
 
 function clockText(offset) {
   if (offset === null) return "";
-  if (Math.abs(offset) < 2) return "as the server’s";
+  if (Math.abs(offset) < 2) return t`as the server’s`;
   const by = durationText(Math.abs(offset) * 1_000);
   return `${by} ${offset > 0 ? "ahead of" : "behind"} the server’s`;
 }
 
 function jobsList(name, { signal }) {
   return new List({
-    label: "Jobs",
+    label: t`Jobs`,
     load: (query) => get("/workers/{worker}/jobs", { path: { worker: name }, query, signal }),
     columns: [
-      column("State", ({ state }) => OF_ATTEMPTS[state] ?? stateBadge(state)),
-      column("Template", ({ template }) => visible(template), { size: "grow" }),
-      column("Handed out", ({ leased_at: at }) => ago(at)),
-      column("Took", ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1_000))),
+      column(t`State`, ({ state }) => OF_ATTEMPTS[state] ?? stateBadge(state)),
+      column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
+      column(t`Handed out`, ({ leased_at: at }) => ago(at)),
+      column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1_000))),
     ],
     key: ({ automation_id: id, leased_at: at }) => `${id} ${at}`,
     link: ({ automation_id: id }) => `/automations/${id}`,
     nameOf: ({ automation_id: id }) => id,
-    empty: () => h("p", { class: "muted" }, "It was handed nothing yet."),
+    empty: () => h("p", { class: "muted" }, t`It was handed nothing yet.`),
     isLive: true,
     signal,
   });
@@ -145,9 +146,9 @@ function openLabels(worker, changed) {
   const { id, is_shared: isShared, granted_labels: granted } = worker;
   const text = Object.entries(granted).map(([key, value]) => `${key}=${value}`);
   const labels = field({
-    label: "Labels",
+    label: t`Labels`,
     path: "labels",
-    help: "One per line, such as site=ams: all that it is granted. They decide what it is handed.",
+    help: t`One per line, such as site=ams: all that it is granted. They decide what it is handed.`,
     control: textarea({ rows: "5", value: text.join("\n") }),
   });
   const endpoint = isShared ? "/server/workers/{worker}" : "/workers/{worker}";
@@ -157,11 +158,11 @@ function openLabels(worker, changed) {
       return [key.trim(), value.join("=").trim()];
     });
   askForm({
-    title: `Labels of ${worker.name}`,
+    title: t`Labels of ${worker.name}`,
     fields: [labels],
     send: () =>
       patch(endpoint, { path: { worker: id }, body: { labels: Object.fromEntries(typed()) } }),
-    action: "Grant these",
+    action: t`Grant these`,
     done: changed,
   });
 }

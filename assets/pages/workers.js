@@ -19,6 +19,7 @@ import {
 } from "../components/worker-facts.js";
 import { getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { t } from "../lib/language.js";
 import { setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -40,7 +41,7 @@ export function mount(root, { title, query }) {
   const join = [
     may("workers.manage") && addButton(),
     may("server.manage") &&
-      button("Add a shared worker…", { name: "plus", onclick: () => openJoinDialog(true) }),
+      button(t`Add a shared worker…`, { name: "plus", onclick: () => openJoinDialog(true) }),
   ];
   root.append(
     pageHeading(title, { beside: list.mark, actions: join }),
@@ -64,7 +65,7 @@ async function load(gone, { signal }) {
   const workers = [...(await getAll("/workers", options)), ...shared];
   const revoked = workers.filter((worker) => worker.state === "revoked");
   gone.hidden = !revoked.length;
-  replace(gone, h("summary", {}, `${revoked.length} revoked`), h("ul", {}, revoked.map(goneRow)));
+  replace(gone, h("summary", {}, t`${revoked.length} revoked`), h("ul", {}, revoked.map(goneRow)));
   return { items: workers.filter((worker) => worker.state !== "revoked"), next_cursor: "" };
 }
 
@@ -95,7 +96,7 @@ function card(worker, list) {
       h(
         "p",
         { class: "bad-text" },
-        `It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
+        t`It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
       ),
     slots(worker),
     workerLabels(worker),
@@ -115,20 +116,23 @@ function card(worker, list) {
 
 function nothingYet() {
   if (!may("workers.manage"))
-    return emptyState("No workers yet", h("p", {}, "Automations wait until an operator adds one."));
+    return emptyState(
+      t`No workers yet`,
+      h("p", {}, t`Automations wait until an operator adds one.`),
+    );
   return emptyState(
-    "No workers yet",
+    t`No workers yet`,
     h(
       "p",
       {},
-      "A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it.",
+      t`A worker carries out automations where their targets are. It needs only a way out to this server: nothing has to reach it.`,
     ),
     addButton(),
   );
 }
 
 function addButton() {
-  return button("Add a worker…", {
+  return button(t`Add a worker…`, {
     look: "primary",
     name: "plus",
     onclick: () => openJoinDialog(false),

@@ -180,5 +180,6 @@ EXAMPLES = {
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
     "completion": "opsicle completion bash",
+    "man": "opsicle man > /usr/local/share/man/man1/opsicle.1",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }

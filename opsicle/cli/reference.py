@@ -1,4 +1,7 @@
-"""`docs/cli.md`, made from the commands themselves. `python -m opsicle.cli.reference` prints it."""
+"""`docs/cli.md`, made from the commands themselves. `python -m opsicle.cli.reference` prints it.
+
+`opsicle man` makes the manual page of the same parts.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,14 @@ import click
 from opsicle.cli.examples import EXAMPLES
 from opsicle.cli.root import root
 
-_INTRODUCTION = """\
+_HEAD = """\
 # Command line
 
 Generated from the program by `opsicle/cli/reference.py`; change the commands, not this file.
 
+"""
+
+INTRODUCTION = """\
 `opsicle [--profile P] [-o table|json] COMMAND`; both options may also stand behind the command.
 
 **Output.** `-o json` prints exactly one JSON value on stdout: a list command prints an array, \
@@ -64,14 +70,29 @@ error that names the option.
 
 def render() -> str:
     """Return the reference as Markdown."""
-    with click.Context(root, info_name="opsicle", auto_envvar_prefix="OPSICLE") as context:
-        parts = [
-            _INTRODUCTION,
-            "## Options before the command\n",
-            _options(root, context),
-            *_commands(root, context),
-        ]
+    parts = [
+        _HEAD + INTRODUCTION,
+        "## Options before the command\n",
+        options_everywhere(),
+        *commands(),
+    ]
     return "\n".join(part for part in parts if part)
+
+
+def options_everywhere() -> str:
+    """Return the table of the options that stand before the command."""
+    with _program() as context:
+        return _options(root, context)
+
+
+def commands() -> Iterator[str]:
+    """Yield the parts of what is said of each command, as Markdown."""
+    with _program() as context:
+        yield from _commands(root, context)
+
+
+def _program() -> click.Context:
+    return click.Context(root, info_name="opsicle", auto_envvar_prefix="OPSICLE")
 
 
 def _commands(group: click.Group, context: click.Context) -> Iterator[str]:

@@ -60,6 +60,7 @@ GROUPS = {
         "doctor": "doctor",
         "upgrade": "doctor",
         "completion": "completion",
+        "man": "manual",
         "recover": "recover",
         "audit": "audit",
     },

@@ -13,7 +13,11 @@ from opsicle.cli.root import VerbCommand
 from opsicle.domain.errors import UsageError
 
 _ARGUMENTS = "opsicle.arguments"
-_FIELDS = {"name": "names", "verbose": "is_verbose"}
+_FIELDS = {
+    "name": "names",
+    "standby_worker_url": "standby_worker_urls",
+    "verbose": "is_verbose",
+}
 """Where an option is called otherwise than its field of `ServerOptions`."""
 
 
@@ -70,6 +74,13 @@ class ServerCommand(VerbCommand):
     help="What people's URL is, where a proxy or port mapping stands between.",
 )
 @click.option("--worker-url", metavar="URL", help="What the workers' URL is, likewise.")
+@click.option(
+    "--standby-worker-url",
+    metavar="URL",
+    multiple=True,
+    help="Where workers find the server that takes over from this one; they try it once this one "
+    "is away. May be repeated.",
+)
 @click.option(
     "--tls-cert",
     metavar="FILE",

@@ -1,4 +1,4 @@
-"""`opsicle service`: units for systemd, for a server and a worker that stay."""
+"""`opsicle service`: what systemd reads of a server and a worker that stay."""
 
 from __future__ import annotations
 
@@ -135,14 +135,40 @@ _CONFINED_JOBS = (
 
 _UNITS = {"server": ("opsicle-server", _SERVER), "worker": ("opsicle-worker", _WORKER)}
 
+_SYSUSERS = """\
+# Made by `opsicle service print sysusers`. Keep it as /etc/sysusers.d/opsicle.conf, then:
+#   systemd-sysusers
+# A line for each unit: take away what does not run on this machine.
+u opsicle        - "Opsicle server" /var/lib/opsicle        /usr/sbin/nologin
+u opsicle-worker - "Opsicle worker" /var/lib/opsicle-worker /usr/sbin/nologin
+"""
+
+_TMPFILES = """\
+# Made by `opsicle service print tmpfiles`. Keep it as /etc/tmpfiles.d/opsicle.conf, then:
+#   systemd-tmpfiles --create
+# The folders of both units, for what is done by hand before systemd has started them.
+d /etc/opsicle              0755 root           root           -
+d /var/lib/opsicle          0700 opsicle        opsicle        -
+d /var/cache/opsicle        0700 opsicle        opsicle        -
+d /var/backups/opsicle      0700 opsicle        opsicle        -
+d /var/lib/opsicle-worker   0700 opsicle-worker opsicle-worker -
+d /var/cache/opsicle-worker 0700 opsicle-worker opsicle-worker -
+"""
+
+_FRAGMENTS = {"sysusers": _SYSUSERS, "tmpfiles": _TMPFILES}
+
 
 @click.group(cls=NounGroup)
 def service() -> None:
-    """Make units for systemd."""
+    """Make what systemd reads: units, their users and their folders."""
 
 
 @service.command("print", cls=VerbCommand)
-@click.argument("kind", metavar="server|worker", type=click.Choice(list(_UNITS)))
+@click.argument(
+    "kind",
+    metavar="server|worker|sysusers|tmpfiles",
+    type=click.Choice([*_UNITS, *_FRAGMENTS]),
+)
 @click.option(
     "--user", metavar="USER", help="Whom it runs as; opsicle or opsicle-worker unless told."
 )
@@ -161,7 +187,17 @@ def service() -> None:
 def print_(
     kind: str, user: str | None, group: tuple[str, ...], confined: bool, program: str | None
 ) -> None:
-    """Print a hardened systemd unit for a server or a worker, with a graceful stop."""
+    """Print a hardened systemd unit for a server or a worker, with a graceful stop.
+
+    `sysusers` prints the users of both units for systemd-sysusers, `tmpfiles` their folders for
+    systemd-tmpfiles; neither takes options.
+    """
+    if kind in _FRAGMENTS:
+        if user or group or confined or program:
+            raise click.UsageError(f"`{kind}` takes no options: it is for the units as they are")
+        click.echo(_FRAGMENTS[kind], nl=False)
+        return
+
     unit, text = _UNITS[kind]
     values = {
         "kind": kind,

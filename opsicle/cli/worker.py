@@ -156,14 +156,9 @@ def _url(text: str) -> str:
 
     Raises click.UsageError unless it is an https:// URL.
     """
-    from urllib.parse import urlsplit
+    from opsicle.worker.server_addresses import is_usable
 
-    try:
-        parts = urlsplit(text)
-        is_usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
+    if not is_usable(text):
         raise click.UsageError(
             f"--server-url takes an address as in https://ops.example:8443, not `{text}`"
         )

@@ -135,16 +135,23 @@ def _time_zone(spec: Fields) -> str:
     if place is None or not name:
         return "UTC"
 
-    import zoneinfo  # see `next_due`
+    if is_time_zone(name):
+        return name
+    from zoneinfo import available_timezones  # see `next_due`
+
+    guess = did_you_mean(name, available_timezones())
+    place.add(f"{quoted(name)} is no time zone{guess}; one is Europe/Berlin")
+    return "UTC"
+
+
+def is_time_zone(name: str) -> bool:
+    """Return whether there is a time zone of this name, such as Europe/Berlin."""
+    from zoneinfo import ZoneInfo  # see `next_due`
 
     try:
-        zoneinfo.ZoneInfo(name)
+        ZoneInfo(name)
     # What the name of a folder, or of a file that is no zone, raises differs from version to
     # version of Python.
     except (OSError, ValueError, KeyError):
-        known = zoneinfo.available_timezones()
-        place.add(
-            f"{quoted(name)} is no time zone{did_you_mean(name, known)}; one is Europe/Berlin"
-        )
-        return "UTC"
-    return name
+        return False
+    return True

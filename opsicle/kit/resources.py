@@ -47,6 +47,7 @@ def program() -> list[str]:
     return [sys.executable, str(Path(sys.argv[0]).absolute())]
 
 
+@cache
 def _folder(name: str) -> Path:
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name

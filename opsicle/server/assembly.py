@@ -221,7 +221,7 @@ class Services:
             core.artifact_bounds,
         )
         self.job_files = JobFiles(state, self.contents, self.jobs.unknown)
-        self.dispatch = Dispatch(state, self.jobs, lease_service, clock)
+        self.dispatch = Dispatch(state, self.jobs, lease_service, self.urls, clock)
         self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
 
         self.approvals = Approvals(

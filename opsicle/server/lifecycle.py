@@ -176,6 +176,7 @@ class Lifecycle:
             addresses.url(listeners.user_port),
             addresses.worker_url(listeners.worker_port),
         )
+        urls.standby_worker_urls = options.standby_worker_urls
 
         backup = LateBackupRemark(folder.path, services.status.remarks.shown)
         backup.update(now)
@@ -253,6 +254,7 @@ class Lifecycle:
         configure(is_verbose=self._options.is_verbose)
         services.sessions.open_orgs(self._options.open_orgs)
         services.core.egress_bounds.networks = self._options.allow_egress
+        services.urls.standby_worker_urls = self._options.standby_worker_urls
         log.info("settings read anew", extra={"changed": live, "take_a_restart": waiting})
 
     def _announce(self, folder: DataFolder, services: Services) -> None:

@@ -22,10 +22,20 @@ _SAFE_WITHOUT_TLS = "localhost"
 
 @dataclass(slots=True)
 class Urls:
-    """Where this server is reached; set once its listeners are bound."""
+    """Where this server is reached; set once its listeners are bound.
+
+    At `standby_worker_urls` workers find whoever takes over from it.
+    """
 
     url: str = ""
     worker_url: str = ""
+    standby_worker_urls: tuple[str, ...] = ()
+
+    @property
+    def for_workers(self) -> tuple[str, ...]:
+        """Every address that workers are to try, the server's own first."""
+        own = (self.worker_url,) if self.worker_url else ()
+        return (*own, *self.standby_worker_urls)
 
 
 def check_url(option: str, url: str, example: str, *, takes_plain: bool = True) -> None:

@@ -13,6 +13,7 @@ LIVE = frozenset(
         "automation_retention_days",
         "automation_retention_count",
         "open_orgs",
+        "standby_worker_urls",
         "allow_egress",
         "is_verbose",
     }

@@ -13,7 +13,7 @@ from typing import Literal
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.networks import parse_network
 from opsicle.server.public_urls import check_url
-from opsicle.wire.worker_api import LEASE_SECONDS
+from opsicle.wire.worker_api import LEASE_SECONDS, MAX_STANDBY_URLS
 
 DEFAULT_LISTEN = "0.0.0.0:8443"
 DEFAULT_WORKER_LISTEN = "0.0.0.0:8444"
@@ -58,7 +58,8 @@ class ServerOptions:
 
     `names` are further DNS names and addresses under which people and workers reach the server;
     they stand in its certificates, the first of them in its URLs. `url` and `worker_url` say what
-    the URLs are where a proxy or a port mapping stands between. `audit_retention_days` None keeps
+    the URLs are where a proxy or a port mapping stands between; `standby_worker_urls` is where
+    workers find whoever takes over from this server. `audit_retention_days` None keeps
     the record for ever, `automation_retention_days` 0 automations that have ended;
     `automation_retention_count` is how many of these each org keeps at most. `compact` writes the
     databases anew at this start. `master_key_file` is used instead of the data folder's own.
@@ -81,6 +82,7 @@ class ServerOptions:
     names: tuple[str, ...] = ()
     url: str = ""
     worker_url: str = ""
+    standby_worker_urls: tuple[str, ...] = ()
     tls_cert: Path | None = None
     tls_key: Path | None = None
     behind_proxy: bool = False
@@ -237,6 +239,12 @@ class ServerOptions:
             check_url(
                 "--worker-url", self.worker_url, "https://ops.example.com:8444", takes_plain=False
             )
+        for url in self.standby_worker_urls:
+            check_url(
+                "--standby-worker-url", url, "https://standby.example.com:8444", takes_plain=False
+            )
+        if len(self.standby_worker_urls) > MAX_STANDBY_URLS:
+            raise InvalidInput(f"--standby-worker-url can be given {MAX_STANDBY_URLS} times")
 
     @property
     def keep_logs(self) -> timedelta:

@@ -95,6 +95,18 @@ class OrgRef(msgspec.Struct):
     name: str
 
 
+class Display(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """How somebody wants to read the pages.
+
+    Without a language as the browser asks, without a time zone in the browser's own. `times` says
+    whether one reads how long ago something was, or when exactly; the other stands in its title.
+    """
+
+    language: Literal["", "en", "de"] = ""
+    time_zone: Word = ""
+    times: Literal["relative", "exact"] = "relative"
+
+
 class Me(msgspec.Struct, kw_only=True):
     """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
 
@@ -108,6 +120,7 @@ class Me(msgspec.Struct, kw_only=True):
     csrf_token: str = ""
     server_version: str = ""
     remarks: list[str] = []
+    display: Display = msgspec.field(default_factory=Display)
 
 
 class LoginReply(msgspec.Struct, kw_only=True):

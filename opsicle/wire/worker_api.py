@@ -32,6 +32,9 @@ MAX_LISTED_JOBS = 2_000
 
 The server looks each of them up while everybody's changes wait."""
 
+MAX_STANDBY_URLS = 7
+"""Beside the server's own; each that is dead may cost a worker ten seconds."""
+
 MAX_ARTIFACT_BYTES = 512 * 1024
 """The most of an artifact in one request."""
 
@@ -98,7 +101,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
 
     `is_shared`: it works for every org that lets it, and `org` is `provider`, which is no org's
     code. `order_key_pem` is the public key by which the worker knows an order of its server. It
-    comes no other way.
+    comes no other way. `server_urls` as in a `PollReply`.
     """
 
     worker_id: str
@@ -111,6 +114,7 @@ class Enrolment(msgspec.Struct, kw_only=True):
     worker_url: str
     request_digest: str
     is_shared: bool = False
+    server_urls: tuple[str, ...] = ()
 
 
 class RunningJob(msgspec.Struct, frozen=True):
@@ -179,7 +183,8 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     are the labels that it was granted beyond what it says of itself, where that is not what its
     poll said. `formats` are those of manifests and orders that the server writes. `epoch` and
     `epoch_id` are the server's; `wants_ran`: after a restore it does not know what its workers have
-    run.
+    run. `server_urls` are the addresses at which this server, or whoever takes over from it, is to
+    be looked for, its own first; None from a server that does not say.
     """
 
     work: tuple[Work, ...] = ()
@@ -194,6 +199,7 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     epoch: int = 0
     epoch_id: str = ""
     wants_ran: bool = False
+    server_urls: tuple[str, ...] | None = None
 
 
 class StartRequest(msgspec.Struct):

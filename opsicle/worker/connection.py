@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -62,7 +62,7 @@ class ServerConnection:
         self._is_away = False
         self._do_polls_fail = False
         self._is_closed = False
-        self._urls = deque((identity.worker_url, *identity.more_urls))
+        self._urls = deque(identity.urls)
         self._failed_in_a_row = 0
         self.use(identity)
 
@@ -71,16 +71,31 @@ class ServerConnection:
         """The server's address that is tried now: the last one reached, until that fails."""
         return self._urls[0]
 
+    @property
+    def has_other_urls(self) -> bool:
+        """Whether the server may be elsewhere as well."""
+        return len(self._urls) > 1
+
     def use(self, identity: Identity) -> None:
         """Go on as this identity; connections made with an older certificate are used no more."""
         context = worker_context(identity)
         with self._lock:
             self._identity, self._context = identity, context
-            stale = list(self._idle)
-            self._idle.clear()
+        self._close_idle()
 
-        for connection in stale:
-            connection.close()
+    def know_urls(self, urls: Iterable[str]) -> None:
+        """Try these addresses in turn from now on, once the one in use fails."""
+        with self._lock:
+            self._urls = deque(dict.fromkeys((self._urls[0], *urls)))
+
+    def try_next_url(self) -> bool:
+        """Leave the address in use for the next one. Return False if there is no other."""
+        if not self.has_other_urls:
+            return False
+        with self._lock:
+            self._urls.rotate(-1)
+        self._close_idle()
+        return True
 
     def call(
         self,
@@ -212,9 +227,14 @@ class ServerConnection:
         self.wake()
         with self._lock:
             self._is_closed = True
-            for connection in self._idle:
-                connection.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            idle = list(self._idle)
             self._idle.clear()
+        for connection in idle:
+            connection.close()
 
     def _note_reached(self, *, by_poll: bool = False) -> None:
         with self._reached:
@@ -258,6 +278,7 @@ class ServerConnection:
                 connection.sock is not None
                 and not (connection.is_aborted or self._is_closed)
                 and connection.made_with is self._context
+                and connection.url == self.url
                 and len(self._idle) < _KEPT_CONNECTIONS
             )
             if is_kept:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-
-import msgspec
 
 from opsicle.domain.errors import ClockOff, Conflict, NotAuthenticated, OpsicleError, Unreachable
 from opsicle.kit.backoff import Backoff
@@ -17,6 +14,7 @@ from opsicle.security import join_token
 from opsicle.worker import signing
 from opsicle.worker.connection import ServerConnection
 from opsicle.worker.identity import Identity, WorkerDataFolder, has_expired, token_digest
+from opsicle.worker.server_addresses import with_first
 from opsicle.worker.signing import EnrolQuestion, LocateQuestion, RenewQuestion
 from opsicle.worker.tls import is_server_there
 
@@ -29,7 +27,6 @@ _RENEWAL_PAUSE_SECONDS = 3600.0
 half over."""
 
 _LOCATE_PAUSE_SECONDS = 0.5
-_MOST_URLS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,26 +137,7 @@ def _moved(identity: Identity, introduction: EnrolmentInfo) -> Identity:
         urls += _url_of_token(introduction.join, identity)
     for url in introduction.server_urls:
         urls += signing.locate(LocateQuestion(url=url, ca_pem=identity.ca_pem)) or [url]
-    return _with_urls(identity, urls)
-
-
-def keep_address(folder: WorkerDataFolder, url: str) -> None:
-    """Keep where the server was reached, so that the next start needs no option to find it."""
-    identity = folder.load_identity()
-    if identity is None or identity.worker_url == url:
-        return
-    try:
-        folder.save_identity(_with_urls(identity, [url]))
-    except OpsicleError as error:
-        log.warning("the server's new address cannot be kept", extra={"reason": error.message})
-    else:
-        log.info("the server's new address is kept", extra={"url": url})
-
-
-def _with_urls(identity: Identity, urls: Sequence[str]) -> Identity:
-    """Return the identity with these addresses to be tried first, in this order."""
-    first, *more = dict.fromkeys((*urls, identity.worker_url, *identity.more_urls))
-    return msgspec.structs.replace(identity, worker_url=first, more_urls=tuple(more[:_MOST_URLS]))
+    return with_first(identity, urls)
 
 
 def _url_of_token(token_text: str, identity: Identity) -> list[str]:

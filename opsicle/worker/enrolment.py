@@ -40,6 +40,7 @@ from opsicle.wire.worker_api import (
 )
 from opsicle.worker.connection import ServerConnection, reason_of
 from opsicle.worker.identity import Identity, token_digest
+from opsicle.worker.server_addresses import usable_urls
 
 if TYPE_CHECKING:
     from opsicle.security.join_token import JoinToken
@@ -157,6 +158,7 @@ def _identity(enrolment: Enrolment, token_text: str, joined_url: str, server_nam
         order_key_pem=OrderPublicKey.load(enrolment.order_key_pem).pem,
         name=enrolment.name,
         worker_url=enrolment.worker_url,
+        told_urls=usable_urls(enrolment.server_urls),
         joined_url=joined_url,
         joined_with=token_digest(token_text),
         server_name=server_name,

@@ -37,7 +37,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     that it used. `org_id` is "" for one that `is_shared`: it works for every org that lets it, and
     `org` is `provider`. `order_key_pem`, by which it knows its server's orders, is "" if
     it enrolled before there were any. `worker_url` is the address at which its server was reached
-    last, `more_urls` are others that are tried in turn. One that `is_ephemeral` ends with its
+    last, `told_urls` are those that the server itself has named, `more_urls` others that are known.
+    One that `is_ephemeral` ends with its
     process.
     """
 
@@ -47,6 +48,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     order_key_pem: str = ""
     name: str
     worker_url: str
+    told_urls: tuple[str, ...] = ()
     more_urls: tuple[str, ...] = ()
     joined_url: str
     joined_with: str
@@ -58,6 +60,11 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
     is_shared: bool = False
     is_ephemeral: bool = False
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address at which its server may be, in the order in which they are tried."""
+        return tuple(dict.fromkeys((self.worker_url, *self.told_urls, *self.more_urls)))
 
 
 class WorkerDataFolder:

@@ -27,7 +27,6 @@ from opsicle.worker.connection import ServerConnection
 from opsicle.worker.credentials import (
     EnrolmentInfo,
     Renewal,
-    keep_address,
     obtain_identity,
     require_way_in,
 )
@@ -44,6 +43,7 @@ from opsicle.worker.run_as import JobAccounts, find_accounts
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import Runtime
 from opsicle.worker.runtimes.table import Runtimes
+from opsicle.worker.server_addresses import ServerAddresses
 from opsicle.worker.spool import SpoolQuota
 from opsicle.worker.verification import Verifier
 
@@ -201,6 +201,8 @@ class WorkerProcess:
         self._poller.list_ran = self._journal.list_ran
         verifier.take_epoch = self._poller.epoch.take
         self._poller.on_granted = self._granted
+        self._addresses = ServerAddresses(folder, self._connection)
+        self._poller.on_told_urls = self._addresses.learn
 
     def _between_polls(self) -> None:
         self._renewal.turn()
@@ -310,9 +312,9 @@ class WorkerProcess:
     def _answered(self, log_interval: float) -> None:
         self._jobs.shipper.interval = log_interval
         self._jobs.was_answered.set()
+        self._addresses.keep_current()
         if not self._is_ready:
             self._is_ready = True
-            keep_address(self._folder, self._connection.url)
             # What has lived until now lives until the end: it need not be looked at again.
             gc.collect()
             gc.freeze()

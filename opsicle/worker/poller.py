@@ -92,7 +92,8 @@ class Poller:
     `on_answered` is called after every good answer, with the log interval in seconds; `on_rejected`
     once, when the server (or TLS) says that this worker is none of its own: then the loop has
     ended. `audit_monitor` is shown every checkpoint of the audit record, `on_granted` is called
-    with the labels that the server grants beyond this worker's own; set both before `start`.
+    with the labels that the server grants beyond this worker's own, `on_told_urls` with the
+    addresses that it names; set all before `start`.
     """
 
     def __init__(
@@ -112,6 +113,8 @@ class Poller:
         self._between_polls = between_polls
         self.audit_monitor: AuditMonitor | None = None
         self.on_granted: Callable[[Mapping[str, str]], None] = lambda _labels: None
+        self.on_told_urls: Callable[[tuple[str, ...]], None] = lambda _urls: None
+        self._told_urls: tuple[str, ...] | None = None
         self._granted: dict[str, str] = {}
         self._withheld = ""
         self._backoff = Backoff(longest=LONGEST_DELAY_SECONDS)
@@ -123,6 +126,7 @@ class Poller:
         self._is_draining_by_server = False
         self._is_understood = True
         self._is_asked_what_ran = False
+        self._has_shown_epoch = False
         self.epoch: KnownEpoch | None = None
         self.list_ran: Callable[[int], list[RanEntry]] = lambda _most: []
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
@@ -162,6 +166,7 @@ class Poller:
 
     def _turn(self) -> None:
         began_at = time.monotonic()
+        was_away = self._is_away
         try:
             reply = self._connection.poll(
                 endpoints.POLL.path, self._request, PollReply, POLL_SECONDS
@@ -174,12 +179,27 @@ class Poller:
             return
 
         self._apply(reply)
-        if not (reply.work or reply.cancel or reply.drop) and self._was_answered:
+        is_empty = not (reply.work or reply.cancel or reply.drop)
+        if self._leaves_for_another():
+            self._stopping.wait(self._backoff.next_delay())
+        elif is_empty and self._was_answered and not was_away:
             self._pause_unless_held(time.monotonic() - began_at)
         else:
             self._backoff.reset()
 
         self._was_answered = True
+
+    def _leaves_for_another(self) -> bool:
+        """Return whether a server of an earlier epoch was left for the next address.
+
+        It has been shown that there is a later one, which may be elsewhere: this one is a machine
+        that came back after a standby has taken over.
+        """
+        is_behind = self._has_shown_epoch and self.epoch is not None and self.epoch.proof
+        if not is_behind or not self._connection.try_next_url():
+            return False
+        log.warning("this server is of an earlier epoch: looking for another")
+        return True
 
     def _request(self) -> PollRequest:
         jobs, paused = self._jobs.held(), self._jobs.paused()
@@ -187,6 +207,10 @@ class Poller:
         takes_none = is_draining or not self._jobs.can_begin
         free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
         rewritten = self.audit_monitor.report if self.audit_monitor else ""
+        newer_epoch = self.epoch.proof if self.epoch else None
+        self._has_shown_epoch = newer_epoch is not None
+        is_elsewhere = newer_epoch is not None and self._connection.has_other_urls
+        is_held = self._was_answered and not (self._is_away or is_elsewhere)
 
         return PollRequest(
             boot_id=self._presence.boot_id,
@@ -201,12 +225,12 @@ class Poller:
             is_draining=is_draining,
             resumes_only=is_draining and not self._is_draining,
             is_leaving=self._is_leaving,
-            wait_seconds=POLL_SECONDS if self._was_answered else 0,
+            wait_seconds=POLL_SECONDS if is_held else 0,
             history_rewritten=rewritten[:MAX_EXPLANATION],
             sent_at_ms=now_ms(),
             granted=self._granted,
             formats=SUPPORTED_FORMATS,
-            newer_epoch=self.epoch.proof if self.epoch else None,
+            newer_epoch=newer_epoch,
             ran=self._ran(),
         )
 
@@ -225,6 +249,7 @@ class Poller:
         if self.epoch:
             self.epoch.note_server_epoch(reply.epoch, reply.epoch_id)
         self._is_asked_what_ran = reply.wants_ran
+        self._learn_urls(reply.server_urls)
         if reply.granted is not None:
             self._granted = reply.granted
             self.on_granted(reply.granted)
@@ -236,6 +261,11 @@ class Poller:
             self._jobs.cancel(job_id)
         self._log_changes(reply)
         self._on_answered(reply.log_interval_ms / 1000)
+
+    def _learn_urls(self, urls: tuple[str, ...] | None) -> None:
+        if urls is not None and urls != self._told_urls:
+            self._told_urls = urls
+            self.on_told_urls(urls)
 
     def _log_changes(self, reply: PollReply) -> None:
         """Say in the log what has changed between this worker and its server."""

@@ -52,7 +52,7 @@ def worker_context(identity: Identity, *, checks_time: bool = True) -> ssl.SSLCo
 def is_server_there(identity: Identity) -> bool:
     """Return whether this worker's server answers at an address that the identity knows."""
     context = worker_context(identity, checks_time=False)
-    for url in (identity.worker_url, *identity.more_urls):
+    for url in identity.urls:
         parts = urlsplit(url)
         address = (parts.hostname or "", parts.port or 443)
         with (

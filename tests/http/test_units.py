@@ -5,6 +5,7 @@ Systemd takes them, and they stop what they start as it needs.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -91,6 +92,44 @@ def test_whoever_takes_over_a_confined_unit_gets_little(
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_systemd_makes_the_users_and_folders_that_the_units_name(tmp_path: Path) -> None:
+    require(os.geteuid() == 0, "root, to make users in a folder")
+    require(which("systemd-sysusers") is not None, "the package systemd")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("root:x:0:\n")
+    for kind in ("sysusers", "tmpfiles"):
+        conf = tmp_path / f"{kind}.conf"
+        conf.write_text(printed(kind))
+        options = ["--create"] if kind == "tmpfiles" else []
+
+        done = subprocess.run(
+            [f"systemd-{kind}", f"--root={tmp_path}", *options, conf],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+        assert done.returncode == 0, done.stderr
+
+    made = dict(line.split(":", 1) for line in (tmp_path / "etc/passwd").read_text().splitlines())
+    for kind in ("server", "worker"):
+        unit = printed(kind)
+        user = setting(unit, "User")
+        uid = int(made[user].split(":")[1])
+        assert made[user].endswith(":/usr/sbin/nologin")
+        for below, name in (("lib", "StateDirectory"), ("cache", "CacheDirectory")):
+            folder = (tmp_path / "var" / below / setting(unit, name)).stat()
+            assert (folder.st_uid, folder.st_mode & 0o7777) == (uid, 0o700)
+
+
+def test_what_no_unit_takes_is_refused() -> None:
+    done = CliRunner().invoke(
+        root, ["service", "print", "sysusers", "--user", "me"], obj=Invocation()
+    )
+
+    assert done.exit_code == 2
+    assert "takes no options" in done.output
 
 
 @pytest.mark.parametrize(

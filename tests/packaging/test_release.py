@@ -23,6 +23,7 @@ def test_a_release_has_sums_and_a_bill_of_materials_and_is_the_same_twice(
         "SHA256SUMS",
         "opsicle-0.1.0-linux-x86_64",
         "opsicle-0.1.0.cdx.json",
+        "opsicle.1",
     ]
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     subprocess.run(
@@ -31,6 +32,7 @@ def test_a_release_has_sums_and_a_bill_of_materials_and_is_the_same_twice(
     materials = json.loads(first[3].read_text())["components"]
     assert {"cryptography", "gevent", "apsw"} < {each["name"] for each in materials}
     assert all(each["version"] for each in materials)
+    assert first[4].read_text().startswith('.TH OPSICLE 1 "" "Opsicle 0.1.0')
 
 
 def test_a_version_that_the_changelog_does_not_know_is_no_release() -> None:

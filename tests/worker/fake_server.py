@@ -199,7 +199,7 @@ class FakeServer:
             for items in self._news.values():
                 items.clear()
 
-        return PollReply(**news)
+        return msgspec.structs.replace(self.latest_reply, **news)
 
     def _file(self, job_id: str, body: bytes) -> FileReply:
         self._check(job_id)

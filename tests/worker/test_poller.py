@@ -53,6 +53,7 @@ class Polling:
 
     def __init__(self, fake_server: FakeServer, connection: ServerConnection) -> None:
         self.fake_server = fake_server
+        self.connection = connection
         self.jobs = Table()
         self.answers: list[float] = []
         self.rejections: list[OpsicleError] = []

@@ -29,6 +29,7 @@ from opsicle.server.dispatch.poll_recorder import PollRecorder
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
+from opsicle.server.public_urls import Urls
 from opsicle.server.store import jobs, pauses
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
@@ -109,11 +110,17 @@ class Dispatch:
     """Answers polls and wakes them. The heart of the server: see docs/architecture.md."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, lease_service: LeaseService, clock: Clock
+        self,
+        database: Database,
+        jobs: Jobs,
+        lease_service: LeaseService,
+        urls: Urls,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._lease_service = lease_service
+        self._urls = urls
         self._fleet = lease_service.fleet
         self._lease_store = lease_service.lease_store
         self._clock = clock
@@ -142,6 +149,7 @@ class Dispatch:
             with on_disconnect(lambda: self._hung_up(presence, watch)):
                 reply = self._wait_for_changes(presence, request, watch, ends_at)
             reply.epoch, reply.epoch_id = self._lease_service.epoch
+            reply.server_urls = self._urls.for_workers
             return reply
         finally:
             if presence.open_polls.get(request.boot_id) is watch:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from opsicle.domain.errors import NotFound
-from opsicle.server.http.joining import Joined
+from opsicle.server.http.joining import PAGE, joined
 from opsicle.server.http.routing import Reply, Request
+from opsicle.server.http.translations import SOURCE, preferred
 
-PAGE = "index.html"
+LANGUAGE_COOKIE = "opsicle-language"
+"""What somebody chose, kept by the page: no secret, and all that the page may not know yet."""
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -53,7 +55,7 @@ class Assets:
     """
 
     def __init__(self) -> None:
-        self._files = Joined()
+        self._files = joined()
         self._loaded: dict[str, Asset] = {}
 
     def __call__(self, request: Request) -> Reply:
@@ -65,9 +67,10 @@ class Assets:
                 "there is nothing at this address", hint="See /api/openapi.json for what there is."
             )
 
-        asset = self._load(name)
+        asset = self._load(self._in_language(request) if name == PAGE else name)
         kept = _REVALIDATED if name in (path, PAGE) else _IMMUTABLE
-        headers = (("ETag", asset.etag), ("Cache-Control", kept), ("Vary", "Accept-Encoding"))
+        varies = f"Accept-Encoding{', Accept-Language, Cookie' if name == PAGE else ''}"
+        headers = (("ETag", asset.etag), ("Cache-Control", kept), ("Vary", varies))
         if asset.etag in request.header("If-None-Match"):
             return Reply(304, headers=headers)
         if asset.packed and "gzip" in request.header("Accept-Encoding"):
@@ -82,6 +85,14 @@ class Assets:
             return ""
         name = request.path.removeprefix("/")
         return name if "." in PurePosixPath(name).name else PAGE
+
+    def _in_language(self, request: Request) -> str:
+        """Return the page in the language that the person chose, else the browser's."""
+        cookies = request.header("Cookie").split("; ")
+        chosen = [each for each in self._files.languages if f"{LANGUAGE_COOKIE}={each}" in cookies]
+        header = request.header("Accept-Language")
+        language = chosen[0] if chosen else preferred(header, self._files.languages)
+        return PAGE if language == SOURCE else f"{language}/{PAGE}"
 
     def _load(self, name: str) -> Asset:
         if name not in self._loaded:

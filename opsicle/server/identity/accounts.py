@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
+import msgspec
+
 from opsicle.domain.access import Action
-from opsicle.domain.errors import InvalidInput, NotAllowed, NotAuthenticated
+from opsicle.domain.errors import InvalidInput, NotAllowed, NotAuthenticated, Problem
+from opsicle.domain.schedule_parser import is_time_zone
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
@@ -14,9 +17,10 @@ from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.identity.me import me_of
 from opsicle.server.identity.orgs import find_place
 from opsicle.server.identity.sessions import Kind, Sessions
-from opsicle.server.store import audit, orgs, sessions
+from opsicle.server.store import audit, orgs, sessions, users
 from opsicle.server.store.database import Connection, Database
-from opsicle.wire.user_api import LoginReply, Me, OrgRef, Person
+from opsicle.server.store.users import DisplayRow
+from opsicle.wire.user_api import Display, LoginReply, Me, OrgRef, Person
 
 
 class Accounts:
@@ -58,12 +62,31 @@ class Accounts:
     def whoami(self, actor: Actor) -> Me:
         """Return who asks, where, and what they may do there."""
         actor.require(Action.ACCOUNT_VIEW)
-        org = self._database.read(lambda db: orgs.find(db, actor.org_id))
+        org, display = self._database.read(
+            lambda db: (orgs.find(db, actor.org_id), users.get_display(db, actor.user_id))
+        )
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
         me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights)
         me.remarks = list(self._remarks.shown) if actor.may(Action.SERVER_MANAGE) else []
+        me.display = msgspec.convert(display, Display, from_attributes=True)
         return me
+
+    def set_display(self, actor: Actor, request: Display) -> Display:
+        """Choose how the pages are shown to the caller, in all their orgs.
+
+        Raises InvalidInput for a time zone that there is not.
+        """
+        actor.require(Action.ACCOUNT_USE)
+        if request.time_zone and not is_time_zone(request.time_zone):
+            message = "is no time zone; one is Europe/Berlin"
+            raise InvalidInput(
+                "the time zone is unknown", problems=(Problem("time_zone", message),)
+            )
+
+        row = msgspec.convert(request, DisplayRow, from_attributes=True)
+        self._database.write(lambda db: users.set_display(db, actor.user_id, row))
+        return request
 
     def switch(self, actor: Actor, code: str, *, is_kept: bool) -> LoginReply:
         """Begin a session of the caller in another of their orgs.

@@ -36,8 +36,17 @@ class Migration:
     """One file. `number` counts from 1 without a gap."""
 
     number: int
-    name: str
-    sql: str
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    @property
+    def sql(self) -> str:
+        """What it runs; read when asked for, because a start has mostly none to run."""
+        return self.path.read_text(encoding="utf-8")
 
 
 def check_sqlite() -> None:
@@ -57,7 +66,7 @@ def migrations(folder: Path) -> list[Migration]:
             raise ValueError(
                 f"{path.name} is out of order: migrations are numbered from 0001 without a gap"
             )
-        found.append(Migration(int(match[1]), path.name, path.read_text(encoding="utf-8")))
+        found.append(Migration(int(match[1]), path))
     return found
 
 

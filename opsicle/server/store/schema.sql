@@ -1110,7 +1110,7 @@ CREATE TABLE users (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
     created_at    TEXT NOT NULL
-, is_server_operator INTEGER NOT NULL DEFAULT 0, former_email TEXT) STRICT, WITHOUT ROWID;
+, is_server_operator INTEGER NOT NULL DEFAULT 0, former_email TEXT, language TEXT NOT NULL DEFAULT '', time_zone TEXT NOT NULL DEFAULT '', times TEXT NOT NULL DEFAULT 'relative') STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id                     TEXT PRIMARY KEY,

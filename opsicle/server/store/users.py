@@ -20,6 +20,14 @@ class UserRow(Row, frozen=True):
     is_server_operator: bool = False
 
 
+class DisplayRow(Row, frozen=True):
+    """How somebody wants to read the pages."""
+
+    language: str
+    time_zone: str
+    times: str
+
+
 _SELECT = "SELECT id, email, name, password_hash, is_server_operator FROM users "
 
 
@@ -89,6 +97,23 @@ def count_server_operators(db: apsw.Connection) -> int:
 def rename(db: apsw.Connection, user_id: str, name: str) -> None:
     """Change what the person is called."""
     db.execute("UPDATE users SET name = :name WHERE id = :id", {"id": user_id, "name": name})
+
+
+def get_display(db: apsw.Connection, user_id: str) -> DisplayRow:
+    """Return how somebody wants to read the pages."""
+    sql = "SELECT language, time_zone, times FROM users WHERE id = :id"
+    return fetch_all(db, sql, {"id": user_id}, DisplayRow)[0]
+
+
+def set_display(db: apsw.Connection, user_id: str, row: DisplayRow) -> None:
+    """Keep how somebody wants to read the pages."""
+    db.execute(
+        """
+        UPDATE users SET language = :language, time_zone = :time_zone, times = :times
+         WHERE id = :id
+        """,
+        {"id": user_id, "language": row.language, "time_zone": row.time_zone, "times": row.times},
+    )
 
 
 def retire_email(db: apsw.Connection, user_id: str, email: str) -> None:

@@ -203,6 +203,7 @@ class Enrolments:
             worker_url=self._urls.worker_url,
             request_digest="",
             is_shared=token.is_shared,
+            server_urls=self._urls.for_workers,
         )
 
     def _record_refusal(

@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.server.http.origin import csrf_token, ended_cookies, session_cookies, session_tokens
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.serving import serve
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.server_setup import ServerSetup
@@ -27,6 +28,7 @@ def routes(setup: ServerSetup, logins: Logins, accounts: Accounts) -> list[Route
         Route(endpoints.LOGIN, partial(login, logins), public),
         Route(endpoints.LOGOUT, partial(logout, accounts), Action.ACCOUNT_VIEW),
         Route(endpoints.WHOAMI, partial(whoami, accounts), Action.ACCOUNT_VIEW),
+        serve(endpoints.SET_DISPLAY, accounts.set_display, Action.ACCOUNT_USE),
     ]
 
 

@@ -1,0 +1,123 @@
+"""The pages' texts in other languages: complete, and with the same values in them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from opsicle.kit import resources
+from opsicle.server.http import translations
+from opsicle.server.http.joining import Joined, without_comments
+from opsicle.server.http.translations import Catalog, preferred, texts_in
+from tests.unit.asset_texts import tokens
+
+LANGUAGES = translations.languages()[1:]
+PLACE = re.compile(r"\{\d\}")
+
+
+def modules() -> Iterator[tuple[str, str]]:
+    """Return every module of the pages, without its comments."""
+    for name in resources.asset_names():
+        if name.endswith(".js"):
+            yield name, without_comments(resources.asset(name).decode())
+
+
+def marked() -> set[str]:
+    """Return every text that a module or the page marks as one for people."""
+    texts = {text.key for _, module in modules() for text in texts_in(module)}
+    return texts | set(translations.texts_in_page(resources.asset("index.html").decode()))
+
+
+def catalog_files(language: str) -> dict[str, dict[str, str]]:
+    names = [name for name in resources.asset_names() if name.startswith(f"languages/{language}/")]
+    return {name: json.loads(resources.asset(name)) for name in names}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_catalog_has_every_text_of_the_pages_once_and_nothing_else(language: str) -> None:
+    counts = Counter(key for file in catalog_files(language).values() for key in file)
+
+    assert [key for key, count in counts.items() if count > 1] == []
+    assert sorted({key.split("|")[-1] for key in counts} - marked()) == [], "in no module"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_has_the_values_of_its_text(language: str) -> None:
+    wrong = {
+        key: text
+        for file in catalog_files(language).values()
+        for key, text in file.items()
+        if sorted(PLACE.findall(key)) != sorted(PLACE.findall(text)) or not text.strip()
+    }
+    assert wrong == {}
+
+
+def test_every_text_that_a_module_marks_can_be_exchanged() -> None:
+    """One with an inner template, or a brace in a value, would stay as it is, unnoticed."""
+    for name, module in modules():
+        all_tokens = tokens(module)
+        written = sum(
+            1
+            for before, token in pairwise(all_tokens)
+            if before.text == "t" and token.kind == "template"
+        )
+        assert len(list(texts_in(module))) == written, name
+
+
+def test_comments_are_all_that_a_module_loses() -> None:
+    for name, module in modules():
+        source = resources.asset(name).decode()
+
+        assert [token.text for token in tokens(module)] == [
+            token.text for token in tokens(source)
+        ], name
+        assert module.count("\n") == source.count("\n"), name
+
+
+def test_a_text_goes_out_in_the_language_with_its_values_where_they_belong() -> None:
+    catalog = Catalog(
+        {"Run {0} on {1}": "Auf {1} {0} ausführen", "pages/x.js|Run": "Los", "Run": "Lauf"}
+    )
+    module = "button(t`Run ${name} on ${where.at(0)}`, t`Run`, t`Other`, at`Run`)"
+
+    there = catalog.translate("pages/x.js", module)
+
+    assert there == "button(t`Auf ${where.at(0)} ${name} ausführen`, t`Los`, t`Other`, at`Run`)"
+    assert "t`Lauf`" in catalog.translate("pages/y.js", module)
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("", "en"),
+        ("de", "de"),
+        ("de-AT,de;q=0.9,en;q=0.8", "de"),
+        ("en-US,en;q=0.9,de;q=0.8", "en"),
+        ("fr, de;q=0.3", "de"),
+        ("en;q=0.2, DE;q=0.7", "de"),
+        ("de;q=0", "en"),
+        ("de;q=x,,;q=1", "en"),
+        ("*", "en"),
+    ],
+)
+def test_the_language_is_what_a_browser_asks_for_if_there_is_it(header: str, language: str) -> None:
+    assert preferred(header, ("en", "de")) == language
+
+
+def test_the_page_and_its_modules_are_there_in_each_language() -> None:
+    files = Joined()
+
+    page = files.content("de/index.html").decode()
+    home = files.content("de/pages/home.js").decode()
+
+    assert '<html lang="de">' in page
+    assert f'src="/{files.prefix}de/app.js"' in page
+    assert "brauchen JavaScript" in page
+    assert "Alle Automationen" in home
+    assert f'from "/{files.prefix}de/app.js"' in home
+    assert "All automations" in files.content("pages/home.js").decode()
