@@ -98,13 +98,13 @@ function usageLimits(limits) {
 
 function slurmFacts({ partition, account, qos, time, cpus, memory_mib: memory }) {
   return [
-    "a job of Slurm",
-    partition && `partition ${partition}`,
-    account && `account ${account}`,
-    qos && `QOS ${qos}`,
-    time && limitText(time),
-    cpus && `${cpus} CPUs`,
-    memory && `${memory} MiB of memory`,
+    t`a job of Slurm`,
+    partition && t`partition ${partition}`,
+    account && t`account ${account}`,
+    qos && t`QOS ${qos}`,
+    time && t`at most ${limitText(time)}`,
+    cpus && t`${cpus} CPUs`,
+    memory && t`${memory} MiB of memory`,
   ];
 }
 

@@ -320,13 +320,13 @@ MISTAKES = {
         "is no name of an image",
     ),
     "a job of slurm in an image": (
-        in_phase("image: alpine\n  slurm: {}"),
+        in_phase("image: alpine\nslurm: {}"),
         f"{PHASE}.image",
         10,
         "in a container or as a job of Slurm, not both",
     ),
     "limits of a job of slurm": (
-        in_phase("limits: {memoryMiB: 64}\n  slurm: {}"),
+        in_phase("limits: {memoryMiB: 64}\nslurm: {}"),
         f"{PHASE}.limits",
         10,
         "`slurm.memoryMiB`",

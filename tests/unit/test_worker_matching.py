@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase, Template
 from opsicle.domain.waiting_reasons import waiting_reason
 from opsicle.domain.workers import (
     CONTAINER,
+    SLURM,
     SUBPROCESS,
     Candidate,
     Requirements,
