@@ -21,6 +21,7 @@ from opsicle.worker.runtimes import slurm as slurm_runtime
 from opsicle.worker.runtimes.slurm import SlurmRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
+from opsicle.worker.slurm_ends import read_end
 from tests.slurm import Slurm
 from tests.support import wait_until
 from tests.worker.container_phases import arguments_of_all
@@ -158,21 +159,40 @@ def test_a_cancel_lets_it_end_and_takes_its_last_words(cluster: Machine, slurm: 
     assert cluster.log.stdout == b"begun\nlast words\n"
 
 
-def test_a_stubborn_one_is_killed_and_no_value_stands_in_an_argument(
-    cluster: Machine, slurm: Slurm
+def test_what_ends_it_is_told_apart_and_no_value_stands_in_an_argument(
+    slurm: Slurm, tmp_path: Path
 ) -> None:
-    told = bytearray()
+    # given: three jobs side by side, as what is waited for here is Slurm
+    machines = [Machine(tmp_path / name) for name in ("ours", "theirs", "hungry")]
+    for each in machines:
+        each.runtimes = Runtimes((SlurmRuntime(),))
+    ours, theirs, hungry = machines
+    too_much = "exec python3 -c 'import time; x = b\"x\" * 200_000_000; time.sleep(300)'"
+    ended = [
+        in_background(ours, in_slurm(STUBBORN, env={"V": "in no argument"})),
+        in_background(theirs, in_slurm(STUBBORN), job_id="theirs"),
+        in_background(hungry, in_slurm(too_much, asked=SlurmOptions(memory_mib=50))),
+    ]
+    wait_until(lambda: b"begun" in ours.log.stdout and b"begun" in theirs.log.stdout, 60, "both")
 
-    def cancel() -> None:
-        told.extend(arguments_of_all() + slurm("scontrol", "show", "job").encode())
-        cluster.cancellation.cancel()
+    # when
+    told = arguments_of_all() + slurm("scontrol", "show", "job").encode()
+    ours.cancellation.cancel()
+    slurm("scancel", "--name=opsicle-theirs")
+    for thread, _ in ended:
+        thread.join(120)
 
-    outcome = end_once_begun(cluster, in_slurm(STUBBORN, env={"V": "in no argument"}), cancel)
-
-    assert outcome.state is JobState.CANCELLED
-    assert b"opsicle-" in told
+    # then
+    outcomes = [outcome for _, [outcome] in ended]
+    assert b"opsicle-theirs" in told
     assert b"in no argument" not in told
-    assert slurm.jobs() == []
+    failed, cancelled = JobState.FAILED, JobState.CANCELLED
+    assert [outcome.state for outcome in outcomes] == [cancelled, failed, failed]
+    assert [outcome.phases[0].explanation for outcome in outcomes] == [
+        "cancelled",
+        "it was cancelled in Slurm, not by Opsicle",
+        "it needed more memory than Slurm had given it (50 MiB)",
+    ]
 
 
 def test_one_that_waits_in_slurm_is_cancelled_at_once_and_says_for_what_it_waits(
@@ -212,37 +232,46 @@ def test_one_that_is_preempted_says_so_and_runs_once(cluster: Machine, slurm: Sl
     assert "pre-empted it" in outcome.phases[0].explanation
 
 
-def test_one_that_somebody_else_cancels_says_so(cluster: Machine, slurm: Slurm) -> None:
-    outcome = end_once_begun(
-        cluster, in_slurm(STUBBORN), lambda: slurm("scancel", f"--name={slurm.jobs()[0]}")
-    )
+@pytest.mark.parametrize(
+    ("said", "asked", "explanation"),
+    [
+        (
+            "TIMEOUT Reason=TimeLimit",
+            SlurmOptions(time=600),
+            "its time limit (`slurm.time`, 600 s)",
+        ),
+        ("TIMEOUT Reason=TimeLimit", SlurmOptions(), "its time limit (its partition's)"),
+        ("OUT_OF_MEMORY Reason=OutOfMemory", SlurmOptions(), "more memory than Slurm had given it"),
+        ("DEADLINE Reason=DeadLine", SlurmOptions(), "at its deadline"),
+        ("COMPLETED Reason=None", SlurmOptions(), ""),
+    ],
+)
+def test_what_would_take_slurm_long_or_cgroups_is_read_from_its_words(
+    tmp_path: Path, said: str, asked: SlurmOptions, explanation: str
+) -> None:
+    for name in ("started", "end", "err"):
+        (tmp_path / name).touch()
+    words = f"JobId=1 JobName=x JobState={said} Requeue=0 ExitCode=0:15 BatchHost=n1\n"
+    (tmp_path / "said").write_text(words)
 
-    assert outcome.state is JobState.FAILED
-    assert outcome.phases[0].explanation == "it was cancelled in Slurm, not by Opsicle"
+    end = read_end(tmp_path)
+
+    assert end.is_gone
+    assert end.lost_text() == ""
+    assert explanation in end.problem_text(asked, tmp_path)
+    assert bool(explanation) == bool(end.problem_text(asked, tmp_path))
 
 
-def test_memory_beyond_what_it_was_given_is_told_apart(cluster: Machine) -> None:
-    hungry = in_slurm(
-        "echo begun; exec python3 -c 'import time; x = b\"x\" * 200_000_000; time.sleep(300)'",
-        asked=SlurmOptions(memory_mib=50),
-    )
-    outcome = cluster.run(hungry)
+def test_a_node_without_the_workers_folder_is_named_and_has_run_nothing(tmp_path: Path) -> None:
+    # As Slurm 22.05 says where it cannot open the log's file.
+    (tmp_path / "first").touch()
+    (tmp_path / "said").write_text("JobId=6 JobState=FAILED ExitCode=0:53 BatchHost=n7\n")
 
-    assert outcome.state is JobState.FAILED
-    assert "more memory than Slurm had given it (50 MiB)" in outcome.phases[0].explanation
+    end = read_end(tmp_path)
 
-
-def test_slurms_own_time_limit_is_told_apart(cluster: Machine, slurm: Slurm) -> None:
-    def shorten() -> None:
-        number = slurm("squeue", "--noheader", "--format=%i").strip()
-        slurm("scontrol", "update", f"jobid={number}", "endtime=now")
-
-    limited = in_slurm(STUBBORN, asked=SlurmOptions(time=600))
-    outcome = end_once_begun(cluster, limited, shorten)
-
-    assert outcome.state is JobState.FAILED
-    expected = "Slurm ended it at its time limit (`slurm.time`, 600 s)"
-    assert outcome.phases[0].explanation == expected
+    assert not (tmp_path / "first").exists()
+    assert "the node n7 does not see" in end.problem_text(SlurmOptions(), tmp_path)
+    assert "nothing of it was run" in end.problem_text(SlurmOptions(), tmp_path)
 
 
 def test_what_slurm_does_not_take_has_run_nothing(cluster: Machine) -> None:
@@ -262,7 +291,7 @@ def test_a_job_of_an_earlier_life_is_swept_by_the_next(
     worker = RunningWorker(tmp_path, fake_server)
     worker.start()
     try:
-        job = work(J1, STUBBORN)
+        job = work(J1, "echo begun; exec env -i sleep 300")
         there = msgspec.structs.replace(job.phases[0], slurm=SlurmOptions(), timeout=120)
         fake_server.give(msgspec.structs.replace(job, phases=(there,)))
         worker.wait(lambda: b"begun\n" in bytes(fake_server.logs[J1]), "the job's output")
