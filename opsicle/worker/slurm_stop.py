@@ -15,7 +15,7 @@ _REMOVE_SECONDS = 20.0
 _FOLLOWER_SECONDS = 5.0
 """How long it may take until the last output has come from the node, once nothing runs there."""
 
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS, _ASK_SECONDS = 0.1, 0.5
 
 _TERM = """\
 scancel --quiet --state=PENDING --name="$1"
@@ -27,8 +27,9 @@ signal: `scancel` would try for minutes to send it one."""
 _KILL = """\
 scancel --quiet --state=RUNNING --full --signal=KILL --name="$1"
 scancel --quiet --name="$1"
-squeue --noheader --format=%i --name="$1"
 """
+
+_ASK = 'squeue --noheader --format=%i --name="$1"'
 
 
 def slurm_name(job_id: str) -> str:
@@ -57,14 +58,14 @@ class SlurmStop:
         self._kill_at = now + grace_seconds
         self._give_up_at = self._kill_at + _REMOVE_SECONDS
         self._gone_at: float | None = None
+        self._is_asking = False
         self._call = self._start(_TERM) if grace_seconds > 0 else None
+        self._ask_at = now + _ASK_SECONDS
         if child:
             child.send(signal.SIGTERM)  # it asks Slurm more often from then on
 
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over."""
-        if self._child and self._child.has_ended() and now < self._kill_at:
-            self._kill_at = now  # it is over, which Slurm is to confirm
         if self._gone_at is None and self._look(now):
             self._gone_at = now
         if self._gone_at is None and now < self._give_up_at:
@@ -82,20 +83,19 @@ class SlurmStop:
         return None
 
     def _look(self, now: float) -> bool:
-        """Kill it once that is due, again and again; True once Slurm has nothing of it."""
+        """Ask again and again, and kill it once that is due; True once Slurm has nothing of it."""
         if self._call:
             answer = self._call.answer()
             if answer is None:
                 return False
             self._call = None
-            if self._is_killing and answer.exit_code == 0 and not answer.output.strip():
+            if self._is_asking and answer.exit_code == 0 and not answer.output.strip():
                 return True
-        if now >= self._kill_at:
-            self._is_killing = True
-            self._call = self._start(_KILL)
+        if now >= self._kill_at or now >= self._ask_at:
+            self._is_asking = True
+            self._ask_at = now + _ASK_SECONDS
+            self._call = self._start(_KILL + _ASK if now >= self._kill_at else _ASK)
         return False
-
-    _is_killing = False
 
     def _start(self, script: str) -> EngineCall | None:
         try:

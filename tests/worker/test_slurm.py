@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from opsicle.worker.runtimes.slurm import SlurmRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.slurm_ends import read_end
+from opsicle.worker.slurm_scripts import NOT_BEGUN, batch_script
 from tests.slurm import Slurm
 from tests.support import wait_until
 from tests.worker.container_phases import arguments_of_all
@@ -264,7 +266,8 @@ def test_what_would_take_slurm_long_or_cgroups_is_read_from_its_words(
 
 def test_a_node_without_the_workers_folder_is_named_and_has_run_nothing(tmp_path: Path) -> None:
     # As Slurm 22.05 says where it cannot open the log's file.
-    (tmp_path / "first").touch()
+    for name in ("first", "err"):
+        (tmp_path / name).touch()
     (tmp_path / "said").write_text("JobId=6 JobState=FAILED ExitCode=0:53 BatchHost=n7\n")
 
     end = read_end(tmp_path)
@@ -272,6 +275,20 @@ def test_a_node_without_the_workers_folder_is_named_and_has_run_nothing(tmp_path
     assert not (tmp_path / "first").exists()
     assert "the node n7 does not see" in end.problem_text(SlurmOptions(), tmp_path)
     assert "nothing of it was run" in end.problem_text(SlurmOptions(), tmp_path)
+
+
+def test_what_slurm_is_given_begins_a_phase_once_whoever_begins_it_again(tmp_path: Path) -> None:
+    (tmp_path / "batch").write_bytes(batch_script(tmp_path))
+    (tmp_path / "first").write_text("echo ran")
+
+    begun = [
+        subprocess.run(["/bin/sh", tmp_path / "batch"], capture_output=True, check=False)
+        for _ in range(2)
+    ]
+
+    assert [each.returncode for each in begun] == [0, NOT_BEGUN]
+    assert [each.stdout for each in begun] == [b"ran\n", b""]
+    assert b"nothing is run" in begun[1].stderr
 
 
 def test_what_slurm_does_not_take_has_run_nothing(cluster: Machine) -> None:
