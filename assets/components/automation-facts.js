@@ -74,7 +74,7 @@ export function trailView({ id, jobs, chain, approvalId, requester, at, labels, 
       h("h2", {}, t`Triggered`),
       h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
       approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
-      h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+      h("p", { class: "muted small" }, t`id`, " ", h("code", {}, id)),
     ),
     labels.length > 0 &&
       h(
@@ -129,9 +129,7 @@ function jobView(job) {
   return h(
     "li",
     {},
-    stateBadge(job.state),
-    " on ",
-    visible(job.worker.name),
+    t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
     job.explanation && h("p", { class: "muted" }, visible(job.explanation)),

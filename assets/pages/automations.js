@@ -43,7 +43,7 @@ function stateFilter(query) {
     name: "state",
     label: t`State`,
     value: query.get("state"),
-    choices: [{ value: "", content: "all" }, ...choices],
+    choices: [{ value: "", content: t`all` }, ...choices],
   });
 }
 

@@ -151,7 +151,7 @@ function lastView({ id, created_at: at }, template) {
   const isOld = template.version !== template.latest_version;
   const href = `${pathOf(template)}/run${queryText({ from: id, version: isOld && template.version })}`;
   const link = h("a", { href }, t`Fill in the values of then`);
-  return h("p", { class: "last-values" }, "You ran it ", ago(at), ". ", link);
+  return h("p", { class: "last-values" }, t`You ran it ${ago(at)}.`, " ", link);
 }
 
 /** What of a link could not be taken; what is refused stands in the address no longer. */
@@ -215,12 +215,13 @@ function saidOf({ path, variable }, problems) {
 
 function earlierNotice({ id, version }, template) {
   const link = h("a", { href: `/automations/${id}` }, t`an earlier run`);
-  const differs =
-    version !== template.version &&
-    `, which ran version ${version}; this is version ${template.version}`;
+  const filled =
+    version === template.version
+      ? t`Filled with the values of ${link}.`
+      : t`Filled with the values of ${link}, which ran version ${version}; this is version ${template.version}.`;
   const files = template.variables.some((variable) => variable.type === "file");
-  const anew = files && " Files are to be chosen anew; to take the same ones, run it again there.";
-  return noticeBox("note", h("p", {}, "Filled with the values of ", link, differs, ".", anew));
+  const anew = files && t`Files are to be chosen anew; to take the same ones, run it again there.`;
+  return noticeBox("note", h("p", {}, filled, " ", anew));
 }
 
 function formView(form, fields, aside) {
@@ -250,24 +251,20 @@ function heading(template, path) {
       "p",
       { class: "muted" },
       template.description ? `${visible(template.description)} · ` : "",
-      t`version ${template.version}`,
-      template.version !== template.latest_version && ` (the newest is ${template.latest_version})`,
+      template.version === template.latest_version
+        ? t`version ${template.version}`
+        : t`version ${template.version} (the newest is ${template.latest_version})`,
     ),
   });
 }
 
 function codeView(template) {
   if (!template.needs_mfa) return null;
+  const profile = h("a", { href: "/profile" }, t`Profile`);
   return noticeBox(
     "note",
     h("strong", {}, t`It asks for a fresh code of your authenticator app`),
-    h(
-      "p",
-      {},
-      "If you have none yet, enrol one on the page ",
-      h("a", { href: "/profile" }, t`Profile`),
-      " first.",
-    ),
+    h("p", {}, t`If you have none yet, enrol one on the page ${profile} first.`),
   );
 }
 
@@ -302,10 +299,10 @@ function environmentView(fields) {
 function shownValue({ variable, value, shown }) {
   try {
     const now = value() ?? variable.default;
-    if (shown && now) return h("span", {}, "the path of ", shown());
+    if (shown && now) return h("span", {}, t`the path of ${shown()}`);
     if (variable.type === "secret" && now) return "••••";
     return now === undefined || now === null
-      ? h("span", { class: "muted" }, " not set")
+      ? h("span", { class: "muted" }, " ", t`not set`)
       : visibleValue(now).replaceAll("⏎\n", "⏎").replaceAll("\n", ", ");
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;

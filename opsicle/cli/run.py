@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import print_json
 from opsicle.cli.results import show_results
-from opsicle.cli.root import VerbCommand
+from opsicle.cli.root import VerbCommand, left_out
 from opsicle.cli.run_previews import show_preview
 from opsicle.cli.secrets import read_value_file
 from opsicle.cli.sessions import connect
@@ -122,6 +123,8 @@ def is_file(what: str) -> bool:
 
 
 def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> JobState:
+    if find_spec("opsicle.worker") is None:
+        raise left_out("what runs a file right here")
     from opsicle.cli.local_run import prepare, run_here
 
     files = LocalFiles()
