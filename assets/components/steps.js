@@ -97,7 +97,11 @@ function usageLimits(limits) {
   ];
 }
 
-function slurmFacts({ partition, account, qos, time, cpus, memory_mib: memory }) {
+function slurmFacts({ slurm }) {
+  if (!slurm) {
+    return [];
+  }
+  const { partition, account, qos, time, cpus, memory_mib: memory } = slurm;
   return [
     t`a job of Slurm`,
     partition && t`partition ${partition}`,
@@ -135,7 +139,7 @@ function facts(phase) {
     phase.when && phase.when !== "success" && t`when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
-    ...(phase.slurm ? slurmFacts(phase.slurm) : []),
+    ...slurmFacts(phase),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
