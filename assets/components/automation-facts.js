@@ -52,6 +52,7 @@ function valueList(given, values, files) {
 /** What `trailView` shows of an automation. */
 export function trailOf(automation) {
   const { id, jobs, chain, approval_id: approvalId, requester, created_at: at } = automation;
+  const startAt = automation.start_at;
   return {
     id,
     jobs,
@@ -59,12 +60,14 @@ export function trailOf(automation) {
     approvalId,
     requester,
     at,
+    startAt,
     labels: wantedLabels(automation),
     queue: queueTexts(automation),
   };
 }
 
-export function trailView({ id, jobs, chain, approvalId, requester, at, labels, queue }) {
+export function trailView(shown) {
+  const { id, jobs, chain, approvalId, requester, at, startAt, labels, queue } = shown;
   return h(
     "div",
     { class: "automation-trail" },
@@ -73,6 +76,7 @@ export function trailView({ id, jobs, chain, approvalId, requester, at, labels, 
       {},
       h("h2", {}, t`Triggered`),
       h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
+      startAt && h("p", {}, t`to begin at ${exactTime(startAt)} at the earliest`),
       approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
       h("p", { class: "muted small" }, t`id`, " ", h("code", {}, id)),
     ),

@@ -51,6 +51,7 @@ EXAMPLES = {
     "templates delete": "opsicle templates delete restart-web",
     "run": "opsicle run restart-web --var service=nginx --follow",
     "automations list": "opsicle automations list --state failed --since 24h",
+    "automations planned": "opsicle automations planned",
     "automations search": "opsicle automations search 'connection refused' -i --since 7d",
     "automations show": "opsicle automations show 06h1hzvv11dhdn2rfef99n2x4t",
     "automations release": "opsicle automations release 06h1hzvv11dhdn2rfef99n2x4t",
