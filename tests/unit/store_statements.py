@@ -174,6 +174,8 @@ def _choices(hint: Any, name: str) -> list[Any]:
         return _filters(hint)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [_struct(hint)]
+    if name == "table":
+        return ["groups", "link_codes"]
     return _SIMPLE[hint] if name != "state" or hint is not str else ["", *_STATES]
 
 
