@@ -31,7 +31,11 @@ def main(arguments: Sequence[str]) -> int:
 def build(arguments: Sequence[str]) -> int:
     """Build the one file and print where it is."""
     parser = argparse.ArgumentParser(prog="build.py build")
-    parser.add_argument("--platform", choices=zipapp.PLATFORMS, default=zipapp.host_platform())
+    parser.add_argument(
+        "--platform",
+        choices=(*zipapp.PLATFORMS, *zipapp.COMMAND_LINES),
+        default=zipapp.host_platform(),
+    )
     target = zipapp.build(parser.parse_args(arguments).platform)
     print(target.relative_to(ROOT))
     return 0

@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { noticeBox } from "./problems.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /** The need as the server tells it; null if nobody has to agree. */
 export function needView(need) {
@@ -12,12 +13,13 @@ export function needView(need) {
     return noticeBox(
       "warn",
       h("strong", {}, t`It needs an approval that cannot be given`),
-      said(need.problem),
+      paragraph(said(need.problem)),
     );
   return noticeBox(
     "note",
     h("strong", {}, t`It waits for approval before it runs`),
-    need.is_default && said(t`The template names no policy; ${need.policy} applies by itself.`),
+    need.is_default &&
+      paragraph(t`The template names no policy; ${need.policy} applies by itself.`),
     gateList(need.gates),
   );
 }
@@ -31,9 +33,13 @@ export function gateList(gates) {
 function gateText({ name, required, people, is_conditional: isConditional }) {
   const names = people.map((person) => person.email).join(", ") || t`nobody yet`;
   const who = required === 1 && people.length === 1 ? names : t`${required} of ${names}`;
-  return visible(`${name}: ${who} must agree${isConditional ? ", for certain values only" : ""}`);
+  return visible(
+    isConditional
+      ? t`${name}: ${who} must agree, for certain values only`
+      : t`${name}: ${who} must agree`,
+  );
 }
 
-function said(text) {
+function paragraph(text) {
   return h("p", {}, visible(text));
 }

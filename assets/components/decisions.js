@@ -13,7 +13,8 @@ import { missing } from "./forms.js";
 import { keptNotice } from "./problems.js";
 import { codeField } from "./step-up.js";
 import { variableField } from "./variable-fields.js";
-import { t } from "../lib/language.js";
+import { listText, plural, t } from "../lib/language.js";
+import { instantOf, zoneName } from "../lib/times.js";
 
 const ENDPOINTS = {
   approve: "/approvals/{approval_id}/approve",
@@ -91,7 +92,7 @@ export function decisionButtons(approval, redraw) {
   return WAYS[approval.kind]
     .filter((way) => mayStill(way.verb, approval))
     .map((way) =>
-      button(`${way.action}…`, {
+      button(t`${way.action}…`, {
         look: way.look === "danger" ? "" : way.look, // red is for the final press
         onclick: () => openDecision(approval, way.action, redraw),
       }),
@@ -126,7 +127,7 @@ export function openDecision(approval, way, redraw, typed = "") {
     if (choice) body.choice = choice;
     if (window)
       for (const [name, { control }] of Object.entries(window))
-        if (control.value) body[name] = new Date(control.value).toISOString();
+        if (control.value) body[name] = instantOf(control.value);
     if (values.length)
       body.values = Object.fromEntries(values.map((each) => [each.variable.id, each.value()]));
     return post(ENDPOINTS[verb], { path: { approval_id: approval.id }, body });
@@ -155,20 +156,29 @@ export function ownDecision({ state, may_decide: mayDecide, waiting_for: waiting
   const next = gates.filter((gate) => gate.state === "open");
   if (!next.length || next.some((gate) => own.includes(gate)))
     return visible(t`You approved; it still waits for ${waiting}`);
-  const names = next.map(({ name }) => name).join(" and ");
-  return visible(`You approved; ${names} ${next.length > 1 ? "come" : "comes"} next`);
+  const names = listText(next.map(({ name }) => name));
+  return visible(
+    plural(next.length, {
+      one: t`You approved; ${names} comes next`,
+      other: t`You approved; ${names} come next`,
+    }),
+  );
 }
 
 function isOwnApproval({ person, verdict }) {
   return verdict === "approve" && person.id === whoAmI().user.id;
 }
 
-/** When it may begin, in the browser's time zone; empty for any time. */
+/** When it may begin, in the person's time zone; empty for any time. */
 function windowFields() {
   const time = (path, label, help) =>
     field({ label, path, help, control: input({ type: "datetime-local" }) });
   return {
-    not_before: time("not_before", t`Not before`, t`It waits until then. Your local time.`),
+    not_before: time(
+      "not_before",
+      t`Not before`,
+      t`It waits until then. In the time zone ${zoneName()}.`,
+    ),
     not_after: time("not_after", t`Not after`, t`If it has not begun by then it expires.`),
   };
 }

@@ -7,6 +7,7 @@ import { column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -37,22 +38,23 @@ export function mount(root, { title, query }) {
 }
 
 const KINDS = {
-  run: () => "",
-  pause: (phase) => `pauses at ${visible(phase)}, `,
-  failure: (phase) => `failed at ${visible(phase)}, `,
+  run: (phase, at) => t`asked ${at}`,
+  pause: (phase, at) => t`pauses at ${phase}, asked ${at}`,
+  failure: (phase, at) => t`failed at ${phase}, asked ${at}`,
 };
 
 const COLUMNS = [
   column(t`What`, ({ template, version, kind, phase, asked_at: at }) => [
     h("strong", {}, template),
-    ` version ${version}`,
-    h("div", { class: "muted small" }, KINDS[kind](phase), "asked ", ago(at)),
+    " ",
+    t`version ${version}`,
+    h("div", { class: "muted small" }, KINDS[kind](phase && visible(phase), ago(at))),
   ]),
   column(t`Why`, ({ reason }) => visible(reason) || "–"),
   column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),
   column(t`State`, ({ state, explanation, waiting_for: waiting }) => [
     stateBadge(state),
-    h("div", { class: "muted small" }, visible(explanation || waiting)),
+    h("div", { class: "muted small" }, visible(said(explanation || waiting))),
   ]),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
 ];

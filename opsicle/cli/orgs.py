@@ -10,6 +10,7 @@ from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.org_moves import export_org, import_org
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect, current_session, kept_sessions
@@ -221,3 +222,7 @@ def release_queue(totp: str | None) -> None:
 
 def _emit(org: Org) -> None:
     emit(org, [(column.heading, column.value(org)) for column in _COLUMNS])
+
+
+orgs.add_command(export_org)
+orgs.add_command(import_org)

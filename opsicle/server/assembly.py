@@ -163,7 +163,9 @@ class Services:
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, self.throttle, clock
         )
-        self.ephemeral_workers = EphemeralWorkers(state, self.fleet, self.workers, clock)
+        self.ephemeral_workers = EphemeralWorkers(
+            state, self.fleet, self.workers, clock, core.ephemeral_silent_seconds
+        )
         self.join_tokens = JoinTokens(state, self.urls, step_up, clock)
 
     def _build_work(self, core: Core) -> None:

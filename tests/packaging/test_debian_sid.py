@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.test_pythons import EVERY_COMPILED_MODULE
-from tests.product import CHECKOUT, Installation, Place
+from tests.processes import CHECKOUT
+from tests.product import Installation, Place
 from tests.support import wait_until
 
 SID = os.environ.get("OPSICLE_DEBIAN_SID", "")
