@@ -18,8 +18,7 @@ from opsicle.wire.worker_api import PollRequest
 WorkerState = Literal["active", "draining", "revoked"]
 
 LAST_SEEN_INTERVAL = timedelta(seconds=240)
-"""How exact `last_seen_at` is: of 2,000 workers that poll each write is a commit. With a poll's hold
-it is less than the time after which an ephemeral worker that is silent has died."""
+"""How exact `last_seen_at` is, but for a poll's hold; ephemeral ones may be silent for longer."""
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):
