@@ -9,6 +9,7 @@ import { chainView } from "./chain.js";
 import { valueView } from "./files.js";
 import { stateBadge } from "./states.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /** What `inputsView` shows of an automation. */
 export function inputsOf({ values, variables, files, outputs }) {
@@ -52,6 +53,7 @@ function valueList(given, values, files) {
 /** What `trailView` shows of an automation. */
 export function trailOf(automation) {
   const { id, jobs, chain, approval_id: approvalId, requester, created_at: at } = automation;
+  const startAt = automation.start_at;
   return {
     id,
     jobs,
@@ -59,12 +61,14 @@ export function trailOf(automation) {
     approvalId,
     requester,
     at,
+    startAt,
     labels: wantedLabels(automation),
     queue: queueTexts(automation),
   };
 }
 
-export function trailView({ id, jobs, chain, approvalId, requester, at, labels, queue }) {
+export function trailView(shown) {
+  const { id, jobs, chain, approvalId, requester, at, startAt, labels, queue } = shown;
   return h(
     "div",
     { class: "automation-trail" },
@@ -73,6 +77,7 @@ export function trailView({ id, jobs, chain, approvalId, requester, at, labels, 
       {},
       h("h2", {}, t`Triggered`),
       h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
+      startAt && h("p", {}, t`to begin at ${exactTime(startAt)} at the earliest`),
       approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
       h("p", { class: "muted small" }, t`id`, " ", h("code", {}, id)),
     ),
@@ -132,7 +137,7 @@ function jobView(job) {
     t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
-    job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
+    job.explanation && h("p", { class: "muted" }, visible(said(job.explanation))),
     job.workspace_kept_until && keptView(job),
   );
 }

@@ -12,7 +12,7 @@ import { liveMark } from "../components/live.js";
 import { TAIL_LINES } from "../components/log-panel.js";
 import { LogPanels } from "../components/log-panels.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
-import { isFinal, stateBadge, stateText } from "../components/states.js";
+import { isFinal, stateBadge, stateDot, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
 import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
@@ -25,6 +25,7 @@ import { showList } from "../lib/keyed.js";
 import { t } from "../lib/language.js";
 import { failureExcerpt } from "../lib/log-excerpts.js";
 import { markdown } from "../lib/markdown.js";
+import { said } from "../lib/server-texts.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
@@ -37,6 +38,7 @@ const STARTED = {
 };
 const LOOK_FOR_STARTS_MS = 1_500;
 const MOST_LOOKS = 10;
+const MOST_RERUNS = 3; // newest first; the list of automations has them all
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
 export function mount(root, { id, title, query }) {
@@ -305,7 +307,16 @@ function factsLine(automation) {
     automation.depth > 1 && h("span", {}, t`depth ${automation.depth}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, t`rerun of an earlier one`),
+    ...automation.resumed_by.map((run) => laterLink(run, t`a later one goes on from it`)),
+    ...automation.rerun_by
+      .slice(0, MOST_RERUNS)
+      .map((run) => laterLink(run, t`a later one repeats it`)),
   ];
+}
+
+function laterLink({ automation_id: id, state }, text) {
+  const words = `${text}: ${stateText(state)}`;
+  return h("a", { href: `/automations/${id}` }, stateDot(state), " ", words);
 }
 
 /** What a failed automation has printed of it; nothing where its log cannot be had, which says why. */
@@ -328,7 +339,7 @@ function remarks(automation, { goTo, excerptOf }) {
         "note",
         h("strong", {}, t`Waiting:`),
         " ",
-        visible(waiting),
+        visible(said(waiting)),
         " ",
         waitingLink(automation),
       ),

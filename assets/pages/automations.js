@@ -9,6 +9,7 @@ import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -29,7 +30,9 @@ export function mount(root, { title, query }) {
   });
   const run = buttonLink(t`Run a template`, "/templates", { look: "primary", name: "run" });
   const search = buttonLink(t`Search the logs`, "/logs");
-  root.append(pageHeading(title, { beside: list.mark, actions: [search, run] }), list.element);
+  const planned = buttonLink(t`Planned`, "/planned");
+  const actions = [planned, search, run];
+  root.append(pageHeading(title, { beside: list.mark, actions }), list.element);
   return () => page.abort();
 }
 
@@ -85,7 +88,7 @@ function isCancelling(automation) {
 }
 
 function remarkOf({ waiting_reason: waiting, explanation }) {
-  return waiting ? t`Waits: ${waiting}` : explanation;
+  return waiting ? t`Waits: ${said(waiting)}` : said(explanation);
 }
 
 function empty(isNarrowed) {

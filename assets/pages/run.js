@@ -92,15 +92,20 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const reason = reasonField(filled);
   const wanted = kept?.worker ?? link.worker ?? earlier?.only_worker;
   const worker = workerChoice(template, wanted, changed);
-  const look = { look: "primary", name: "run", type: "submit" };
-  const submit = button(need.is_needed ? t`Ask to run` : t`Run now`, look);
+  const start = startField(filled);
+  let isAsked = need.is_needed;
+  const submit = button("", { look: "primary", name: "run", type: "submit" });
+  const nameSubmit = () => (submit.lastChild.textContent = whatSubmitDoes(isAsked, start.value()));
+  start.control.addEventListener("input", nameSubmit);
+  nameSubmit();
   const preview = runPreview({
     need,
     request: () => ({ ...requestOf(template, worker), ...readable(fields) }),
     found: (found) => {
       for (const each of fields) each.tell(saidOf(each, found.problems));
       if (!worker.value()) worker.offer(found.workers);
-      submit.lastChild.textContent = found.need.is_needed ? t`Ask to run` : t`Run now`;
+      isAsked = found.need.is_needed;
+      nameSubmit();
     },
     signal,
   });
@@ -108,7 +113,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const send = sender(template, worker);
   const form = pageForm({
     look: "form",
-    fields: [...fields, reason, worker],
+    fields: [...fields, reason, worker, start],
     check: () => fields.flatMap((each) => each.problems()),
     submit,
     foot: [
@@ -122,7 +127,8 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
       ),
     ],
     send: async () => {
-      const automation = await send(valuesOf(fields), reason.control.value.trim());
+      const values = valuesOf(fields);
+      const automation = await send(values, reason.control.value.trim(), start.value());
       navigate(`/automations/${automation.id}`);
     },
   });
@@ -144,7 +150,21 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     texts: typedIn(fields),
     reason: reason.control.value,
     worker: worker.value(),
+    start: start.control.value,
   });
+}
+
+function whatSubmitDoes(isAsked, startsAt) {
+  if (isAsked) return t`Ask to run`;
+  return startsAt ? t`Plan it` : t`Run now`;
+}
+
+/** When it is to begin, in the browser's time zone; `value()` is that for the server. */
+function startField({ kept }) {
+  const control = input({ type: "datetime-local", value: kept?.start ?? "" });
+  const help = t`Your local time. Empty: as soon as it may. Who must agree is asked now.`;
+  const value = () => (control.value ? new Date(control.value).toISOString() : undefined);
+  return { ...field({ label: t`Start at (optional)`, path: "start_at", help, control }), value };
 }
 
 function lastView({ id, created_at: at }, template) {
@@ -314,8 +334,8 @@ function shownValue({ variable, value, shown }) {
 function sender(template, worker) {
   let key = "";
   let sent = "";
-  return (values, reason) => {
-    const body = { ...requestOf(template, worker), values, reason };
+  return (values, reason, startsAt) => {
+    const body = { ...requestOf(template, worker), values, reason, start_at: startsAt };
     if (JSON.stringify(body) !== sent) {
       key = randomId();
       sent = JSON.stringify(body);
