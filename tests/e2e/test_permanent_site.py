@@ -144,7 +144,7 @@ def as_nobody(groups: str) -> list[str]:
 
 def start_nginx(nginx: str, folder: Path, port: int) -> Process:
     """Debian's nginx with the guide's block, its workers under Debian's own user."""
-    block = documented("nginx", "proxy_pass")
+    block = documented("nginx", "proxy_http_version")
     for theirs, ours in (
         ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         ("/etc/ssl/ops.example.com.pem", str(folder / "server.pem")),

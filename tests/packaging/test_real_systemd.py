@@ -161,10 +161,13 @@ def test_the_guide_installs_a_site_that_outlives_a_kill_and_is_backed_up(
     back_up(machine)
     machine.do(OF_OTHER_GUIDES[1])
     machine.do("systemctl start opsicle-server")
-    for line in ENDS:
-        machine.do(line)
+    disable, *remove = (line for line in commands(GUIDES / "install.md") if line.startswith(ENDS))
+    machine.do(disable)
     results = machine.do("systemctl show --property=Result opsicle-server opsicle-worker")
     assert set(results.split()) == {"Result=success"}
+    for line in remove:
+        machine.do(line)
+    assert machine.try_("opsicle --version")[0] == 127
 
 
 def enrol(machine: Booted, line: str) -> None:
