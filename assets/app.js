@@ -7,12 +7,12 @@ import { loading, pageHeading, setTitle } from "./components/headings.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
-import { enterOrg, get, loadMe, logOut, onLoggedOut, onStepUpRequired } from "./lib/api.js";
+import { get, loadMe, logOut, onSessionEnded, onStepUpRequired } from "./lib/api.js";
 import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
 import { t } from "./lib/language.js";
-import { setWindowsOrg, windowsOrg, withoutOrg } from "./lib/org-address.js";
+import { setWindowsOrg, withoutOrg } from "./lib/org-address.js";
 import { here, navigate, startRouter } from "./lib/router.js";
-import { whoAmI } from "./lib/session.js";
+import { setMe, whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
 import { LOGIN, NOT_FOUND, PAGES } from "./page-table.js";
@@ -33,17 +33,12 @@ const NOT_LOADED = {
 async function start() {
   startTheme();
   const { outlet, refresh } = buildShell(document.body, { pages: PAGES, logOut: leave });
-  onLoggedOut((person) => {
-    if (isOpen) return;
-    putDraftsAside(person, here());
-    closeDialogs(); // they belong to the page that goes
-    navigate(here(), { isReplacing: true }); // shows the login, then this
-  });
+  onSessionEnded(logInAgain);
   onStepUpRequired(stepUp);
   setInterval(refreshTimes, TICK_MS);
   document.addEventListener("keydown", focusSearch);
   try {
-    if (!(await loadMe()) && !(windowsOrg() && (await enterOrg()))) await leadToSetup();
+    if (!(await loadMe())) await leadToSetup();
   } catch (error) {
     outlet.append(problemBox(error));
     return;
@@ -54,6 +49,26 @@ async function start() {
     refresh(withoutOrg(location.pathname));
     isFirst = false;
   });
+}
+
+/**
+ * Ask for the login over the page, which goes on as it is once the same person is back. For anybody
+ * else it begins anew; for nobody it gives way to the login.
+ */
+async function logInAgain(person) {
+  if (isOpen) setMe(null);
+  if (isOpen || !person) return false;
+  try {
+    const { askLogin } = await import("./components/login-dialog.js");
+    if (await askLogin(person)) return true;
+  } catch (error) {
+    console.debug(error); // a newer server has other modules
+    setMe(null);
+  }
+  if (!whoAmI()) putDraftsAside(person, here());
+  closeDialogs(); // they belong to the page that goes
+  navigate(here(), { isReplacing: true });
+  return false;
 }
 
 /** Nobody can log in to a server without an org: where one would, one sets it up. */

@@ -20,6 +20,7 @@ const login = () => import("./pages/login.js");
 const logs = () => import("./pages/logs.js");
 const notFound = () => import("./pages/not-found.js");
 const people = () => import("./pages/people.js");
+const planned = () => import("./pages/planned.js");
 const policies = () => import("./pages/policies.js");
 const schedules = () => import("./pages/schedules.js");
 const profile = () => import("./pages/profile.js");
@@ -78,6 +79,7 @@ const GROUPS = {
     ["/templates/:name/run", t`Run`, run, "automations.create"],
     ["/targets/:name", t`Target`, target, "targets.view"],
     ["/workers/:name", t`Worker`, worker, "workers.view"],
+    ["/planned", t`Planned starts`, planned, "automations.view"],
     ["/automations/:id", t`Automation`, automation, "automations.view"],
     ["/logs", t`Search the logs`, logs, "automations.view"],
     ["/approvals/:id", t`Approval`, approval, "approvals.view"],

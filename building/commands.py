@@ -31,7 +31,11 @@ def main(arguments: Sequence[str]) -> int:
 def build(arguments: Sequence[str]) -> int:
     """Build the one file and print where it is."""
     parser = argparse.ArgumentParser(prog="build.py build")
-    parser.add_argument("--platform", choices=zipapp.PLATFORMS, default=zipapp.host_platform())
+    parser.add_argument(
+        "--platform",
+        choices=(*zipapp.PLATFORMS, *zipapp.COMMAND_LINES),
+        default=zipapp.host_platform(),
+    )
     parser.add_argument("--quick", action="store_true", help="do not compress")
     options = parser.parse_args(arguments)
     target = zipapp.build(options.platform, is_quick=options.quick)

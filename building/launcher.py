@@ -33,7 +33,7 @@ lost its seal, and the next start unpacks it anew.
 def start() -> None:
     """Unpack if need be, then run the command line."""
     refuse_unsupported()
-    target = os.path.join(cache_folder(), f"{BUILD_ID}-{sys.implementation.cache_tag}")
+    target = os.path.join(cache_folder(), unpacked_name())
     mark = claim(target)
     while mark is None:
         unpack(target)
@@ -46,6 +46,11 @@ def start() -> None:
     from opsicle.cli import main
 
     sys.exit(main())
+
+
+def unpacked_name() -> "str":
+    """Return the name of the folder that this file's parts for this Python are unpacked into."""
+    return f"{BUILD_ID}-{sys.implementation.cache_tag}"
 
 
 def standard_library() -> "list[str]":
@@ -92,7 +97,7 @@ def refusal(problem: str) -> SystemExit:
 def cache_folder() -> str:
     """Return the first folder that only this user can write and compiled modules can load from."""
     for folder in candidates():
-        if is_safe(folder):
+        if is_safe(folder) or was_filled_by_root(folder):
             return folder
     raise refusal(
         "no folder to unpack itself into; "
@@ -131,6 +136,19 @@ def is_safe(folder: str) -> bool:
         return is_folder and is_ours and not is_noexec and os.access(folder, os.W_OK | os.X_OK)
     except OSError:
         return False
+
+
+def was_filled_by_root(folder: str) -> bool:
+    """Return whether root has unpacked this file into the folder, as in a container's image.
+
+    Nobody else can have written there: then nothing needs to be written any more.
+    """
+    target = os.path.join(folder, unpacked_name())
+    try:
+        found = [os.lstat(path) for path in (folder, target, os.path.join(target, SEAL))]
+    except OSError:
+        return False
+    return all(each.st_uid == 0 and not each.st_mode & 0o022 for each in found)
 
 
 def claim(target: str) -> "int | None":

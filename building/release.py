@@ -1,7 +1,8 @@
 """`build.py release`: what is published of one commit, in `dist/release`.
 
-The one file for each platform, its manual page, a bill of materials (CycloneDX), the release's
-part of the changelog, and the SHA-256 of all of them. The same commit gives the same bytes.
+The one file for each platform, the command line alone for others, the manual page, a bill of
+materials (CycloneDX), the release's part of the changelog, and the SHA-256 of all of them. The same
+commit gives the same bytes.
 """
 
 import hashlib
@@ -28,7 +29,8 @@ def release(folder: Path = FOLDER) -> list[Path]:
     """
     if git("status", "--porcelain") != "":
         raise BuildError("a release is made of a commit: commit what has changed, or clone")
-    built = {platform: zipapp.build(platform) for platform in zipapp.PLATFORMS}
+    platforms = (*zipapp.PLATFORMS, *zipapp.COMMAND_LINES)
+    built = {platform: zipapp.build(platform) for platform in platforms}
     return collect(built, folder)
 
 
@@ -40,7 +42,9 @@ def collect(built: Mapping[str, Path], folder: Path) -> list[Path]:
     folder.mkdir(parents=True)
 
     for platform, path in built.items():
-        shutil.copy(path, folder / f"opsicle-{version}-linux-{platform}")
+        of_commands = platform in zipapp.COMMAND_LINES
+        what = f"opsicle-cli-{version}" if of_commands else f"opsicle-{version}-linux"
+        shutil.copy(path, folder / f"{what}-{platform}{path.suffix}")
     _write_manual(built[zipapp.host_platform()], folder / "opsicle.1")
     _write_bill_of_materials(folder / f"opsicle-{version}.cdx.json")
     (folder / f"CHANGES-{version}.md").write_text(changes(version))

@@ -23,6 +23,26 @@ LOCK = REQUIREMENTS / "runtime.txt"
 GLIBC_TAGS = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
 """The file runs wherever glibc is 2.28 or later: Debian 10, RHEL 8, Ubuntu 18.10 and later."""
 
+SYSTEM_TAGS = {
+    "linux-x86_64": tuple(f"{tag}_x86_64" for tag in GLIBC_TAGS),
+    "macos-arm64": ("macosx_13_0_arm64",),  # pip takes those for earlier ones too
+    "windows-x86_64": ("win_amd64",),
+}
+"""Where the command line alone runs, and which wheels are for there."""
+
+OF_THE_SERVER = frozenset(
+    {
+        "apsw",
+        "gevent",
+        "greenlet",
+        "prometheus-client",
+        "websockets",
+        "zope-event",
+        "zope-interface",
+    }
+)
+"""What the command line does without."""
+
 LEFT_OUT = (
     "*.dist-info/RECORD",  # lists files as pip would lay them out; what follows is missing here
     "*.dist-info/WHEEL",  # names the one Python a wheel is for, so it differs between them
@@ -72,7 +92,8 @@ def _wheels(platform: str) -> list[Path]:
 
     Each one's hash is compared with the lock every time.
     """
-    folder = CACHE / "wheels" / f"{platform}-{digest([LOCK], *PYTHONS, *GLIBC_TAGS)[:16]}"
+    tags = SYSTEM_TAGS.get(platform, GLIBC_TAGS)
+    folder = CACHE / "wheels" / f"{platform}-{digest([LOCK], *PYTHONS, *tags)[:16]}"
     if not folder.exists():
         _fetch(platform, folder)
 
@@ -86,19 +107,35 @@ def _wheels(platform: str) -> list[Path]:
     return wheels
 
 
+def _tags(platform: str) -> tuple[str, ...]:
+    """Return which wheels run there, by the names that pip has for platforms."""
+    return SYSTEM_TAGS.get(platform) or tuple(f"{tag}_{platform}" for tag in GLIBC_TAGS)
+
+
+def _wanted(platform: str) -> str:
+    """Return the part of the lock that a platform needs: each pin with the hashes below it."""
+    lock = LOCK.read_text()
+    if platform not in SYSTEM_TAGS:
+        return lock
+    pins = re.split(r"^(?=[a-z])", lock, flags=re.MULTILINE)
+    return "".join(pin for pin in pins if pin.partition("==")[0] not in OF_THE_SERVER)
+
+
 def _fetch(platform: str, folder: Path) -> None:
     """Download for all Pythons; the folder appears only when it is complete."""
     pip = build_environment()
     folder.parent.mkdir(parents=True, exist_ok=True)
     say(f"fetching wheels for {platform}, Python {', '.join(PYTHONS)}")
     with TemporaryDirectory(dir=folder.parent, prefix="fetching-") as unfinished:
+        wanted = Path(unfinished, "wanted.txt")
+        wanted.write_text(_wanted(platform))
 
         def download(python: str) -> None:
             where = Path(unfinished, python)
             options = [*PIP_QUIETLY, "--only-binary=:all:", "--require-hashes"]
             options += ["--implementation=cp", f"--python-version={python}"]
-            options += [f"--platform={tag}_{platform}" for tag in GLIBC_TAGS]
-            options += [f"--dest={where}", f"--requirement={LOCK}"]
+            options += [f"--platform={tag}" for tag in _tags(platform)]
+            options += ["--no-deps", f"--dest={where}", f"--requirement={wanted}"]
             run([pip, "-m", "pip", "download", *options], quiet=True)
 
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:

@@ -8,6 +8,7 @@ gets in.
 import json
 import os
 import platform as machine
+import re
 import shutil
 import time
 from pathlib import Path
@@ -28,16 +29,25 @@ from building.project import (
     say,
     source_files,
 )
-from building.wheels import unpack_wheels
+from building.wheels import SYSTEM_TAGS, unpack_wheels
 
 PLATFORMS = ("x86_64", "aarch64")
+COMMAND_LINES = tuple(SYSTEM_TAGS)
+"""Platforms of the command line alone; a file of its own for each."""
+
 PYTHON = "/usr/bin/env python3"
 ENTRY_POINT = "opsicle.cli:main"
 IN_PACKAGE = ("assets", "examples")
 """Folders of the checkout that the built file carries inside the package."""
 
+SERVER_AND_WORKER = ("server", "worker")
+"""Packages that the command line alone does not have."""
+
 FIRST_ZIP_TIME = 315532800
 """1980-01-01 in Unix seconds: a zip file knows no earlier time."""
+
+IS_COMPILED = re.compile(r"\.cp(ython-)?3\d+-")
+"""The name of a module that was compiled for one Python."""
 
 
 def host_platform() -> str:
@@ -47,6 +57,8 @@ def host_platform() -> str:
 
 def target_file(platform: str) -> Path:
     """Return where the built file for a platform goes; only a foreign one shows in the name."""
+    if platform in COMMAND_LINES:
+        return DIST / f"opsicle-cli-{platform}{'.pyz' if 'windows' in platform else ''}"
     return DIST / ("opsicle" if platform == host_platform() else f"opsicle-{platform}")
 
 
@@ -130,12 +142,16 @@ def _stage(site_packages: Path, platform: str, commit: str) -> None:
     run([build_environment(), ROOT / "building" / "debug_sections.py", site_packages], quiet=True)
 
     package = site_packages / "opsicle"
+    is_whole = platform not in COMMAND_LINES
+    beside = IN_PACKAGE if is_whole else ()
     for source, place in (
         (ROOT / "opsicle", package),
-        *((ROOT / name, package / name) for name in IN_PACKAGE),
+        *((ROOT / name, package / name) for name in beside),
     ):
         for path in source_files(source):
             copy = place / path.relative_to(source)
+            if not is_whole and copy.relative_to(package).parts[0] in SERVER_AND_WORKER:
+                continue
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
 
@@ -151,10 +167,12 @@ def _finish(packed: Path, finished: Path, platform: str, epoch: int, *, is_quick
     a start unpacks only one of each.
     """
     with ZipFile(packed) as archive, finished.open("wb") as file:
-        entries = {name: archive.read(name) for name in archive.namelist()}
+        build_id = json.loads(archive.read("environment.json"))["build_id"][:20]
+        names = [name for name in archive.namelist() if name.startswith("site-packages/")]
+        entries = {name: archive.read(name) for name in names}
 
-        build_id = json.loads(entries["environment.json"])["build_id"][:20]
-        launcher = (ROOT / "building" / "launcher.py").read_text()
+        starts = "command_line_launcher.py" if platform in COMMAND_LINES else "launcher.py"
+        launcher = (ROOT / "building" / starts).read_text()
         launcher = _replace_once(launcher, "@BUILD_ID@", build_id)
         launcher = _replace_once(launcher, "@MACHINE@", platform)
         entries["__main__.py"] = launcher.encode()
@@ -165,7 +183,8 @@ def _finish(packed: Path, finished: Path, platform: str, epoch: int, *, is_quick
                 entry = ZipInfo(name, time.gmtime(epoch)[:6])
                 entry.external_attr = 0o100644 << 16
                 if not is_quick:
-                    entry.compress_type = ZIP_LZMA if ".cpython-" in name else ZIP_DEFLATED
+                    is_compiled = IS_COMPILED.search(name)
+                    entry.compress_type = ZIP_LZMA if is_compiled else ZIP_DEFLATED
                 result.writestr(entry, entries[name])
     finished.chmod(0o755)
 

@@ -116,7 +116,7 @@ def _image() -> bytes:
             entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
             image.addfile(entry)
         image.add(_BUSYBOX, "bin/busybox")
-        for path in (_SHELL, *_libraries(_SHELL)):
+        for path in (_SHELL, *libraries(_SHELL)):
             image.add(path.resolve(), "bin/sh" if path == _SHELL else str(path)[1:])
         names = subprocess.check_output([_BUSYBOX, "--list"], text=True, timeout=60).split()
         for name in sorted({*names} - {"busybox", "sh", *_STAND_INS}):
@@ -132,7 +132,7 @@ def _image() -> bytes:
     return packed.getvalue()
 
 
-def _libraries(program: Path) -> list[Path]:
+def libraries(program: Path) -> list[Path]:
     """Return the shared libraries of a program of this machine, its loader among them."""
     told = subprocess.check_output(["ldd", program], text=True, timeout=60)
     return [Path(word) for word in told.split() if word.startswith("/")]

@@ -31,7 +31,11 @@ export function gateList(gates) {
 function gateText({ name, required, people, is_conditional: isConditional }) {
   const names = people.map((person) => person.email).join(", ") || t`nobody yet`;
   const who = required === 1 && people.length === 1 ? names : t`${required} of ${names}`;
-  return visible(`${name}: ${who} must agree${isConditional ? ", for certain values only" : ""}`);
+  return visible(
+    isConditional
+      ? t`${name}: ${who} must agree, for certain values only`
+      : t`${name}: ${who} must agree`,
+  );
 }
 
 function said(text) {

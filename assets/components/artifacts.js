@@ -29,7 +29,7 @@ export function artifactsView({ artifacts, missing }) {
           "li",
           {},
           h("code", {}, visible(each.path)),
-          h("span", { class: "muted" }, "not kept: ", visible(each.problem)),
+          h("span", { class: "muted" }, t`not kept: ${visible(each.problem)}`),
         ),
       ),
     ),

@@ -4,48 +4,76 @@ import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { exactTime } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
+import { stateText } from "./states.js";
 
-/** What somebody did, in words, where the verb in the past is not made by "ed". */
+/** What somebody did to something, in words. */
 const DID = {
-  accept_restored: t`took over a restored state of`,
-  bind: "bound",
-  disable_totp: t`switched off the authenticator app of`,
-  end_sessions: t`ended all sessions of`,
-  enrol: t`enrolled as`,
-  end_silent: t`ended, after long silence,`,
-  enrol_again: t`asked again for its enrolment as`,
-  leave: t`left as`,
-  enrol_totp: t`set up an authenticator app for`,
-  escalate: "escalated",
-  give_up: t`gave up`,
-  grant_labels: t`granted labels to`,
-  hand_over: t`handed over what was of`,
-  hold_queue: t`held the queue of`,
-  link_chat: t`linked a chat through`,
-  login: t`logged in`,
-  logout: t`logged out`,
-  lose: "lost",
-  make_reset_link: t`made a link for a new password of`,
-  plan: "planned",
-  refuse_enrol: t`was refused to enrol`,
-  refuse_login: t`was refused to log in as`,
-  refuse_order: t`refused the order for`,
-  refuse_start: t`could not start`,
-  refuse_totp: t`gave a wrong code for`,
-  release_queue: t`released the queue of`,
-  renew_recovery_codes: t`made new recovery codes for`,
-  report_rewritten_history: t`reported that the record was rewritten:`,
-  request_reset_link: t`asked for a new password of`,
-  reset_password: t`set a new password for`,
-  reset_totp: t`reset the authenticator app of`,
-  run: "ran",
-  setup: t`set up`,
-  start: "began",
-  step_up: t`gave a fresh code`,
-  undrain: t`gave work again to`,
-  unlink_chat: t`unlinked a chat from`,
-  withdraw: t`withdrew the request for`,
-  change_password: t`changed the password of`,
+  accept: (who, what) => t`${who} accepted ${what}`,
+  accept_restored: (who, what) => t`${who} took over a restored state of ${what}`,
+  approve: (who, what) => t`${who} approved ${what}`,
+  bind: (who, what) => t`${who} bound ${what}`,
+  call: (who, what) => t`${who} called ${what}`,
+  cancel: (who, what) => t`${who} cancelled ${what}`,
+  change_password: (who, what) => t`${who} changed the password of ${what}`,
+  check: (who, what) => t`${who} checked ${what}`,
+  create: (who, what) => t`${who} created ${what}`,
+  delete: (who, what) => t`${who} deleted ${what}`,
+  disable_totp: (who, what) => t`${who} switched off the authenticator app of ${what}`,
+  drain: (who, what) => t`${who} drained ${what}`,
+  end_sessions: (who, what) => t`${who} ended all sessions of ${what}`,
+  end_silent: (who, what) => t`${who} ended, after long silence, ${what}`,
+  enrol: (who, what) => t`${who} enrolled as ${what}`,
+  enrol_again: (who, what) => t`${who} asked again for its enrolment as ${what}`,
+  enrol_totp: (who, what) => t`${who} set up an authenticator app for ${what}`,
+  escalate: (who, what) => t`${who} escalated ${what}`,
+  expire: (who, what) => t`${who} expired ${what}`,
+  give_up: (who, what) => t`${who} gave up ${what}`,
+  grant_labels: (who, what) => t`${who} granted labels to ${what}`,
+  hand_over: (who, what) => t`${who} handed over what was of ${what}`,
+  hold_queue: (who, what) => t`${who} held the queue of ${what}`,
+  import_org: (who, what) => t`${who} took over ${what} from another server`,
+  invite: (who, what) => t`${who} invited ${what}`,
+  leave: (who, what) => t`${who} left as ${what}`,
+  link_chat: (who, what) => t`${who} linked a chat through ${what}`,
+  login: (who) => t`${who} logged in`,
+  logout: (who) => t`${who} logged out`,
+  lose: (who, what) => t`${who} lost ${what}`,
+  make_reset_link: (who, what) => t`${who} made a link for a new password of ${what}`,
+  pause: (who, what) => t`${who} paused ${what}`,
+  plan: (who, what) => t`${who} planned ${what}`,
+  push: (who, what) => t`${who} pushed ${what}`,
+  refuse: (who, what) => t`${who} refused ${what}`,
+  refuse_enrol: (who, what) => t`${who} was refused to enrol ${what}`,
+  refuse_login: (who, what) => t`${who} was refused to log in as ${what}`,
+  refuse_order: (who, what) => t`${who} refused the order for ${what}`,
+  refuse_start: (who, what) => t`${who} could not start ${what}`,
+  refuse_totp: (who, what) => t`${who} gave a wrong code for ${what}`,
+  reject: (who, what) => t`${who} rejected ${what}`,
+  release: (who, what) => t`${who} released ${what}`,
+  release_queue: (who, what) => t`${who} released the queue of ${what}`,
+  remind: (who, what) => t`${who} reminded ${what}`,
+  renew: (who, what) => t`${who} renewed ${what}`,
+  renew_recovery_codes: (who, what) => t`${who} made new recovery codes for ${what}`,
+  report_rewritten_history: (who, what) =>
+    t`${who} reported that the record was rewritten: ${what}`,
+  request_reset_link: (who, what) => t`${who} asked for a new password of ${what}`,
+  reset_password: (who, what) => t`${who} set a new password for ${what}`,
+  reset_totp: (who, what) => t`${who} reset the authenticator app of ${what}`,
+  resume: (who, what) => t`${who} resumed ${what}`,
+  retry: (who, what) => t`${who} retried ${what}`,
+  revoke: (who, what) => t`${who} revoked ${what}`,
+  rotate: (who, what) => t`${who} rotated ${what}`,
+  run: (who, what) => t`${who} ran ${what}`,
+  send: (who, what) => t`${who} sent ${what}`,
+  setup: (who, what) => t`${who} set up ${what}`,
+  start: (who, what) => t`${who} began ${what}`,
+  step_up: (who) => t`${who} gave a fresh code`,
+  test: (who, what) => t`${who} tested ${what}`,
+  undrain: (who, what) => t`${who} gave work again to ${what}`,
+  unlink_chat: (who, what) => t`${who} unlinked a chat from ${what}`,
+  update: (who, what) => t`${who} updated ${what}`,
+  upload: (who, what) => t`${who} uploaded ${what}`,
+  withdraw: (who, what) => t`${who} withdrew the request for ${what}`,
 };
 
 /** What stands before the name of a thing of that kind. */
@@ -57,25 +85,35 @@ const KINDS = {
   join_tokens: t`a join token`,
   sessions: t`a session`,
   tokens: t`an API token`,
+  templates: t`the template`,
+  targets: t`the target`,
+  workers: t`the worker`,
+  schedules: t`the schedule`,
+  triggers: t`the trigger`,
+  policies: t`the policy`,
+  secrets: t`the secret`,
+  channels: t`the channel`,
+  groups: t`the group`,
+  roles: t`the role`,
+  orgs: t`the org`,
+  deliveries: t`the delivery`,
+  artifacts: t`the artifact`,
   users: "",
 };
 
-const WITHOUT_THING = new Set(["login", "logout", "step_up"]);
 const PAGES = new Set(["approvals", "automations", "templates", "targets"]);
 const NAMELESS = new Set(["sessions", "tokens", "invitations", "join_tokens", "files"]);
 
 /** The sentence; with `hasLinks` what has a page is a link to it. */
 export function sentenceOf(entry, { hasLinks = false } = {}) {
   const { verb, resource, data } = entry;
-  return [
-    whoOf(entry),
-    " ",
-    verb === "finish" ? "ended" : (DID[verb] ?? past(verb)),
-    !WITHOUT_THING.has(verb) && [" ", thingOf(entry, hasLinks)],
-    verb === "finish" && data.state && ` as ${visible(String(data.state).replaceAll("_", " "))}`,
-    resource.startsWith("templates/") && data.version && ` version ${data.version}`,
-    data.rerun_of && " once more",
-  ];
+  const [who, thing] = [whoOf(entry), thingOf(entry, hasLinks)];
+  const hasVersion = resource.startsWith("templates/") && data.version;
+  const what = hasVersion ? t`${thing} version ${data.version}` : thing;
+  if (verb === "finish" && data.state)
+    return t`${who} ended ${what} as ${stateText(visible(String(data.state)))}`;
+  const sentence = DID[verb]?.(who, what) ?? t`${who} ${past(verb)} ${what}`;
+  return data.rerun_of ? t`${sentence} once more` : sentence;
 }
 
 /** Why, in the words of whoever did it or of the program; "" if that says nothing. */
@@ -96,7 +134,7 @@ export function rawEntry(entry) {
 
 /** When, how and from where. */
 export function circumstances({ seq, at, channel, address }) {
-  const from = [channel, address].filter(Boolean).join(" from ");
+  const from = channel && address ? t`${channel} from ${address}` : channel || address;
   return visible(
     [t`Entry ${seq}`, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "),
   );
@@ -105,8 +143,10 @@ export function circumstances({ seq, at, channel, address }) {
 function whoOf({ actor_kind: kind, actor_name: name }) {
   if (kind === "system") return h("strong", {}, t`The server`);
   const text = h("strong", {}, visible(name || t`Somebody`));
-  if (kind === "worker") return ["Worker ", text];
-  return kind === "anonymous" ? [text, h("span", { class: "muted" }, " (not logged in)")] : text;
+  if (kind === "worker") return t`Worker ${text}`;
+  return kind === "anonymous"
+    ? [text, " ", h("span", { class: "muted" }, t`(not logged in)`)]
+    : text;
 }
 
 function past(verb) {
@@ -125,7 +165,7 @@ function thingOf({ resource, about }, hasLinks) {
   const slash = resource.indexOf("/");
   if (slash < 0) return h("strong", {}, visible(resource));
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
-  const before = KINDS[kind] ?? t`the ${singular(kind)}`;
+  const before = KINDS[kind] ?? `the ${singular(kind)}`;
   if (NAMELESS.has(kind) && !about) return visible(before);
   const name = visible(about || id);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);

@@ -8,7 +8,7 @@ import { opensWith } from "./dialogs.js";
 import { noticeBox } from "./problems.js";
 import { qrCode } from "./qr.js";
 import { askCode, codeField } from "./step-up.js";
-import { t } from "../lib/language.js";
+import { plural, t } from "../lib/language.js";
 
 /**
  * What the profile says of the app. `fresh` is where new recovery codes are shown; `reload` shows
@@ -67,9 +67,12 @@ function enrolled({ recovery_codes_left: left, confirmed_at: at }, done) {
       look: "danger",
       done,
     });
-  const codes = `${left} recovery ${left === 1 ? "code" : "codes"} left.`;
+  const codes = plural(left, {
+    one: t`1 recovery code left.`,
+    other: t`${left} recovery codes left.`,
+  });
   return [
-    h("p", {}, "Enrolled ", ago(at), ". ", codes),
+    h("p", {}, t`Enrolled ${ago(at)}.`, " ", codes),
     h(
       "div",
       { class: "form-actions" },

@@ -46,7 +46,8 @@ function changes(automation) {
   ];
 }
 
-function mayCancel(automation) {
+/** Whether the person may cancel an automation that is not over. */
+export function mayCancel(automation) {
   return automation.requester.id === whoAmI().user.id || may("automations.cancel_any");
 }
 
@@ -64,8 +65,8 @@ function confirmRelease({ id, template, concurrency_group: group }) {
   });
 }
 
-/** A label of its template may ask that its name is typed. */
-function confirmCancel(automation) {
+/** Ask whether to cancel it; a label of its template may ask that its name is typed. */
+export function confirmCancel(automation) {
   const isRunning = ["running", "paused"].includes(automation.state);
   const path = { automation_id: automation.id };
   const { template, labels } = automation;

@@ -52,6 +52,7 @@ function valueList(given, values, files) {
 /** What `trailView` shows of an automation. */
 export function trailOf(automation) {
   const { id, jobs, chain, approval_id: approvalId, requester, created_at: at } = automation;
+  const startAt = automation.start_at;
   return {
     id,
     jobs,
@@ -59,12 +60,14 @@ export function trailOf(automation) {
     approvalId,
     requester,
     at,
+    startAt,
     labels: wantedLabels(automation),
     queue: queueTexts(automation),
   };
 }
 
-export function trailView({ id, jobs, chain, approvalId, requester, at, labels, queue }) {
+export function trailView(shown) {
+  const { id, jobs, chain, approvalId, requester, at, startAt, labels, queue } = shown;
   return h(
     "div",
     { class: "automation-trail" },
@@ -73,8 +76,9 @@ export function trailView({ id, jobs, chain, approvalId, requester, at, labels, 
       {},
       h("h2", {}, t`Triggered`),
       h("p", {}, t`by ${visible(requester.name || requester.email)}, ${exactTime(at)}`),
+      startAt && h("p", {}, t`to begin at ${exactTime(startAt)} at the earliest`),
       approvalId && h("p", {}, h("a", { href: `/approvals/${approvalId}` }, t`Its approval`)),
-      h("p", { class: "muted small" }, "id ", h("code", {}, id)),
+      h("p", { class: "muted small" }, t`id`, " ", h("code", {}, id)),
     ),
     labels.length > 0 &&
       h(
@@ -129,9 +133,7 @@ function jobView(job) {
   return h(
     "li",
     {},
-    stateBadge(job.state),
-    " on ",
-    visible(job.worker.name),
+    t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
     job.explanation && h("p", { class: "muted" }, visible(job.explanation)),

@@ -29,8 +29,12 @@ function startView({ event, template, state, reason, automation_id: id, automati
     now && stateBadge(now),
     state === "due" && t`about to start`,
     state === "not_due" && h("span", { class: "muted" }, t`– it ended otherwise`),
-    state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
+    state === "refused" && refusedView(reason),
   );
+}
+
+function refusedView(reason) {
+  return h("p", { class: "muted" }, t`could not start: ${visible(reason)}`);
 }
 
 /**
@@ -39,7 +43,7 @@ function startView({ event, template, state, reason, automation_id: id, automati
  */
 export function calledView(called, calls) {
   if (calls.length > 0) return calledTree(calls);
-  return called.length > 0 && h("p", { class: "called muted" }, `calls ${called.join(", ")}`);
+  return called.length > 0 && h("p", { class: "called muted" }, t`calls ${called.join(", ")}`);
 }
 
 function calledTree(calls) {
@@ -55,7 +59,7 @@ function calledTree(calls) {
           " ",
           now && stateBadge(now),
           state === "due" && t`about to start`,
-          state === "refused" && h("p", { class: "muted" }, "could not start: ", visible(reason)),
+          state === "refused" && refusedView(reason),
           below.length > 0 && calledTree(below),
         ),
     ),
@@ -74,9 +78,11 @@ export function boundCalls(calls) {
         "li",
         {},
         h("a", { href: `/templates/${template}?version=${version}` }, template),
-        ` version ${version} `,
+        " ",
+        t`version ${version}`,
+        " ",
         h("code", { class: "muted small" }, digest),
-        fanOut && h("p", {}, `on each of ${visible(fanOut.members.map(machineText).join(", "))}`),
+        fanOut && h("p", {}, t`on each of ${visible(fanOut.members.map(machineText).join(", "))}`),
         below.length > 0 && boundCalls(below),
       ),
     ),
@@ -94,7 +100,7 @@ export function callText(call) {
 
 function calledWith({ template, version, values = {} }) {
   const given = Object.entries(values).map(([name, source]) => `${name} = ${sourceText(source)}`);
-  return [template, version && t`version ${version}`, given.length && `with ${given.join(", ")}`]
+  return [template, version && t`version ${version}`, given.length && t`with ${given.join(", ")}`]
     .filter(Boolean)
     .join(" ");
 }
@@ -120,21 +126,22 @@ export function chainNotices(chain) {
     .map(({ event, template, reason }) =>
       noticeBox(
         "bad",
-        h("strong", {}, `${KEYS[event]}: ${template} could not start: `),
+        h("strong", {}, t`${KEYS[event]}: ${template} could not start:`),
+        " ",
         visible(reason),
       ),
     );
+}
+
+function templatesOf(calls) {
+  return visible(calls.map((call) => call.template).join(", "));
 }
 
 /** What an approved automation leads to beyond its own phases, as facts. */
 export function startedAfterwards({ on_worker_lost: lost, on_success: good, on_failure: bad }) {
   return [
     lost === "requeue" && [t`If its worker is lost`, t`all of it runs again`],
-    ...Object.entries({ success: good, failure: bad })
-      .filter(([, calls]) => calls.length)
-      .map(([end, calls]) => [
-        t`On ${end} starts`,
-        visible(calls.map((call) => call.template).join(", ")),
-      ]),
+    good.length > 0 && [t`On success starts`, templatesOf(good)],
+    bad.length > 0 && [t`On failure starts`, templatesOf(bad)],
   ];
 }

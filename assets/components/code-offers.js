@@ -3,7 +3,7 @@
 import { h, replace } from "../lib/dom.js";
 import { typeInto } from "../lib/typing.js";
 import { announce } from "./announcer.js";
-import { t } from "../lib/language.js";
+import { plural, t } from "../lib/language.js";
 
 const MOST = 12;
 
@@ -58,7 +58,12 @@ export function codeOffers({ text, pane, placeOf, offersAt }) {
     list.hidden = false;
     list.scrollIntoView({ block: "nearest" });
     choose(0);
-    return announce(t`${shown.items.length} suggestions`);
+    return announce(
+      plural(shown.items.length, {
+        one: t`1 suggestion`,
+        other: t`${shown.items.length} suggestions`,
+      }),
+    );
   };
 
   text.addEventListener("input", (event) => {

@@ -46,7 +46,7 @@ async function view(now, before, signal) {
   return h(
     "div",
     { class: "automation-facts comparison" },
-    h("p", {}, "Compared with ", link, ", ", ago(before.created_at), "."),
+    h("p", {}, t`Compared with ${link}, ${ago(before.created_at)}.`),
     h("h2", {}, t`What it was`),
     facts(now, before),
     await templateChanges(now, before, signal),
@@ -62,7 +62,7 @@ async function view(now, before, signal) {
 function facts(now, before) {
   return changes([
     [t`Version`, String(before.version), String(now.version)],
-    [t`Worker`, before.worker?.name ?? "none", now.worker?.name ?? "none"],
+    [t`Worker`, before.worker?.name ?? t`none`, now.worker?.name ?? t`none`],
     [t`By`, before.requester.email, now.requester.email],
   ]);
 }
@@ -91,7 +91,7 @@ function valueChanges(now, before) {
 }
 
 function said(value) {
-  return value === undefined ? "nothing" : visibleValue(value);
+  return value === undefined ? t`nothing` : visibleValue(value);
 }
 
 /** Rows of what there was before and what there is now; what is the same says so. */
@@ -102,7 +102,7 @@ function changes(rows) {
     rows.map(([name, before, now]) => [
       h("dt", {}, visible(name)),
       before === now
-        ? h("dd", { class: "muted" }, visible(now), " (the same)")
+        ? h("dd", { class: "muted" }, t`${visible(now)} (the same)`)
         : h("dd", {}, h("del", {}, visible(before)), " → ", h("ins", {}, visible(now))),
     ]),
   );
@@ -157,8 +157,9 @@ async function logChanges(now, before, signal) {
   try {
     const diff = lineDiff(await texts(before), await texts(now));
     if (!diff) return h("p", { class: "muted" }, t`Both say the same.`);
-    const where = name ? t`that ${name} printed` : "of each log";
-    const what = t`Of the last ${LINES} lines ${where}: only before (-), and only now (+).`;
+    const what = name
+      ? t`Of the last ${LINES} lines that ${name} printed: only before (-), and only now (+).`
+      : t`Of the last ${LINES} lines of each log: only before (-), and only now (+).`;
     return [h("p", { class: "muted" }, visible(what)), changedLines(diff.split("\n"))];
   } catch (error) {
     if (error.status !== 410) throw error;

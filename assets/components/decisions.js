@@ -13,7 +13,7 @@ import { missing } from "./forms.js";
 import { keptNotice } from "./problems.js";
 import { codeField } from "./step-up.js";
 import { variableField } from "./variable-fields.js";
-import { t } from "../lib/language.js";
+import { listText, plural, t } from "../lib/language.js";
 
 const ENDPOINTS = {
   approve: "/approvals/{approval_id}/approve",
@@ -155,8 +155,13 @@ export function ownDecision({ state, may_decide: mayDecide, waiting_for: waiting
   const next = gates.filter((gate) => gate.state === "open");
   if (!next.length || next.some((gate) => own.includes(gate)))
     return visible(t`You approved; it still waits for ${waiting}`);
-  const names = next.map(({ name }) => name).join(" and ");
-  return visible(`You approved; ${names} ${next.length > 1 ? "come" : "comes"} next`);
+  const names = listText(next.map(({ name }) => name));
+  return visible(
+    plural(next.length, {
+      one: t`You approved; ${names} comes next`,
+      other: t`You approved; ${names} come next`,
+    }),
+  );
 }
 
 function isOwnApproval({ person, verdict }) {
@@ -168,7 +173,11 @@ function windowFields() {
   const time = (path, label, help) =>
     field({ label, path, help, control: input({ type: "datetime-local" }) });
   return {
-    not_before: time("not_before", t`Not before`, t`It waits until then. Your local time.`),
+    not_before: time(
+      "not_before",
+      t`Not before`,
+      t`It waits until then. The time zone is this browser’s.`,
+    ),
     not_after: time("not_after", t`Not after`, t`If it has not begun by then it expires.`),
   };
 }

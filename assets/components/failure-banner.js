@@ -3,7 +3,7 @@
 import { h, replace } from "../lib/dom.js";
 import { button } from "./buttons.js";
 import { noticeBox, sentence } from "./problems.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 
 /** How many lines it shows. */
 export const BANNER_LINES = 5;
@@ -26,6 +26,6 @@ async function fill(place, excerpt, goTo) {
   replace(
     place,
     h("ol", { class: "last-lines", "aria-label": t`The last lines that it printed` }, text),
-    button(`Go to line ${first.toLocaleString("en")}`, { onclick: () => goTo(first) }),
+    button(t`Go to line ${number(first)}`, { onclick: () => goTo(first) }),
   );
 }

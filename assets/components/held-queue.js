@@ -31,7 +31,9 @@ export function heldQueue(page) {
     noticeBox(
       "warn",
       h("strong", {}, `${sentence(held)}.`),
-      ` Nothing is handed to workers, in any org. This is epoch ${epoch} of the server. `,
+      " ",
+      t`Nothing is handed to workers, in any org. This is epoch ${epoch} of the server.`,
+      " ",
       button(t`Release the queue…`, { look: "quiet", onclick: release }),
     );
   reload();

@@ -86,7 +86,8 @@ function watchFor(isShared, { signal }) {
       const fresh = workers.filter(({ id }) => !known.has(id));
       for (const { id } of workers) known.add(id);
       if (!isFirst && fresh.length) {
-        replace(element, fresh.map(({ name }) => visible(name)).join(", "), " has joined.");
+        const names = fresh.map(({ name }) => visible(name)).join(", ");
+        replace(element, t`${names} has joined.`);
         refreshAll();
       }
       isFirst = false;
@@ -115,7 +116,7 @@ function commandStep({ token, expires_at: expires }, { way, slots }, makeAnother
     h(
       "p",
       { class: "dialog-actions" },
-      h("span", { class: "muted grow" }, "Works once, for ", countdown(expires)),
+      h("span", { class: "muted grow" }, t`Works once, for ${countdown(expires)}`),
       button(t`Make another`, { look: "quiet", onclick: makeAnother }),
       copyButton(text, t`Copy`, "primary"),
     ),

@@ -4,7 +4,7 @@ import { h } from "../lib/dom.js";
 import { remember, remembered } from "../lib/storage.js";
 import { iconButton } from "./buttons.js";
 import { input } from "./fields.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 
 const PAUSE_MS = 120; // after the last key, before the search begins
 
@@ -14,20 +14,20 @@ const PAUSE_MS = 120; // after the last key, before the search begins
  */
 export function toggles(view, { followed, setErrorsOnly }) {
   const wrap = toggle(
-    "Wrap",
+    t`Wrap`,
     remembered("log.wrap", true),
     (isOn) => (remember("log.wrap", isOn), view.setWrapped(isOn)),
   );
   const times = toggle(
-    "Times",
+    t`Times`,
     remembered("log.times", false),
     (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
   );
-  const errors = toggle("Errors", false, setErrorsOnly);
+  const errors = toggle(t`Errors`, false, setErrorsOnly);
   errors.title = t`Show standard error alone`;
-  const fold = toggle("Fold", false, (isOn) => view.foldAll(isOn));
+  const fold = toggle(t`Fold`, false, (isOn) => view.foldAll(isOn));
   fold.title = t`Fold all phases; a heading folds and unfolds what stands below it`;
-  const follow = toggle("Follow", true, (isOn) => {
+  const follow = toggle(t`Follow`, true, (isOn) => {
     followed(isOn);
     view.setFollowing(isOn);
   });
@@ -80,10 +80,10 @@ export function searchBar(view, find) {
     count.textContent = !isSearching
       ? ""
       : total
-        ? `${place + 1} of ${total.toLocaleString("en")}${isBusy ? "…" : isCut ? "+" : ""}`
+        ? t`${number(place + 1)} of ${number(total)}${isBusy ? "…" : isCut ? "+" : ""}`
         : isBusy
           ? "…"
-          : "none";
+          : t`none`;
   };
   const bar = h(
     "div",

@@ -7,6 +7,7 @@ import { clockTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
 import { stateDot } from "./states.js";
+import { number, t } from "../lib/language.js";
 
 const STDERR = 2;
 
@@ -69,7 +70,7 @@ function more(hidden) {
   return h(
     "button",
     { type: "button", class: "log-more" },
-    `${hidden.toLocaleString("en")} more characters: show`,
+    t`${number(hidden)} more characters: show`,
   );
 }
 

@@ -45,8 +45,9 @@ export function notifications(signal) {
 function linkRows(items, done) {
   return items.map((item) => {
     const { channel, chat_user: user } = item;
-    const known = user ? ` knows you as ${user}. ` : " does not know you yet. ";
-    return h("p", {}, h("strong", {}, channel), known, linkButton(item, done));
+    const name = h("strong", {}, channel);
+    const known = user ? t`${name} knows you as ${user}.` : t`${name} does not know you yet.`;
+    return h("p", {}, known, " ", linkButton(item, done));
   });
 }
 
@@ -73,9 +74,12 @@ function linkButton({ channel, chat_user: user }, done) {
 }
 
 function showCode(channel, { code, expires_at: until }, closed) {
-  const message = h("code", {}, t`link ${code}`);
-  const good = [". It is good once, until ", exactTime(until), "."];
-  const content = h("p", {}, "Send the bot in a private chat: ", message, good);
+  const message = h("code", {}, `link ${code}`);
+  const content = h(
+    "p",
+    {},
+    t`Send the bot in a private chat: ${message}. It is good once, until ${exactTime(until)}.`,
+  );
   ask({ title: t`Link ${channel}`, content, actions: [], closed });
 }
 

@@ -8,11 +8,19 @@ import { field, showProblems, textarea } from "./fields.js";
 import { problemList } from "./problems.js";
 import { t } from "../lib/language.js";
 
-// `noun` is what is pushed, in one lower-case word; `push` sends the text, and `pushed` is called
+const TITLES = {
+  policy: [t`Push a policy`, t`Policy (YAML)`],
+  schedule: [t`Push a schedule`, t`Schedule (YAML)`],
+  trigger: [t`Push a trigger`, t`Trigger (YAML)`],
+  target: [t`Push a target`, t`Target (YAML)`],
+};
+
+// `noun` is what is pushed, one of those above; `push` sends the text, and `pushed` is called
 // once it is there. What is typed is kept as the draft of that noun when the page is left.
 export function openPushDialog({ noun, source, push, pushed, notice = null }) {
+  const [title, label] = TITLES[noun];
   const text = field({
-    label: t`${noun[0].toUpperCase()}${noun.slice(1)} (YAML)`,
+    label,
     path: "source",
     control: textarea({ rows: 16, wrap: "off", value: source }),
   });
@@ -35,7 +43,7 @@ export function openPushDialog({ noun, source, push, pushed, notice = null }) {
   };
 
   ask({
-    title: t`Push a ${noun}`,
+    title,
     content: [notice, text.element, mistakes],
     closed: keepDraft(noun, () => text.control.value),
     actions: [{ text: t`Push`, look: "primary", run }],

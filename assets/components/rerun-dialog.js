@@ -26,14 +26,17 @@ export function rerunButton(automation) {
 function openRerun({ id, template, version }, newest) {
   const key = randomId();
   const words = h("p", {});
-  const options = [
-    [String(version), t`version ${version}, as before`],
-    [String(newest), t`version ${newest}, the newest`],
-  ];
+  const named = new Map([
+    [version, t`version ${version}, as before`],
+    [newest, t`version ${newest}, the newest`],
+  ]);
+  const all = new Set([version, ...Array.from({ length: newest }, (_, i) => newest - i)]);
+  const options = [...all].map((each) => [String(each), named.get(each) ?? t`version ${each}`]);
   const choice = field({ label: t`Version`, control: select(options, String(version)) });
   const isSame = () => choice.control.value === String(version);
   const form = () => {
-    const old = isSame() && version !== newest && version;
+    const chosen = Number(choice.control.value);
+    const old = chosen !== newest && chosen;
     navigate(`/templates/${template}/run${queryText({ from: id, version: old })}`);
   };
   const run = async () => {
@@ -45,7 +48,7 @@ function openRerun({ id, template, version }, newest) {
   };
   const dialog = ask({
     title: t`Run ${template} again?`,
-    content: [words, newest !== version && choice.element],
+    content: [words, newest > 1 && choice.element],
     actions: [
       { text: t`Change values first`, look: "", run: form },
       { text: t`Run it now`, look: "primary", run },
@@ -54,7 +57,7 @@ function openRerun({ id, template, version }, newest) {
   const show = () => {
     words.textContent = isSame()
       ? t`The same values and the same version (${version}) as before, as a new automation.`
-      : t`Version ${newest} may ask for other values: look at them before it runs.`;
+      : t`Version ${choice.control.value} may ask for other values: look at them before it runs.`;
     dialog.querySelector(".primary span").textContent = isSame()
       ? t`Run it now`
       : t`See the values`;

@@ -55,15 +55,14 @@ function workspaceField(keeper) {
 function openOnTargets({ id, template, version, targets }) {
   const key = randomId();
   const left = targets.filter(({ state }) => state !== "succeeded");
+  const names = visible(left.map(({ name }) => name).join(", "));
   const accepted = h("input", { type: "checkbox", name: "accept-unknown" });
   askForm({
     title: t`Resume ${template}?`,
     above: h(
       "p",
       {},
-      `A new automation runs the same version (${version}) with the same values on what is left: `,
-      visible(left.map(({ name }) => name).join(", ")),
-      ". It is approved like any run.",
+      t`A new automation runs the same version (${version}) with the same values on what is left: ${names}. It is approved like any run.`,
     ),
     fields: [],
     below:
@@ -72,7 +71,8 @@ function openOnTargets({ id, template, version, targets }) {
         "label",
         { class: "choice" },
         accepted,
-        " Nobody can say how it ended on one of them: I have looked, and it may run twice.",
+        " ",
+        t`Nobody can say how it ended on one of them: I have looked, and it may run twice.`,
       ),
     action: t`Resume it now`,
     send: () =>
@@ -116,7 +116,8 @@ function openResume(automation) {
         "label",
         { class: "choice" },
         accepted,
-        " Nobody can say what this phase did: I have looked at its target, and it may run twice.",
+        " ",
+        t`Nobody can say what this phase did: I have looked at its target, and it may run twice.`,
       ),
     action: t`Resume it now`,
     send: () =>

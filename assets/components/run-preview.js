@@ -5,7 +5,7 @@ import { h, replace } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { needView } from "./approval-need.js";
 import { noticeBox, problemBox, sentence } from "./problems.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 
 const PAUSE_MS = 400; // after the last key
 const MOST_MACHINES = 20;
@@ -54,10 +54,14 @@ function refusal({ refusal: reason, need }) {
 
 function placeText({ machines, workers, fitting, waiting }) {
   if (machines.length > 0) {
-    const named = machines.slice(0, MOST_MACHINES).join(", ");
-    const rest = machines.length > MOST_MACHINES ? " and so on" : "";
-    const count = machines.length === 1 ? "1 machine" : t`${machines.length} machines`;
-    return h("p", {}, `It runs on ${count}: `, visible(named), rest, ".");
+    const first = machines.slice(0, MOST_MACHINES).join(", ");
+    const named = visible(machines.length > MOST_MACHINES ? t`${first} and so on` : first);
+    const count = machines.length;
+    const text = plural(count, {
+      one: t`It runs on 1 machine: ${named}.`,
+      other: t`It runs on ${number(count)} machines: ${named}.`,
+    });
+    return h("p", {}, text);
   }
   const others = fitting - workers.length;
   const names = [...workers, ...(others > 0 ? [t`${others} others`] : [])].join(", ");

@@ -55,6 +55,10 @@ const TEXTS = {
   delivered: t`delivered`,
   gave_up: t`gave up`,
   returned: t`given back`,
+  started: t`started`,
+  ended: t`ended`,
+  refused: t`refused`,
+  ignored: t`ignored`,
 };
 
 /** `timed_out` as people read it. */

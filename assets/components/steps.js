@@ -5,8 +5,9 @@ import { duration, limitText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
-import { t } from "../lib/language.js";
+import { plural, t } from "../lib/language.js";
 
+const WHEN = { always: t`always`, failure: t`on failure`, success: t`on success` };
 const DEFAULT_TIMEOUT_SECONDS = 60;
 const MAX_OPEN_COMMANDS = 24; // beyond that, phases that went well are folded
 
@@ -54,7 +55,7 @@ function phaseList(phases) {
         "li",
         { class: phase.isDoneBefore ? "plan-phase is-done-before" : "plan-phase" },
         h("h3", {}, visible(phase.name), h("span", { class: "plan-facts" }, facts(phase))),
-        phase.pause && h("p", {}, "Asks people: ", visible(phase.pause.message)),
+        phase.pause && h("p", {}, t`Asks people: ${visible(phase.pause.message)}`),
         (phase.calls ?? []).map((call) => h("p", {}, visible(callText(call)))),
         commandList(phase.commands),
       ),
@@ -98,10 +99,10 @@ function usageLimits(limits) {
 
 function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
-    t`${limit} retries`,
+    plural(limit, { one: t`1 retry`, other: t`${limit} retries` }),
     delay && t`after ${delay} s`,
     backoff && t`times ${backoff}`,
-    codes && `on exit code ${codes.join(", ")}`,
+    codes && t`on exit code ${codes.join(", ")}`,
   ]
     .filter(Boolean)
     .join(", ");
@@ -119,15 +120,15 @@ function failureFacts({ pause, calls = [], timeout = DEFAULT_TIMEOUT_SECONDS, on
 function facts(phase) {
   const all = [
     phase.isDoneBefore && t`done before, not run again`,
-    phase.when && phase.when !== "success" && `when: ${phase.when}`,
+    phase.when && phase.when !== "success" && t`when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
     phase.working_directory && t`in ${phase.working_directory}`,
-    named("secrets", phase.secrets ?? []),
-    named("outputs", phase.outputs ?? []),
+    named(t`secrets`, phase.secrets ?? []),
+    named(t`outputs`, phase.outputs ?? []),
     ...Object.entries(phase.env ?? {}).map(([name, value]) => `${name}=${value}`),
   ];
   return all.filter(Boolean).map((fact) => h("span", { class: "fact" }, visible(fact)));
@@ -153,10 +154,9 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       { dataset: { focus: phase.key } },
       stateDot(phase.state),
       h("span", { class: "phase-name" }, visible(phase.name)),
-      phase.isPlan && h("span", { class: "fact" }, "plan"),
+      phase.isPlan && h("span", { class: "fact" }, t`plan`),
       attempt && h("span", { class: "fact" }, attempt),
-      phase.when !== "success" &&
-        h("span", { class: "fact" }, phase.when === "always" ? "always" : t`on ${phase.when}`),
+      phase.when !== "success" && h("span", { class: "fact" }, WHEN[phase.when] ?? phase.when),
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phaseTexts(phase, attempt),
@@ -195,7 +195,7 @@ function tryList(phase, index, goTo) {
             dataset: { focus: `try-${phase.key}-${i}` },
           },
           stateDot("failed"),
-          h("span", {}, `attempt ${i + 1}: `, tryEnd(failed)),
+          h("span", {}, t`attempt ${i + 1}:`, " ", tryEnd(failed)),
           h("span", { class: "step-facts" }, duration(failed.started_at, failed.finished_at)),
         ),
       ),
@@ -235,7 +235,7 @@ function commandView(phase, index, command, i, goTo) {
       {
         type: "button",
         class: "step-line",
-        title: `${text}\n\nShow in the log`,
+        title: `${text}\n\n${t`Show in the log`}`,
         onclick: jump,
         dataset: { focus: `command-${phase.key}-${i}` },
       },

@@ -40,29 +40,30 @@ export function whatRuns({ template, target }) {
 export function placeView(template) {
   const { fan_out: fanOut } = template;
   const labels = wantedLabels(template).map((text) => h("code", { class: "fact" }, visible(text)));
-  return [
-    h("p", {}, placeText(template, labels.length > 0), labels),
-    fanOut && h("p", {}, fanOutText(fanOut), "."),
-  ];
+  return [h("p", {}, placeText(template, labels)), fanOut && h("p", {}, fanOutText(fanOut), ".")];
 }
 
-function placeText({ fan_out: fanOut, accepts_claimed: isClaimed }, hasLabels) {
-  if (fanOut) return runsOnText(fanOut, hasLabels);
-  if (!hasLabels) return t`On any worker.`;
-  return isClaimed ? "On a worker that at least says of itself that it has " : "On a worker with ";
+function placeText({ fan_out: fanOut, accepts_claimed: isClaimed }, labels) {
+  if (fanOut) return runsOnText(fanOut, labels);
+  if (!labels.length) return t`On any worker.`;
+  return isClaimed
+    ? t`On a worker that at least says of itself that it has ${labels}`
+    : t`On a worker with ${labels}`;
 }
 
 /** On which machines a template runs, by the labels that they have. */
-function runsOnText({ kind, names = [] }, hasLabels) {
-  const what = kind === "targets" ? "target" : "worker";
-  const named = names.length > 0 ? `, of ${names.join(", ")},` : "";
-  return hasLabels ? `On each ${what}${named} with ` : t`On each ${what}${named.slice(0, -1)}.`;
+function runsOnText({ kind, names = [] }, labels) {
+  const what = kind === "targets" ? t`each target` : t`each worker`;
+  const named = names.length > 0 ? t`${what}, of ${names.join(", ")}` : what;
+  if (!labels.length) return t`On ${named}.`;
+  return names.length > 0 ? t`On ${named}, with ${labels}` : t`On ${named} with ${labels}`;
 }
 
 /** How many machines run at once, and when no further one begins. */
 export function fanOutText({ parallel, max_failures: most = 0, timeout = WEEK }) {
   const atOnce = parallel ? t`${parallel} at once` : t`all at once`;
-  const failed = most === 0 ? t`one has` : t`more than ${most} have`;
   const over = durationText(timeout * 1000);
-  return t`On each, ${atOnce}; once ${failed} not succeeded, no further one begins; all is over after ${over}`;
+  return most === 0
+    ? t`On each, ${atOnce}; once one has not succeeded, no further one begins; all is over after ${over}`
+    : t`On each, ${atOnce}; once more than ${most} have not succeeded, no further one begins; all is over after ${over}`;
 }

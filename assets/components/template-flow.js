@@ -4,7 +4,7 @@ import { h } from "../lib/dom.js";
 import { pathOf } from "../lib/templates.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 
 const WHEN = { failure: t`only after a failure`, always: t`whatever happened` };
 
@@ -13,7 +13,7 @@ export function flowView(template, need) {
   const { plan = [], phases, on_success: then = [], on_failure: or = [] } = template;
   const gates = need?.is_needed ? need.gates : [];
   const steps = [
-    ...plan.map((phase) => ({ ...phaseStep(phase), note: "plan" })),
+    ...plan.map((phase) => ({ ...phaseStep(phase), note: t`plan` })),
     ...gates.map(gateStep),
     ...phases.map(phaseStep),
     ...then.map((call) => startStep(call, t`after success`)),
@@ -27,15 +27,15 @@ function phaseStep(phase) {
   const what = pause
     ? ["paused", t`asks people`]
     : calls.length > 0
-      ? ["templates", `calls ${calls.map((call) => call.template).join(", ")}`]
-      : ["run", counted(commands.length) + (image ? ` in ${image}` : "")];
+      ? ["templates", t`calls ${calls.map((call) => call.template).join(", ")}`]
+      : ["run", image ? t`${counted(commands.length)} in ${image}` : counted(commands.length)];
   const [shape, text] = what;
   const look = { failure: "is-exception", always: "is-always" }[when] ?? "";
   return { shape, title: name, text, note: WHEN[when], look };
 }
 
-function counted(number) {
-  return number === 1 ? "1 command" : t`${number} commands`;
+function counted(count) {
+  return plural(count, { one: t`1 command`, other: t`${number(count)} commands` });
 }
 
 function gateStep({ name, required, people, is_conditional: isConditional }) {

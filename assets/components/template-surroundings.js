@@ -9,7 +9,7 @@ import { visible } from "../lib/visible.js";
 import { gateList } from "./approval-need.js";
 import { loadInto } from "./loading.js";
 import { noticeBox } from "./problems.js";
-import { t } from "../lib/language.js";
+import { plural, t } from "../lib/language.js";
 
 const MOST_PEOPLE = 12;
 
@@ -36,10 +36,15 @@ function agreeing({ needs_mfa: needsCode }, need) {
   return [
     !need.is_needed && h("p", { class: "muted" }, t`Nobody is asked.`),
     need.problem && noticeBox("warn", h("p", {}, visible(need.problem))),
-    need.policy && h("p", {}, "By the policy ", h("a", { href: "/policies" }, need.policy), ":"),
+    need.policy && h("p", {}, policyText(need.policy)),
     need.gates?.length > 0 && gateList(need.gates),
     needsCode && h("p", {}, t`Whoever runs it shows a fresh code of their authenticator app.`),
   ];
+}
+
+function policyText(name) {
+  const link = h("a", { href: "/policies" }, name);
+  return t`By the policy ${link}:`;
 }
 
 function runners(name, signal) {
@@ -49,7 +54,8 @@ function runners(name, signal) {
 function runnersView({ items, next_cursor: more }) {
   const shown = items.slice(0, MOST_PEOPLE);
   const left = items.length - shown.length;
-  const others = left > 0 ? t`and ${left} others` : "";
+  const others =
+    left > 0 ? plural(left, { one: t`and 1 other`, other: t`and ${left} others` }) : "";
   const rest = more ? t`and others` : others;
   if (!items.length) return muted(t`Nobody.`);
   return h(

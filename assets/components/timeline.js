@@ -27,7 +27,7 @@ export function timelineView(timeline) {
       "p",
       { class: "muted small timeline-ends" },
       h("span", {}, exactTime(timeline.created_at)),
-      h("span", {}, timeline.finished_at ? exactTime(timeline.finished_at) : "now"),
+      h("span", {}, timeline.finished_at ? exactTime(timeline.finished_at) : t`now`),
     ),
     h(
       "ol",

@@ -12,7 +12,12 @@ import { noticeBox, problemBox } from "./problems.js";
 import { t } from "../lib/language.js";
 
 const MOST = 100; // entries of one thing
-const AGREED = { approve: "agreed", reject: "refused" };
+/** Who decided how for which gate, and when. */
+function decided(verdict, who, gate, at) {
+  return verdict === "approve"
+    ? t`${who} agreed for ${gate}, ${at}`
+    : t`${who} refused for ${gate}, ${at}`;
+}
 
 /** The sections, which fill themselves. */
 export function trailRecord(automation, signal) {
@@ -67,9 +72,7 @@ function approvalView({ gates, policy, is_intact: isIntact, manifest_digest: dig
         h(
           "li",
           {},
-          h("strong", {}, visible(person.email)),
-          ` ${AGREED[verdict] ?? verdict} for ${visible(gate)}, `,
-          ago(at),
+          decided(verdict, h("strong", {}, visible(person.email)), visible(gate), ago(at)),
           reason && `: “${visibleLine(reason)}”`,
         ),
       ),
@@ -79,7 +82,7 @@ function approvalView({ gates, policy, is_intact: isIntact, manifest_digest: dig
       t`The code that binds the decision to the manifest is right.`,
       t`What is stored is not what was agreed to.`,
     ),
-    h("p", { class: "muted small" }, "manifest ", h("code", { class: "command" }, digest)),
+    h("p", { class: "muted small" }, t`manifest`, " ", h("code", { class: "command" }, digest)),
   );
 }
 

@@ -67,8 +67,8 @@ function build(variable, start, changed) {
   if (type === "bool" && !variable.multiple)
     return oneOf(
       [
-        ["true", "yes"],
-        ["false", "no"],
+        ["true", t`yes`],
+        ["false", t`no`],
       ],
       variable,
       start,
@@ -98,7 +98,7 @@ function controlFor(variable, type, start) {
 function oneOf(known, variable, start, shared) {
   const isOptional = !variable.is_required && variable.default === undefined;
   if (known.length > MAX_RADIOS) {
-    const control = select([...(start && !isOptional ? [] : [["", "choose…"]]), ...known], start);
+    const control = select([...(start && !isOptional ? [] : [["", t`choose…`]]), ...known], start);
     return { made: field({ ...shared, control }), text: () => control.value };
   }
   const name = `choice-${variable.id}`;
@@ -134,14 +134,18 @@ function options(variable) {
   return (variable.options ?? []).map((option) => [String(option), String(option)]);
 }
 
+const UNITS = {
+  number: (bounds) => bounds,
+  float: (bounds) => bounds,
+  file: (bounds) => t`${bounds} bytes`,
+  text: (bounds) => t`${bounds} characters`,
+};
+
 function helpOf(variable) {
   const rules = [
     variable.multiple && !["enum", "file"].includes(typeOf(variable)) && t`one per line`,
     boundsText(variable),
-    variable.pattern && [
-      typeOf(variable) === "file" ? "its name must match " : "must match ",
-      h("code", {}, visible(variable.pattern)),
-    ],
+    variable.pattern && patternText(variable),
   ].filter(Boolean);
   const parts = rules.flatMap((rule, i) => (i ? [" · ", rule] : [rule]));
   const description = variable.description && h("span", {}, visible(variable.description));
@@ -154,10 +158,15 @@ function helpOf(variable) {
     : null;
 }
 
+function patternText(variable) {
+  const pattern = h("code", {}, visible(variable.pattern));
+  return typeOf(variable) === "file" ? t`its name must match ${pattern}` : t`must match ${pattern}`;
+}
+
 function boundsText({ min, max, ...variable }) {
-  const unit = { number: "", float: "", file: " bytes" }[typeOf(variable)] ?? " characters";
   const has = (bound) => bound !== undefined && bound !== null;
-  if (has(min) && has(max)) return t`${min} to ${max}${unit}`;
-  if (has(min)) return t`at least ${min}${unit}`;
-  return has(max) ? t`at most ${max}${unit}` : "";
+  const inUnit = UNITS[typeOf(variable)] ?? UNITS.text;
+  if (has(min) && has(max)) return inUnit(t`${min} to ${max}`);
+  if (has(min)) return inUnit(t`at least ${min}`);
+  return has(max) ? inUnit(t`at most ${max}`) : "";
 }

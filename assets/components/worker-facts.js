@@ -33,7 +33,7 @@ export function mayChange({ state, is_shared: isShared }) {
 
 /** By what it keeps the limits of phases that have no image. */
 export function limitsBy({ limits_by: { subprocess: by } }) {
-  return by && ` · limits by ${visible(by)}`;
+  return by && [" · ", t`limits by ${visible(by)}`];
 }
 
 /** What it was granted decides what it gets; what it only says of itself is shown apart. */
@@ -45,7 +45,7 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
     { class: "worker-labels" },
     Object.entries(granted).map(fact),
     only.length > 0 && [
-      h("span", { class: "row-facts" }, " only says of itself: "),
+      h("span", { class: "row-facts" }, " ", t`only says of itself:`, " "),
       only.map(fact),
     ],
   );
@@ -53,12 +53,12 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
 
 /** Whether it is there, and takes work. */
 export function presence(worker) {
-  if (worker.state === "revoked") return h("span", { class: "presence is-away" }, "revoked");
+  if (worker.state === "revoked") return h("span", { class: "presence is-away" }, t`revoked`);
   if (!worker.is_connected) return h("span", { class: "presence is-away" }, t`not connected`);
   if (worker.withheld) return h("span", { class: "presence is-away" }, t`gets no work`);
   return worker.state === "draining"
-    ? h("span", { class: "presence is-draining" }, "draining")
-    : h("span", { class: "presence is-here" }, "connected");
+    ? h("span", { class: "presence is-draining" }, t`draining`)
+    : h("span", { class: "presence is-here" }, t`connected`);
 }
 
 /** How many of its slots are busy. */
@@ -78,7 +78,7 @@ export function slots({ busy, slots: count }) {
 /** Until when it can show who it is. */
 export function certificate({ certificate_expires_at: expires }) {
   const isSoon = Date.parse(expires) - now() < SOON_MS;
-  return h("span", { class: isSoon ? "bad-text" : null }, "certificate runs out ", ago(expires));
+  return h("span", { class: isSoon ? "bad-text" : null }, t`certificate runs out ${ago(expires)}`);
 }
 
 /** Draining and revoking it; `changed` is called afterwards. */

@@ -21,13 +21,21 @@ export class ApiError extends Error {
   }
 }
 
-let whenLoggedOut = () => {};
+let askLogin = async () => false;
+let comingBack = null;
 
 /**
- * Call `listener(person)` whenever the server says that nobody is logged in any more; `person` was.
+ * Call `ask(person)` when the server says that nobody is logged in any more; `person` was. What the
+ * server has refused is sent again if it resolves with true: the same person is back.
  */
-export function onLoggedOut(listener) {
-  whenLoggedOut = listener;
+export function onSessionEnded(ask) {
+  askLogin = ask;
+}
+
+/** Have whoever was logged in log in again, once for all that wait for it. Resolves with whether. */
+export function comeBack() {
+  comingBack ??= askLogin(whoAmI()).finally(() => (comingBack = null));
+  return comingBack;
 }
 
 let proveAgain = async () => false;
@@ -94,32 +102,36 @@ export async function getAll(endpoint, { path, query, signal } = {}) {
 
 /** Find out who is logged in to this window's org; null if nobody is. */
 export async function loadMe() {
-  try {
-    knowMe(await send("GET", "/whoami"));
-  } catch (error) {
-    if (error.status !== 401) throw error;
-    setMe(null);
-  }
+  knowMe(await findSession());
   return whoAmI();
 }
 
 /**
- * Whoever is logged in to another of their orgs enters this window's too; null if they may not, or
+ * Who is logged in to this window's org (`Me` of the API), without this page's knowing it from now
+ * on. Whoever is logged in to another of their orgs enters this one too; null if they may not, or
  * nobody is.
  */
-export async function enterOrg() {
-  const org = windowsOrg();
-  setWindowsOrg("");
+export async function findSession() {
+  const me = await orNobody(send("GET", "/whoami"));
+  return me ?? (windowsOrg() ? orNobody(enterOrg()) : null);
+}
+
+async function enterOrg() {
+  const { csrf_token: token } = await send("GET", "/whoami", { isOfNoOrg: true });
+  const headers = { [CSRF]: token };
+  const path = { org: windowsOrg() };
+  const entering = { path, body: ENTERED, headers, isOfNoOrg: true };
+  await send("POST", "/orgs/{org}/switch", entering);
+  return send("GET", "/whoami");
+}
+
+async function orNobody(asked) {
   try {
-    if (await loadMe())
-      knowMe((await send("POST", "/orgs/{org}/switch", { path: { org }, body: ENTERED })).me);
+    return await asked;
   } catch (error) {
     if (![401, 403, 404].includes(error.status)) throw error;
-    setMe(null);
-  } finally {
-    setWindowsOrg(org);
+    return null;
   }
-  return whoAmI() && loadMe();
 }
 
 /** The window that led here stays where it is. */
@@ -127,6 +139,7 @@ const ENTERED = { is_kept: true };
 
 function knowMe(me) {
   setMe(me);
+  if (!me) return;
   speakAs(me.display.language);
   setWindowsOrg(me.org.code);
 }
@@ -153,29 +166,47 @@ export async function logOut() {
   setMe(null);
 }
 
-/** A response whose body comes piece by piece, for lib/events.js. Throws ApiError. */
-export async function open(endpoint, { path, query, headers, signal }) {
-  const response = await fetchOrExplain(addressOf(endpoint, { path, query }), { headers, signal });
-  if (response.ok) return response;
-  const error = await problem(response);
-  if (error.status === 401) loggedOut();
-  throw error;
+/** A response whose body comes piece by piece, if need be after a login. Throws ApiError. */
+export async function open(endpoint, options) {
+  try {
+    return await openOnce(endpoint, options);
+  } catch (error) {
+    if (error.status === 401 && (await comeBack())) return openOnce(endpoint, options);
+    throw error;
+  }
 }
 
-/** Where the server serves an endpoint, for links that the browser itself follows too. */
-export function addressOf(endpoint, { path = {}, query = {} } = {}, method = "GET") {
+/** The same for who has a login of their own to wait for, as lib/events.js does. */
+export async function openOnce(endpoint, { path, query, headers, signal }) {
+  const response = await fetchOrExplain(addressOf(endpoint, { path, query }), { headers, signal });
+  if (response.ok) return response;
+  throw await problem(response);
+}
+
+/**
+ * Where the server serves an endpoint, for links that the browser itself follows too; `isOfNoOrg`:
+ * not in this window's org.
+ */
+export function addressOf(endpoint, { path = {}, query = {}, isOfNoOrg } = {}, method = "GET") {
   if (!ENDPOINTS.has(`${method} ${endpoint}`)) {
     throw new Error(`${method} ${endpoint} is missing in lib/endpoints.js`);
   }
   const filled = endpoint.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(path[name]));
-  return inOrg(PREFIX + filled) + queryText(query);
+  const address = PREFIX + filled;
+  return (isOfNoOrg ? address : inOrg(address)) + queryText(query);
 }
 
 async function call(method, endpoint, options = {}) {
+  const place = location.href;
   try {
     return await send(method, endpoint, options);
   } catch (error) {
-    if (error.status === 401) loggedOut();
+    if (error.status === 401) {
+      const isBack = await comeBack();
+      // Nothing is changed for a page that the person has left meanwhile.
+      if (isBack && (method === "GET" || place === location.href))
+        return send(method, endpoint, options);
+    }
     if (error.code === "step_up_required") {
       if (await proveAgain()) return call(method, endpoint, options);
       throw error;
@@ -193,21 +224,16 @@ async function hasNewSession() {
   return now !== null && before?.user.id === now.user.id && before.csrf_token !== now.csrf_token;
 }
 
-function loggedOut() {
-  const person = whoAmI();
-  setMe(null);
-  whenLoggedOut(person);
-}
-
-async function send(method, endpoint, { path, query, body, headers, signal, ...sending } = {}) {
-  const all = { Accept: "application/json", ...headers };
+async function send(method, endpoint, { body, headers, signal, ...sending } = {}) {
+  const all = { Accept: "application/json" };
   if (body !== undefined) all["Content-Type"] = "application/json";
   if (sending.file) all["Content-Type"] = "application/octet-stream";
   if (method !== "GET" && whoAmI()?.csrf_token) all[CSRF] = whoAmI().csrf_token;
+  Object.assign(all, headers);
   const content = body === undefined ? undefined : JSON.stringify(body);
-  const address = addressOf(endpoint, { path, query }, method);
+  const address = addressOf(endpoint, sending, method);
   const response = sending.file
-    ? await sendFile(address, { headers: all, signal, ...sending })
+    ? await sendFile(address, { ...sending, headers: all, signal })
     : await fetchOrExplain(address, { method, headers: all, body: content, signal });
   if (!response.ok) throw await problem(response);
   return response.status === 204 ? undefined : response.json();

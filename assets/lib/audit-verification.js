@@ -4,6 +4,7 @@
 
 import { open } from "./api.js";
 import { fromBase64, toHex } from "./bytes.js";
+import { t } from "./language.js";
 
 const NO_HASH = "0".repeat(64);
 const ENTRY = "seq at actor_kind actor_id actor_name channel address verb resource data".split(" ");
@@ -66,13 +67,13 @@ export class RecordCheck {
   /** Say that there are no more. */
   end() {
     const { seq, removed_to: removedTo } = this.#newest ?? {};
-    if (!this.#newest || this.#isGap) fail(`checkpoint ${this.#number + 1} is missing`);
+    if (!this.#newest || this.#isGap) fail(t`checkpoint ${this.#number + 1} is missing`);
     this.#beginEntries();
     if (this.#seq < seq)
       fail(
-        `entry ${this.#seq + 1} is missing: a checkpoint says that the record went on to ${seq}`,
+        t`entry ${this.#seq + 1} is missing: a checkpoint says that the record went on to ${seq}`,
       );
-    if (this.#seq > seq) fail(`no signature covers what comes after entry ${seq}`);
+    if (this.#seq > seq) fail(t`no signature covers what comes after entry ${seq}`);
     return {
       entries: this.entries,
       removedTo,
@@ -86,7 +87,7 @@ export class RecordCheck {
     this.#key = await crypto.subtle.importKey("spki", der, "Ed25519", true, ["verify"]);
     const raw = new Uint8Array(await crypto.subtle.exportKey("raw", this.#key));
     if (header.fingerprint !== `sha256:${await sha256(raw)}`)
-      fail("the fingerprint is not that of the key");
+      fail(t`the fingerprint is not that of the key`);
     this.#header = header;
   }
 
@@ -99,11 +100,11 @@ export class RecordCheck {
     const content = netstrings(kind, this.#header.chain, ...fields);
     const expected = this.#number + 1;
     if ((this.#isGap ? line.first : line.number) !== expected)
-      fail(`checkpoint ${expected} is missing or out of order`);
+      fail(t`checkpoint ${expected} is missing or out of order`);
     if (!(await crypto.subtle.verify("Ed25519", this.#key, fromHex(line.signature), content)))
-      fail(`checkpoint ${expected} was not signed with this key`);
+      fail(t`checkpoint ${expected} was not signed with this key`);
     if (line.previous !== this.#link)
-      fail(`checkpoint ${expected} does not follow the one before it`);
+      fail(t`checkpoint ${expected} does not follow the one before it`);
     this.#number = this.#isGap ? line.last : line.number;
     this.#link = this.#isGap ? line.hash : await sha256(content);
     if (!this.#isGap) this.#takeCheckpoint(line);
@@ -112,7 +113,7 @@ export class RecordCheck {
   #takeCheckpoint(line) {
     const before = this.#newest;
     if (before && (line.seq < before.seq || line.removed_to < before.removed_to))
-      fail(`checkpoint ${line.number} contradicts the one before it`);
+      fail(t`checkpoint ${line.number} contradicts the one before it`);
     this.#newest = line;
     this.#stated.set(line.seq, line.hash);
   }
@@ -127,14 +128,16 @@ export class RecordCheck {
     this.#beginEntries();
     const expected = this.#seq + 1;
     if (line.seq !== expected)
-      fail(`entry ${expected} is missing: ${line.seq} stands in its place`);
+      fail(t`entry ${expected} is missing: ${line.seq} stands in its place`);
     const fields = ENTRY.map((name) => line[name]);
     const hash = await sha256(
       netstrings("opsicle audit entry 1", this.#header.chain, this.#hash, ...fields),
     );
-    if (hash !== line.hash) fail(`entry ${expected} was altered`);
+    if (hash !== line.hash) fail(t`entry ${expected} was altered`);
     if ((this.#stated.get(expected) ?? hash) !== hash)
-      fail(`entries were replaced: a checkpoint was signed at entry ${expected} of another record`);
+      fail(
+        t`entries were replaced: a checkpoint was signed at entry ${expected} of another record`,
+      );
     this.#seq = expected;
     this.#hash = hash;
     this.entries++;

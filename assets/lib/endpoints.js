@@ -47,6 +47,7 @@ export const ENDPOINTS = new Set([
   "GET /automations",
   "GET /automations/{automation_id}/log/lines",
   "GET /automations/{automation_id}/log/search",
+  "GET /planned-starts",
   "GET /recent-runs",
   "POST /automations",
   "POST /automations/preview",

@@ -2,7 +2,7 @@
 // page says, lets a slow page slow the stream down, and gives its connection back while nobody
 // looks (a browser has six per server).
 
-import { open } from "./api.js";
+import { comeBack, openOnce } from "./api.js";
 import { inSlot } from "./stream-slots.js";
 
 const FIRST_PAUSE_MS = 500;
@@ -53,7 +53,7 @@ export async function follow(
       }
     } catch (error) {
       if (signal.aborted) return;
-      if (error.status >= 400 && error.status < 500 && error.status !== 429) {
+      if (await isForNobody(error)) {
         failed(error);
         break;
       }
@@ -65,6 +65,12 @@ export async function follow(
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
   status("closed");
+}
+
+/** Whether neither waiting nor a login mends what the server says. */
+async function isForNobody({ status }) {
+  if (status === 401) return !(await comeBack());
+  return status >= 400 && status < 500 && status !== 429;
 }
 
 /** One connection; with `isTurn` a short one. True when `on` had enough. */
@@ -85,7 +91,7 @@ async function followOnce(endpoint, position, { path, query, on, signal, isTurn 
       Accept: "text/event-stream",
       ...(position.id && { "Last-Event-ID": position.id }),
     };
-    const response = await open(endpoint, { path, query, headers, signal: connection.signal });
+    const response = await openOnce(endpoint, { path, query, headers, signal: connection.signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     const parser = new EventParser();
     for (;;) {

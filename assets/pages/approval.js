@@ -105,10 +105,7 @@ function heading(approval) {
       h(
         "p",
         {},
-        h("strong", {}, visible(approval.requester.email)),
-        " asked ",
-        ago(approval.asked_at),
-        approval.expires_at && [", open for ", countdown(approval.expires_at)],
+        askedText(approval),
         " · ",
         h("a", { href: `/automations/${approval.automation_id}` }, t`the automation`),
       ),
@@ -121,6 +118,13 @@ function heading(approval) {
       ),
     ],
   });
+}
+
+function askedText({ requester, asked_at: at, expires_at: until }) {
+  const who = h("strong", {}, visible(requester.email));
+  return until
+    ? t`${who} asked ${ago(at)}, open for ${countdown(until)}`
+    : t`${who} asked ${ago(at)}`;
 }
 
 function titleOf({ kind, phase, display_name: name, template }) {
@@ -143,7 +147,7 @@ function question({ kind, phase, message, given, asked_variables: asked, automat
       kind === "pause" ? t`It waits at ${visible(phase)}` : t`What is to become of it?`,
     ),
     message && h("p", { class: "lead" }, visibleLine(message)),
-    h("p", {}, "Look at ", log, " before you decide."),
+    h("p", {}, t`Look at ${log} before you decide.`),
     names.length > 0 &&
       pairs(names.map((name) => [labels.get(name) || name, visibleValue(given[name])])),
   );
@@ -172,8 +176,8 @@ function resumedFrom({ resumed_from: point, phases }) {
       visible(t`It goes on at phase ${first + 1} of ${phases.length}, ${phases[first].name}`),
     ),
     first > 0
-      ? h("p", {}, "Done before, in ", earlier, `, and not run again: ${visible(done.join(", "))}.`)
-      : h("p", {}, "It follows ", earlier, ", which did not get past its first phase."),
+      ? h("p", {}, t`Done before, in ${earlier}, and not run again: ${visible(done.join(", "))}.`)
+      : h("p", {}, t`It follows ${earlier}, which did not get past its first phase.`),
     kept && h("p", {}, visible(t`In the workspace that ${kept.worker_name} keeps.`)),
     handed.length > 0 && h("p", {}, t`It is handed:`),
     handed.length > 0 &&
@@ -191,7 +195,7 @@ function standing(approval) {
       noticeBox("warn", h("p", {}, t`It would not run as it was asked: ${visible(policyChange)}.`)),
     approval.window && noticeBox("note", h("p", {}, t`It may begin ${visible(approval.window)}.`)),
     isWaiting &&
-      noticeBox("note", h("p", {}, `${own || `It waits for ${visible(approval.waiting_for)}`}.`)),
+      noticeBox("note", h("p", {}, `${own || t`It waits for ${visible(approval.waiting_for)}`}.`)),
   ];
 }
 
@@ -295,8 +299,8 @@ function gateView(gate, isOver) {
       h(
         "p",
         {},
-        h("strong", {}, visible(each.person.email)),
         verdictText(each),
+        " ",
         windowText(each),
         ago(each.decided_at),
         each.reason && `: ${visibleLine(each.reason)}`,
@@ -306,14 +310,15 @@ function gateView(gate, isOver) {
       h(
         "p",
         { class: "muted" },
-        `May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`,
+        t`May decide: ${visible(gate.waits_for.map((person) => person.email).join(", "))}`,
       ),
   );
 }
 
-function verdictText({ verdict, choice }) {
-  if (choice) return ` chose to ${choice} `;
-  return verdict === "approve" ? " agreed " : " refused ";
+function verdictText({ person, verdict, choice }) {
+  const who = h("strong", {}, visible(person.email));
+  if (choice) return t`${who} chose to ${choice}`;
+  return verdict === "approve" ? t`${who} agreed` : t`${who} refused`;
 }
 
 /** In which window somebody let it begin, in the browser's time zone. */
@@ -331,13 +336,7 @@ function comparison({ compared, variables }) {
     return h("p", { class: "muted" }, t`No earlier run of this template was approved.`);
   const labels = labelsOf(variables);
   return [
-    h(
-      "p",
-      { class: "muted" },
-      "Since ",
-      h("a", { href: `/automations/${compared.automation_id}` }, t`the last approved run`),
-      `, of version ${compared.version}:`,
-    ),
+    h("p", { class: "muted" }, sinceText(compared)),
     compared.values.length > 0 &&
       pairs(
         compared.values.map(({ id, before, after }) => [
@@ -350,10 +349,15 @@ function comparison({ compared, variables }) {
   ];
 }
 
+function sinceText({ automation_id: id, version }) {
+  const link = h("a", { href: `/automations/${id}` }, t`the last approved run`);
+  return t`Since ${link}, of version ${version}:`;
+}
+
 function labelsOf(variables) {
   return new Map(variables.map((variable) => [variable.id, variable.label]));
 }
 
 function said(value) {
-  return value === null ? "nothing" : visibleValue(value);
+  return value === null ? t`nothing` : visibleValue(value);
 }

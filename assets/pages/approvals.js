@@ -37,16 +37,17 @@ export function mount(root, { title, query }) {
 }
 
 const KINDS = {
-  run: () => "",
-  pause: (phase) => `pauses at ${visible(phase)}, `,
-  failure: (phase) => `failed at ${visible(phase)}, `,
+  run: (phase, at) => t`asked ${at}`,
+  pause: (phase, at) => t`pauses at ${phase}, asked ${at}`,
+  failure: (phase, at) => t`failed at ${phase}, asked ${at}`,
 };
 
 const COLUMNS = [
   column(t`What`, ({ template, version, kind, phase, asked_at: at }) => [
     h("strong", {}, template),
-    ` version ${version}`,
-    h("div", { class: "muted small" }, KINDS[kind](phase), "asked ", ago(at)),
+    " ",
+    t`version ${version}`,
+    h("div", { class: "muted small" }, KINDS[kind](phase && visible(phase), ago(at))),
   ]),
   column(t`Why`, ({ reason }) => visible(reason) || "–"),
   column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),

@@ -11,7 +11,7 @@ import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { addressOf, get } from "../lib/api.js";
 import { BrokenRecord, canVerify, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { whoAmI } from "../lib/session.js";
 import { remember, remembered } from "../lib/storage.js";
@@ -121,10 +121,7 @@ function showEntry(entry) {
 /** Check the record here, where this browser can, so that nobody has to take the server's word. */
 async function check(verdict, { signal }) {
   const progress = (entries) =>
-    replace(
-      verdict,
-      h("p", { class: "muted" }, `Verifying… ${entries.toLocaleString("en")} entries`),
-    );
+    replace(verdict, h("p", { class: "muted" }, t`Verifying… ${number(entries)} entries`));
   progress(0);
   try {
     if (await canVerify()) {
@@ -146,14 +143,14 @@ function serversVerdict({ is_intact: isIntact, fault, ...found }) {
 
 function goodBox({ entries, removedTo, signedTo }, where, key) {
   const facts = [
-    `${entries.toLocaleString("en")} good entries`,
+    t`${number(entries)} good entries`,
     t`signed up to entry ${signedTo}`,
     removedTo > 0 && t`removed by retention up to entry ${removedTo}`,
   ];
   return noticeBox(
     "note",
     h("strong", {}, t`The record is intact`),
-    h("p", {}, `Checked ${where}: ${facts.filter(Boolean).join(", ")}.`),
+    h("p", {}, t`Checked ${where}: ${facts.filter(Boolean).join(", ")}.`),
     h("p", { class: "muted small" }, key),
   );
 }
@@ -173,5 +170,5 @@ function keyText(fingerprint) {
   if (!before) remember(name, fingerprint);
   if (before && before !== fingerprint)
     return t`Key ${fingerprint}: another one than when this browser verified it before, ${before}.`;
-  return `Key ${fingerprint}${before ? ", as before" : ""}`;
+  return before ? t`Key ${fingerprint}, as before` : t`Key ${fingerprint}`;
 }

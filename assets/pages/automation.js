@@ -12,7 +12,7 @@ import { liveMark } from "../components/live.js";
 import { TAIL_LINES } from "../components/log-panel.js";
 import { LogPanels } from "../components/log-panels.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
-import { isFinal, stateBadge, stateText } from "../components/states.js";
+import { isFinal, stateBadge, stateDot, stateText } from "../components/states.js";
 import { isLongPlan, phaseView } from "../components/steps.js";
 import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
@@ -28,9 +28,16 @@ import { markdown } from "../lib/markdown.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
-const STARTED = { call: t`called by`, fan_out: t`a part of` };
+const STARTED = {
+  schedule: (name) => t`started by schedule ${name}`,
+  trigger: (name) => t`started by trigger ${name}`,
+  call: (name) => t`called by ${name}`,
+  fan_out: (name) => t`a part of ${name}`,
+  chain: (name) => t`started after ${name}`,
+};
 const LOOK_FOR_STARTS_MS = 1_500;
 const MOST_LOOKS = 10;
+const MOST_RERUNS = 3; // newest first; the list of automations has them all
 const HIDDEN_LOOK_MS = 10_000; // how often the tab's title is brought up to date while nobody looks at the page
 
 export function mount(root, { id, title, query }) {
@@ -233,11 +240,12 @@ function headView(parts) {
           h("a", { href: "/automations" }, t`Automations`),
           " / ",
           h("a", { href: `/templates/${automation.template}` }, automation.template),
-          ` version ${automation.version}`,
+          " ",
+          t`version ${automation.version}`,
         ],
         beside: stateBadge(
           automation.state,
-          automation.is_cancel_requested && !isFinal(automation.state) ? "(cancelling)" : "",
+          automation.is_cancel_requested && !isFinal(automation.state) ? t`(cancelling)` : "",
         ),
         actions: automationActions(automation),
         below: h("p", { class: "muted facts-line" }, factsLine(automation)),
@@ -268,34 +276,46 @@ function summaryView(text) {
   );
 }
 
+function tookText({ started_at: from, finished_at: to }) {
+  const time = duration(from, to);
+  return to ? t`took ${time}` : t`for ${time}`;
+}
+
+function startedText({ kind, name }) {
+  return (STARTED[kind] ?? STARTED.chain)(name);
+}
+
 function factsLine(automation) {
   return [
-    h("span", {}, "by ", visible(automation.requester.name || automation.requester.email)),
+    h("span", {}, t`by ${visible(automation.requester.name || automation.requester.email)}`),
     ago(automation.created_at),
-    automation.worker && h("span", {}, "on ", visible(automation.worker.name)),
-    automation.started_at &&
-      h(
-        "span",
-        {},
-        automation.finished_at ? "took " : "for ",
-        duration(automation.started_at, automation.finished_at),
-      ),
+    automation.worker && h("span", {}, t`on ${visible(automation.worker.name)}`),
+    automation.started_at && h("span", {}, tookText(automation)),
     automation.exit_code !== null && h("span", {}, t`exit code ${automation.exit_code}`),
     ["schedule", "trigger"].includes(automation.started_by.kind) &&
-      h("span", {}, t`started by ${automation.started_by.kind} ${automation.started_by.name}`),
+      h("span", {}, startedText(automation.started_by)),
     automation.resumed_from &&
       h("a", { href: `/automations/${automation.resumed_from}` }, t`goes on from an earlier one`),
     automation.started_by.automation_id &&
       h(
         "a",
         { href: `/automations/${automation.started_by.automation_id}` },
-        `${STARTED[automation.started_by.kind] ?? "started after"} ${automation.started_by.name}`,
+        startedText(automation.started_by),
       ),
-    automation.target && h("span", {}, "for ", visible(automation.target)),
+    automation.target && h("span", {}, t`for ${visible(automation.target)}`),
     automation.depth > 1 && h("span", {}, t`depth ${automation.depth}`),
     automation.rerun_of &&
       h("a", { href: `/automations/${automation.rerun_of}` }, t`rerun of an earlier one`),
+    ...automation.resumed_by.map((run) => laterLink(run, t`a later one goes on from it`)),
+    ...automation.rerun_by
+      .slice(0, MOST_RERUNS)
+      .map((run) => laterLink(run, t`a later one repeats it`)),
   ];
+}
+
+function laterLink({ automation_id: id, state }, text) {
+  const words = `${text}: ${stateText(state)}`;
+  return h("a", { href: `/automations/${id}` }, stateDot(state), " ", words);
 }
 
 /** What a failed automation has printed of it; nothing where its log cannot be had, which says why. */
@@ -316,7 +336,8 @@ function remarks(automation, { goTo, excerptOf }) {
     waiting &&
       noticeBox(
         "note",
-        h("strong", {}, "Waiting: "),
+        h("strong", {}, t`Waiting:`),
+        " ",
         visible(waiting),
         " ",
         waitingLink(automation),
@@ -324,7 +345,8 @@ function remarks(automation, { goTo, excerptOf }) {
     state === "unknown" &&
       noticeBox(
         "warn",
-        h("strong", {}, "Nobody can say what it did. "),
+        h("strong", {}, t`Nobody can say what it did.`),
+        " ",
         t`The worker was lost while the job ran. Look at the target before you run it again; if the worker comes back, its word replaces this.`,
       ),
     explanation && state === "cancelled" && noticeBox("note", sentence(explanation)),

@@ -29,7 +29,9 @@ export function mount(root, { title, query }) {
   });
   const run = buttonLink(t`Run a template`, "/templates", { look: "primary", name: "run" });
   const search = buttonLink(t`Search the logs`, "/logs");
-  root.append(pageHeading(title, { beside: list.mark, actions: [search, run] }), list.element);
+  const planned = buttonLink(t`Planned`, "/planned");
+  const actions = [planned, search, run];
+  root.append(pageHeading(title, { beside: list.mark, actions }), list.element);
   return () => page.abort();
 }
 
@@ -43,7 +45,7 @@ function stateFilter(query) {
     name: "state",
     label: t`State`,
     value: query.get("state"),
-    choices: [{ value: "", content: "all" }, ...choices],
+    choices: [{ value: "", content: t`all` }, ...choices],
   });
 }
 

@@ -8,7 +8,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -55,15 +55,17 @@ export function mount(root, { title }) {
 const CHANNEL = [
   column(t`Name`, ({ name }) => h("strong", {}, name)),
   column(t`Kind`, ({ kind }) => kind),
-  column(t`State`, ({ is_enabled: isOn }) => (isOn ? "on" : "off")),
-  column(t`Waiting`, ({ open_deliveries: count }) => plural(count, "message")),
+  column(t`State`, ({ is_enabled: isOn }) => (isOn ? t`on` : t`off`)),
+  column(t`Waiting`, ({ open_deliveries: count }) =>
+    plural(count, { one: t`1 message`, other: t`${number(count)} messages` }),
+  ),
   column(t`Changed`, ({ updated_at: at }) => ago(at)),
 ];
 
 function channelActions({ name, is_enabled: isOn }, done) {
   if (!may("channels.manage")) return null;
   const path = { channel: name };
-  const turn = isOn ? "off" : "on";
+  const turn = isOn ? t`Turn off` : t`Turn on`;
   const test = () =>
     confirm({
       title: t`Try ${name}?`,
@@ -75,9 +77,9 @@ function channelActions({ name, is_enabled: isOn }, done) {
     });
   const toggle = () =>
     confirm({
-      title: t`Turn ${name} ${turn}?`,
+      title: isOn ? t`Turn ${name} off?` : t`Turn ${name} on?`,
       text: isOn ? t`What waits, waits on; nothing new is queued.` : t`What waits is sent at once.`,
-      action: t`Turn it ${turn}`,
+      action: isOn ? t`Turn it off` : t`Turn it on`,
       look: "primary",
       run: () => patch("/channels/{channel}", { path, body: { is_enabled: !isOn } }),
       done,
@@ -92,7 +94,7 @@ function channelActions({ name, is_enabled: isOn }, done) {
     });
   const act = (verb, onclick, look = "quiet") =>
     button(`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
-  return [isOn && act(t`Test`, test), act(t`Turn ${turn}`, toggle), act(t`Delete`, end, "quiet")];
+  return [isOn && act(t`Test`, test), act(turn, toggle), act(t`Delete`, end, "quiet")];
 }
 
 const DELIVERY = [
@@ -108,12 +110,9 @@ const DELIVERY = [
 
 function attempts({ state, attempts: made, next_attempt_at: next }) {
   if (made < 2 && state !== "failed") return null;
-  const again = state === "failed" && next && [", again ", ago(next)];
-  return h("div", { class: "muted small" }, plural(made, "attempt"), again);
-}
-
-function plural(count, noun) {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const count = plural(made, { one: t`1 attempt`, other: t`${made} attempts` });
+  const again = state === "failed" && next;
+  return h("div", { class: "muted small" }, again ? t`${count}, again ${ago(next)}` : count);
 }
 
 function retryButton({ id, state, subject }, done) {

@@ -6,7 +6,7 @@ import { List } from "../components/list.js";
 import { get } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -71,10 +71,13 @@ function searching(progress, signal) {
 }
 
 function progressText(searched, total, { searched_back_to: to, missing_bytes: missing, ...found }) {
-  const of = total === null ? "" : ` of ${sizeText(total)}`;
-  const back = found.next_cursor && to ? `, back to what was triggered ${exactTime(to)}` : "";
-  const gone = missing ? `; ${sizeText(missing)} are missing from the server` : "";
-  return t`Searched ${sizeText(searched)}${of}${back}${gone}.`;
+  const looked =
+    total === null
+      ? t`Searched ${sizeText(searched)}`
+      : t`Searched ${sizeText(searched)} of ${sizeText(total)}`;
+  const back = found.next_cursor && to && t`back to what was triggered ${exactTime(to)}`;
+  const all = [looked, back].filter(Boolean).join(", ");
+  return missing ? t`${all}; ${sizeText(missing)} are missing from the server.` : `${all}.`;
 }
 
 function row({ automation_id: id, template, line, at, text, start, end }) {
@@ -89,7 +92,7 @@ function row({ automation_id: id, template, line, at, text, start, end }) {
       h(
         "a",
         { class: "row-title", href: `/automations/${id}#L${line}`, dataset: { focus: id + line } },
-        `${template}, line ${line.toLocaleString("en")}`,
+        t`${template}, line ${number(line)}`,
       ),
       h(
         "code",

@@ -76,8 +76,8 @@ const COLUMNS = [
     user.name && h("div", { class: "muted" }, visible(user.email)),
     " ",
     user.owner && h("span", { class: "fact" }, t`service account of ${user.owner}`),
-    user.is_disabled && h("span", { class: "fact" }, "disabled"),
-    user.id === whoAmI().user.id && h("span", { class: "fact" }, "you"),
+    user.is_disabled && h("span", { class: "fact" }, t`disabled`),
+    user.id === whoAmI().user.id && h("span", { class: "fact" }, t`you`),
   ]),
   column(
     t`Role`,
@@ -88,8 +88,8 @@ const COLUMNS = [
     { size: "tall" },
   ),
   column(t`Manager`, ({ manager, is_manager_disabled: isDisabled }) => [
-    manager ? visible(manager) : h("span", { class: "muted" }, "none"),
-    isDisabled && h("span", { class: "fact" }, "disabled"),
+    manager ? visible(manager) : h("span", { class: "muted" }, t`none`),
+    isDisabled && h("span", { class: "fact" }, t`disabled`),
   ]),
   column(t`Since`, ({ created_at: at }) => ago(at)),
 ];

@@ -67,7 +67,7 @@ const COLUMNS = [
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
   column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
     exactTime(end),
-    h("div", { class: "muted small" }, "unused: ", exactTime(idleEnd)),
+    h("div", { class: "muted small" }, t`unused: ${exactTime(idleEnd)}`),
   ]),
 ];
 

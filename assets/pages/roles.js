@@ -12,8 +12,24 @@ import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
-const ROLE = { all: "/roles", one: "/roles/{role}", word: "role", may: "roles.manage" };
-const GROUP = { all: "/groups", one: "/groups/{group}", word: "group", may: "groups.manage" };
+const ROLE = {
+  all: "/roles",
+  one: "/roles/{role}",
+  word: "role",
+  may: "roles.manage",
+  add: t`New role`,
+  change: (name) => t`Change the role ${name}`,
+  end: t`Delete the role`,
+};
+const GROUP = {
+  all: "/groups",
+  one: "/groups/{group}",
+  word: "group",
+  may: "groups.manage",
+  add: t`New group`,
+  change: (name) => t`Change the group ${name}`,
+  end: t`Delete the group`,
+};
 const MEMBER = "/groups/{group}/members/{user}";
 
 const ABOUT = t`Everybody has one role, and the rules of their groups beside it. A rule that denies wins.`;
@@ -47,7 +63,7 @@ function section(label, kind, page) {
     signal: page.signal,
   });
   const open = () => openForm(kind, null, list.reload);
-  const add = may(kind.may) && button(t`New ${kind.word}…`, { name: "plus", onclick: open });
+  const add = may(kind.may) && button(`${kind.add}…`, { name: "plus", onclick: open });
   const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
   return h("section", { class: "part" }, head, list.element);
 }
@@ -63,13 +79,13 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
 
 function rules({ is_built_in: isBuiltIn, built_in_rules: builtIn, rules: own }) {
   const list = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
-  if (!isBuiltIn) return own.length ? list(own) : h("span", { class: "muted" }, "none");
+  if (!isBuiltIn) return own.length ? list(own) : h("span", { class: "muted" }, t`none`);
   const summary = h("summary", {}, t`${builtIn.length} built in`);
   return [h("details", {}, summary, list(builtIn)), list(own)];
 }
 
 function people(group, reload) {
-  if (!group.members.length) return h("span", { class: "muted" }, "nobody");
+  if (!group.members.length) return h("span", { class: "muted" }, t`nobody`);
   return group.members.map((member) => {
     const joined = h("span", { class: "muted small" }, ago(member.joined_at));
     const leave = may("groups.manage") && leaveButton(group, member, reload);
@@ -93,10 +109,10 @@ function leaveButton({ name }, { id, email }, done) {
 function actions(kind, thing, done) {
   const end = () =>
     confirm({
-      title: t`Delete the ${kind.word} ${thing.name}?`,
+      title: kind === ROLE ? t`Delete the role ${thing.name}?` : t`Delete the group ${thing.name}?`,
       text:
         kind === ROLE ? t`A role that somebody has stays.` : t`Its members lose what it gave them.`,
-      action: t`Delete the ${kind.word}`,
+      action: kind.end,
       run: () => remove(kind.one, { path: { [kind.word]: thing.name } }),
       done,
     });
@@ -146,7 +162,7 @@ function openForm(kind, thing, done) {
     return post(kind.all, { body: { ...body, name: name.control.value.trim() } });
   };
   askForm({
-    title: thing ? t`Change the ${kind.word} ${thing.name}` : `New ${kind.word}`,
+    title: thing ? kind.change(thing.name) : kind.add,
     fields: [!thing && name, !thing?.is_built_in && description, ruleLines].filter(Boolean),
     send,
     action: t`Save`,
@@ -156,6 +172,6 @@ function openForm(kind, thing, done) {
 
 function noGroups() {
   const rule = h("code", {}, "approvers: {groups: [oncall]}");
-  const text = "A group gives its members rules, and an approval policy can ask it: ";
-  return emptyState(t`No groups`, h("p", {}, text, rule, "."));
+  const text = t`A group gives its members rules, and an approval policy can ask it: ${rule}.`;
+  return emptyState(t`No groups`, h("p", {}, text));
 }

@@ -92,15 +92,20 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const reason = reasonField(filled);
   const wanted = kept?.worker ?? link.worker ?? earlier?.only_worker;
   const worker = workerChoice(template, wanted, changed);
-  const look = { look: "primary", name: "run", type: "submit" };
-  const submit = button(need.is_needed ? t`Ask to run` : t`Run now`, look);
+  const start = startField(filled);
+  let isAsked = need.is_needed;
+  const submit = button("", { look: "primary", name: "run", type: "submit" });
+  const nameSubmit = () => (submit.lastChild.textContent = whatSubmitDoes(isAsked, start.value()));
+  start.control.addEventListener("input", nameSubmit);
+  nameSubmit();
   const preview = runPreview({
     need,
     request: () => ({ ...requestOf(template, worker), ...readable(fields) }),
     found: (found) => {
       for (const each of fields) each.tell(saidOf(each, found.problems));
       if (!worker.value()) worker.offer(found.workers);
-      submit.lastChild.textContent = found.need.is_needed ? t`Ask to run` : t`Run now`;
+      isAsked = found.need.is_needed;
+      nameSubmit();
     },
     signal,
   });
@@ -108,7 +113,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   const send = sender(template, worker);
   const form = pageForm({
     look: "form",
-    fields: [...fields, reason, worker],
+    fields: [...fields, reason, worker, start],
     check: () => fields.flatMap((each) => each.problems()),
     submit,
     foot: [
@@ -122,7 +127,8 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
       ),
     ],
     send: async () => {
-      const automation = await send(valuesOf(fields), reason.control.value.trim());
+      const values = valuesOf(fields);
+      const automation = await send(values, reason.control.value.trim(), start.value());
       navigate(`/automations/${automation.id}`);
     },
   });
@@ -144,14 +150,28 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     texts: typedIn(fields),
     reason: reason.control.value,
     worker: worker.value(),
+    start: start.control.value,
   });
+}
+
+function whatSubmitDoes(isAsked, startsAt) {
+  if (isAsked) return t`Ask to run`;
+  return startsAt ? t`Plan it` : t`Run now`;
+}
+
+/** When it is to begin, in the browser's time zone; `value()` is that for the server. */
+function startField({ kept }) {
+  const control = input({ type: "datetime-local", value: kept?.start ?? "" });
+  const help = t`Your local time. Empty: as soon as it may. Who must agree is asked now.`;
+  const value = () => (control.value ? new Date(control.value).toISOString() : undefined);
+  return { ...field({ label: t`Start at (optional)`, path: "start_at", help, control }), value };
 }
 
 function lastView({ id, created_at: at }, template) {
   const isOld = template.version !== template.latest_version;
   const href = `${pathOf(template)}/run${queryText({ from: id, version: isOld && template.version })}`;
   const link = h("a", { href }, t`Fill in the values of then`);
-  return h("p", { class: "last-values" }, "You ran it ", ago(at), ". ", link);
+  return h("p", { class: "last-values" }, t`You ran it ${ago(at)}.`, " ", link);
 }
 
 /** What of a link could not be taken; what is refused stands in the address no longer. */
@@ -215,12 +235,13 @@ function saidOf({ path, variable }, problems) {
 
 function earlierNotice({ id, version }, template) {
   const link = h("a", { href: `/automations/${id}` }, t`an earlier run`);
-  const differs =
-    version !== template.version &&
-    `, which ran version ${version}; this is version ${template.version}`;
+  const filled =
+    version === template.version
+      ? t`Filled with the values of ${link}.`
+      : t`Filled with the values of ${link}, which ran version ${version}; this is version ${template.version}.`;
   const files = template.variables.some((variable) => variable.type === "file");
-  const anew = files && " Files are to be chosen anew; to take the same ones, run it again there.";
-  return noticeBox("note", h("p", {}, "Filled with the values of ", link, differs, ".", anew));
+  const anew = files && t`Files are to be chosen anew; to take the same ones, run it again there.`;
+  return noticeBox("note", h("p", {}, filled, " ", anew));
 }
 
 function formView(form, fields, aside) {
@@ -250,24 +271,20 @@ function heading(template, path) {
       "p",
       { class: "muted" },
       template.description ? `${visible(template.description)} · ` : "",
-      t`version ${template.version}`,
-      template.version !== template.latest_version && ` (the newest is ${template.latest_version})`,
+      template.version === template.latest_version
+        ? t`version ${template.version}`
+        : t`version ${template.version} (the newest is ${template.latest_version})`,
     ),
   });
 }
 
 function codeView(template) {
   if (!template.needs_mfa) return null;
+  const profile = h("a", { href: "/profile" }, t`Profile`);
   return noticeBox(
     "note",
     h("strong", {}, t`It asks for a fresh code of your authenticator app`),
-    h(
-      "p",
-      {},
-      "If you have none yet, enrol one on the page ",
-      h("a", { href: "/profile" }, t`Profile`),
-      " first.",
-    ),
+    h("p", {}, t`If you have none yet, enrol one on the page ${profile} first.`),
   );
 }
 
@@ -302,10 +319,10 @@ function environmentView(fields) {
 function shownValue({ variable, value, shown }) {
   try {
     const now = value() ?? variable.default;
-    if (shown && now) return h("span", {}, "the path of ", shown());
+    if (shown && now) return h("span", {}, t`the path of ${shown()}`);
     if (variable.type === "secret" && now) return "••••";
     return now === undefined || now === null
-      ? h("span", { class: "muted" }, " not set")
+      ? h("span", { class: "muted" }, " ", t`not set`)
       : visibleValue(now).replaceAll("⏎\n", "⏎").replaceAll("\n", ", ");
   } catch (error) {
     if (!(error instanceof WrongValue)) throw error;
@@ -317,8 +334,8 @@ function shownValue({ variable, value, shown }) {
 function sender(template, worker) {
   let key = "";
   let sent = "";
-  return (values, reason) => {
-    const body = { ...requestOf(template, worker), values, reason };
+  return (values, reason, startsAt) => {
+    const body = { ...requestOf(template, worker), values, reason, start_at: startsAt };
     if (JSON.stringify(body) !== sent) {
       key = randomId();
       sent = JSON.stringify(body);

@@ -1,6 +1,6 @@
 // Schedules: what runs by itself and when, each as it was pushed, and pushing, pausing, running now.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
@@ -46,7 +46,7 @@ export function mount(root, { title }) {
   const { reload } = list;
   list.reload = () => (week.refresh(), reload());
   root.append(
-    pageHeading(title, { actions: push }),
+    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push] }),
     h("div", { class: "sections" }, list.element, week.element),
   );
   const kept = takeDraft("schedule", here());

@@ -90,7 +90,7 @@ function deletingText({ templates, targets, hidden }) {
     ...(hidden ? [t`${hidden} more that you may not see`] : []),
   ];
   if (!missing.length) return t`No template and no target names it.`;
-  return `It is used by ${missing.join(", ")}. What names it cannot run any more, and automations that wait for it will fail.`;
+  return t`It is used by ${missing.join(", ")}. What names it cannot run any more, and automations that wait for it will fail.`;
 }
 
 /** Which templates and targets name it: where a new value is to work, and who would miss it. */
@@ -108,7 +108,7 @@ function showUses(name, { templates, targets, hidden, last_run_at: at }) {
       ],
       targets.length > 0 && [h("h3", {}, t`Targets`), h("ul", {}, links("targets", targets))],
       hidden > 0 && h("p", { class: "muted" }, t`And ${hidden} more that you may not see.`),
-      at && h("p", { class: "muted" }, "One of the templates began last ", ago(at), "."),
+      at && h("p", { class: "muted" }, t`One of the templates began last ${ago(at)}.`),
     ],
     actions: [],
     back: t`Close`,

@@ -65,8 +65,7 @@ function heading(target, reload) {
       h(
         "p",
         { class: "muted" },
-        `version ${target.version}, pushed by ${pusher} `,
-        ago(target.pushed_at),
+        t`version ${target.version}, pushed by ${pusher} ${ago(target.pushed_at)}`,
       ),
     ],
   });
@@ -91,8 +90,8 @@ function facts(target) {
     [t`Host`, h("code", {}, visible(target.host))],
     [t`Port`, String(target.port)],
     [t`User`, visible(target.user)],
-    [t`Private key`, ["the secret ", h("code", {}, visible(target.secret))]],
-    [t`Labels`, Object.keys(target.labels).length ? labelFacts(target.labels) : "none"],
+    [t`Private key`, secretText(target.secret)],
+    [t`Labels`, Object.keys(target.labels).length ? labelFacts(target.labels) : t`none`],
     [t`Workers that reach it`, workers(target)],
     [
       t`Host keys`,
@@ -112,10 +111,16 @@ function facts(target) {
   return h("div", { class: "columns" }, h("section", {}, list), source);
 }
 
+function secretText(name) {
+  const shown = h("code", {}, visible(name));
+  return t`the secret ${shown}`;
+}
+
 function workers({ runs_on: labels, runs_on_where: where }) {
   const isAny = !Object.keys(labels).length && !where;
   if (isAny) return t`any worker of the org`;
-  return ["those with ", labelFacts(labels), where && h("code", { class: "fact" }, visible(where))];
+  const rule = where && h("code", { class: "fact" }, visible(where));
+  return t`those with ${[labelFacts(labels), rule].filter(Boolean)}`;
 }
 
 function runs({ name }, { signal }) {

@@ -88,6 +88,8 @@ class Writing {
   #signal;
   #base = ""; // the text from which it began
   #version = 0; // of it; 0: there is none yet
+  #expected = 0; // the newest version that whoever writes knows of
+  #checked; // the name that the text gives, as of when it was last checked
   #typed;
   #schema = null;
   #timer = 0;
@@ -161,6 +163,7 @@ class Writing {
     try {
       const newest = this.#name ? await this.#newest() : NOTHING;
       [this.#base, this.#version] = [newest.source, newest.version];
+      this.#expected = newest.version;
       this.#fill();
     } catch (error) {
       if (!this.#signal.aborted) replace(this.#findings, problemBox(error));
@@ -179,6 +182,7 @@ class Writing {
     const typed = kept ?? before?.text ?? this.#base;
     this.#editor.fill(typed);
     this.#check();
+    if (before && typed !== this.#base) this.#expected = before.version;
     if (kept !== null) replace(this.#notice, keptNotice());
     else if (typed !== this.#base) replace(this.#notice, this.#typedNotice(before.version));
   }
@@ -186,6 +190,7 @@ class Writing {
   #typedNotice(version) {
     const giveUp = () => {
       this.#editor.fill(this.#base);
+      this.#expected = this.#version;
       this.#notice.replaceChildren();
       this.#changed();
     };
@@ -220,7 +225,7 @@ class Writing {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#check(), PAUSE_MS);
     if (this.#isChanged)
-      this.#typed.keep(JSON.stringify({ text: this.text.value, version: this.#version }));
+      this.#typed.keep(JSON.stringify({ text: this.text.value, version: this.#expected }));
     else this.#typed.forget();
   }
 
@@ -231,6 +236,7 @@ class Writing {
       const body = { source: this.text.value };
       const found = await post("/templates/validate", { body, signal: this.#signal });
       if (!isWanted()) return;
+      this.#checked = found.name;
       this.#editor.mark(found.warnings);
       this.#preview.show(found);
       if (this.#isChanged) replace(this.#findings, this.#verdict(found));
@@ -261,7 +267,8 @@ class Writing {
     try {
       const source = this.text.value;
       const message = this.#message.control.value.trim();
-      const pushed = await post("/templates", { body: { source, message } });
+      const body = { source, message, expected_version: this.#expected };
+      const pushed = await post("/templates", { body });
       note(
         pushed.is_new
           ? t`Pushed ${pushed.name}, version ${pushed.version}`
@@ -271,8 +278,26 @@ class Writing {
       this.#base = this.text.value;
       navigate(pathOf(pushed) + then);
     } catch (error) {
-      this.#showMistakes(error);
+      if (error.code === "version_conflict") await this.#showConflict(error, then);
+      else this.#showMistakes(error);
       this.#findings.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  /** What is typed stays; it is pushed over what somebody else has pushed only if that is meant. */
+  async #showConflict(error, then) {
+    const pushOver = (newest) => {
+      this.#expected = newest;
+      return busyWhile(this.#push, () => this.#send(then));
+    };
+    const name = this.#name || this.#checked;
+    const wanted = { name, version: this.#expected, pushOver, signal: this.#signal };
+    try {
+      const { versionConflict } = await import("../components/version-conflict.js");
+      replace(this.#findings, await versionConflict(wanted));
+    } catch (problem) {
+      console.debug(problem); // perhaps they may not see that template
+      this.#showMistakes(error);
     }
   }
 

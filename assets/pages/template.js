@@ -5,6 +5,7 @@ import { pageHeading } from "../components/headings.js";
 import { loadInto } from "../components/loading.js";
 import { noticeBox, problemList } from "../components/problems.js";
 import { sourceView } from "../components/source.js";
+import { stateText } from "../components/states.js";
 import { phasesView } from "../components/steps.js";
 import { tabbed } from "../components/tabs.js";
 import { placeView } from "../components/targets.js";
@@ -61,31 +62,27 @@ function heading(template) {
     ],
     below: [
       template.description && h("p", { class: "lead" }, visible(template.description)),
-      h(
-        "p",
-        { class: "muted" },
-        t`version ${template.version}`,
-        isOld && ` of ${template.latest_version}`,
-        `, pushed by ${pusher} `,
-        ago(template.pushed_at),
-        ownersText(template.owners),
-      ),
+      h("p", { class: "muted" }, pushedText(template, pusher), ownersText(template.owners)),
       template.message && h("p", { class: "version-message" }, visible(template.message)),
     ],
   });
 }
 
+function pushedText({ version, latest_version: latest, pushed_at: at }, pusher) {
+  return version === latest
+    ? t`version ${version}, pushed by ${pusher} ${ago(at)}`
+    : t`version ${version} of ${latest}, pushed by ${pusher} ${ago(at)}`;
+}
+
 function ownersText(owners) {
   if (!owners.length) return null;
-  return [
-    " · ask ",
-    owners.map((owner, i) => [
-      i ? ", " : "",
-      owner.email
-        ? h("a", { href: `mailto:${owner.email}` }, visible(owner.name || owner.email))
-        : visible(owner.name ?? ""),
-    ]),
-  ];
+  const names = owners.map((owner, i) => [
+    i ? ", " : "",
+    owner.email
+      ? h("a", { href: `mailto:${owner.email}` }, visible(owner.name || owner.email))
+      : visible(owner.name ?? ""),
+  ]);
+  return [" · ", t`ask ${names}`];
 }
 
 function notices(template) {
@@ -96,7 +93,8 @@ function notices(template) {
         h(
           "p",
           {},
-          "This is an older version. ",
+          t`This is an older version.`,
+          " ",
           h("a", { href: pathOf(template) }, t`Show the newest`),
         ),
       ),
@@ -177,8 +175,8 @@ function notifyText({ states = [], users = [], groups = [], chats = [] }) {
     ...groups.map((name) => t`group ${name}`),
     ...chats.map(({ channel, id }) => t`${channel} room ${id}`),
   ];
-  const ends = states.map((state) => state.replaceAll("_", " ")).join(", ");
-  return `${named.join(", ")} (${ends || "however it ends"})`;
+  const ends = states.map(stateText).join(", ");
+  return `${named.join(", ")} (${ends || t`however it ends`})`;
 }
 
 function variablesTable(variables) {
@@ -196,13 +194,23 @@ function variablesTable(variables) {
       h(
         "dd",
         {},
-        h("span", { class: "fact" }, typeOf(variable) + (variable.multiple ? ", several" : "")),
-        variable.is_required && h("span", { class: "fact" }, "required"),
+        h(
+          "span",
+          { class: "fact" },
+          variable.multiple ? t`${typeOf(variable)}, several` : typeOf(variable),
+        ),
+        variable.is_required && h("span", { class: "fact" }, t`required`),
         variable.options?.length > 0 &&
           h("span", { class: "fact" }, visible(variable.options.join(" | "))),
         variable.default !== undefined &&
           variable.default !== null &&
-          h("span", { class: "fact" }, "default ", h("code", {}, visibleValue(variable.default))),
+          h(
+            "span",
+            { class: "fact" },
+            t`default`,
+            " ",
+            h("code", {}, visibleValue(variable.default)),
+          ),
         variable.description && h("p", {}, visible(variable.description)),
       ),
     ),

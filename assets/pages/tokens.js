@@ -43,8 +43,8 @@ const COLUMNS = [
   column(t`Begins with`, ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
   column(t`May`, scopesOf, { size: "tall" }),
   column(t`Made`, ({ created_at: at }) => ago(at)),
-  column(t`Last used`, ({ last_used_at: at }) => ago(at, "never")),
-  column(t`Expires`, ({ expires_at: at }) => ago(at, "never")),
+  column(t`Last used`, ({ last_used_at: at }) => ago(at, t`never`)),
+  column(t`Expires`, ({ expires_at: at }) => ago(at, t`never`)),
 ];
 
 function scopesOf({ scopes }) {
@@ -114,6 +114,6 @@ function newToken({ token, details }) {
 
 function nothingYet() {
   const [server, token] = ["OPSICLE_SERVER", "OPSICLE_TOKEN"].map((name) => h("code", {}, name));
-  const text = "Make one for a script or a CI job, and give it to the command line with ";
-  return emptyState(t`No tokens`, h("p", {}, text, server, " and ", token, "."));
+  const text = t`Make one for a script or a CI job, and give it to the command line with ${server} and ${token}.`;
+  return emptyState(t`No tokens`, h("p", {}, text));
 }

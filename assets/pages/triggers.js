@@ -7,6 +7,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
+import { stateText } from "../components/states.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -61,7 +62,7 @@ const COLUMNS = [
 ];
 
 function outcome({ outcome: what, automation_id: id, automation_state: state, reason }) {
-  const text = what === "started" ? (state ?? what) : what;
+  const text = stateText(what === "started" ? (state ?? what) : what);
   const link = id && h("a", { href: `/automations/${id}` }, text);
   return [link || text, reason && h("div", { class: "muted small" }, visible(reason))];
 }
@@ -122,7 +123,7 @@ function showTrigger({ name, url, source }, { items }, list, fresh) {
   ask({
     title: name,
     content: [
-      h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
+      sentTo(url),
       h("h3", {}, t`Newest calls`),
       items.length ? callsTable(items) : h("p", { class: "muted" }, t`Nobody has called it yet.`),
       sourceView(source),
@@ -130,6 +131,11 @@ function showTrigger({ name, url, source }, { items }, list, fresh) {
     actions: may("triggers.manage") ? [edit] : [],
     isWide: true,
   });
+}
+
+function sentTo(url) {
+  const address = h("code", {}, visible(url));
+  return h("p", {}, t`Webhooks are sent to ${address}.`);
 }
 
 function callsTable(calls) {
@@ -159,7 +165,7 @@ function secretNotice({ name, url, secret }) {
   return noticeBox(
     "note",
     h("strong", {}, t`${name}: copy its secret now, it is never shown again`),
-    h("p", {}, "Webhooks are sent to ", h("code", {}, visible(url)), "."),
+    sentTo(url),
     h("pre", { class: "command-line", tabindex: "0" }, secret),
     copyButton(() => secret),
   );

@@ -68,7 +68,7 @@ function heading(worker, mark, reload) {
       workerActions(worker, reload),
     ],
     below: worker.withheld && [
-      h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+      h("p", { class: "bad-text" }, t`It is given no work: ${visible(worker.withheld)}.`),
     ],
   });
 }
@@ -77,8 +77,8 @@ function facts(worker) {
   const { clock_offset_seconds: offset, unknown_jobs: unknown, limits_by: limits } = worker;
   const rows = [
     [t`Slots`, slots(worker)],
-    [t`Labels`, hasLabels(worker) ? workerLabels(worker) : "none"],
-    [t`Runs`, worker.runtimes.join(", ") || "nothing"],
+    [t`Labels`, hasLabels(worker) ? workerLabels(worker) : t`none`],
+    [t`Runs`, worker.runtimes.join(", ") || t`nothing`],
     [
       t`Keeps limits by`,
       Object.entries(limits)
@@ -112,14 +112,14 @@ function hasLabels({ labels, granted_labels: granted }) {
 /** When it was heard of. That is noted once a minute: of one that is there, no time in the past. */
 function lastHeard({ is_connected: isConnected, last_seen_at: at }) {
   if (isConnected) return t`now: it is connected`;
-  return at ? exactTime(at) : "never";
+  return at ? exactTime(at) : t`never`;
 }
 
 function clockText(offset) {
   if (offset === null) return "";
   if (Math.abs(offset) < 2) return t`as the server’s`;
   const by = durationText(Math.abs(offset) * 1_000);
-  return `${by} ${offset > 0 ? "ahead of" : "behind"} the server’s`;
+  return offset > 0 ? t`${by} ahead of the server’s` : t`${by} behind the server’s`;
 }
 
 function jobsList(name, { signal }) {

@@ -19,7 +19,7 @@ import {
 } from "../components/worker-facts.js";
 import { getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { t } from "../lib/language.js";
+import { plural, t } from "../lib/language.js";
 import { setQuery } from "../lib/router.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
@@ -70,8 +70,12 @@ async function load(gone, { signal }) {
 }
 
 function goneRow(worker) {
-  const seen = h("span", { class: "muted" }, " · last seen ", ago(worker.last_seen_at, "never"));
+  const seen = h("span", { class: "muted" }, " · ", seenText(worker));
   return h("li", {}, h("a", { href: workerPath(worker) }, visible(worker.name)), seen);
+}
+
+function seenText({ last_seen_at: at }) {
+  return at ? t`last seen ${ago(at)}` : t`never seen`;
 }
 
 function card(worker, list) {
@@ -86,28 +90,33 @@ function card(worker, list) {
         "h2",
         {},
         h("a", { href: workerPath(worker) }, visible(worker.name)),
-        worker.is_shared && h("span", { class: "fact" }, "shared"),
+        worker.is_shared && h("span", { class: "fact" }, t`shared`),
       ),
       presence(worker),
     ),
     worker.withheld &&
-      h("p", { class: "bad-text" }, "It is given no work: ", visible(worker.withheld), "."),
+      h("p", { class: "bad-text" }, t`It is given no work: ${visible(worker.withheld)}.`),
     worker.unknown_jobs.length > 0 &&
       h(
         "p",
         { class: "bad-text" },
-        t`It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
+        plural(worker.unknown_jobs.length, {
+          one: t`It holds 1 job that this server has never heard of.`,
+          other: t`It holds ${worker.unknown_jobs.length} jobs that this server has never heard of.`,
+        }),
       ),
     slots(worker),
     workerLabels(worker),
     h(
       "p",
       { class: "row-facts" },
-      `version ${visible(worker.version) || "?"} · runs ${worker.runtimes.join(", ") || "nothing"}`,
+      t`version ${visible(worker.version) || "?"}`,
+      " · ",
+      worker.runtimes.length > 0 ? t`runs ${worker.runtimes.join(", ")}` : t`runs nothing`,
       limitsBy(worker),
-      worker.formats.length > 0 && ` · formats ${worker.formats.join(", ")}`,
+      worker.formats.length > 0 && [" · ", t`formats ${worker.formats.join(", ")}`],
       h("br", {}),
-      isGone && ["last seen ", ago(worker.last_seen_at, "never"), " · "],
+      isGone && [seenText(worker), " · "],
       certificate(worker),
     ),
     mayChange(worker) && h("div", { class: "worker-actions" }, workerActions(worker, list.reload)),

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _REFUSED_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
+_LEFT_OUT = ("opsicle.server", "opsicle.worker")
+"""What the files for macOS and Windows do not have."""
+
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -146,6 +149,10 @@ def _explained(error: Exception) -> OpsicleError:
             f"an argument is not UTF-8 text: {odd}",
             hint="What is the locale of the shell that made it?",
         )
+    if isinstance(error, ModuleNotFoundError) and str(error.name).startswith(_LEFT_OUT):
+        from opsicle.cli.root import left_out
+
+        return left_out("what does this")
     if isinstance(error, OSError) and error.errno in _REFUSED_OUTPUT:
         return OpsicleError(f"the output could not be written: {error.strerror}")
     return Internal("internal error", hint=keep_details(error))

@@ -24,7 +24,7 @@ from opsicle.domain.automations import AutomationState
 from opsicle.domain.calls import ChainState
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import CalledAutomation, ChainedStart, ResumeRequest
+from opsicle.wire.starts import CalledAutomation, ChainedStart, LaterRun, ResumeRequest
 from opsicle.wire.user_api import Automation, AutomationSummary
 
 _MOST_FOUND = 100
@@ -80,6 +80,20 @@ def list_(
     query = {**filters, "state": ",".join(state), "since": past_time(since)}
     found = connect().pages(endpoints.LIST_AUTOMATIONS, query=query)
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
+
+
+_PLANNED_COLUMNS = [
+    Column("starts", lambda automation: automation.start_at),
+    *(column for column in _COLUMNS if column.heading in {"id", "state", "template", "requester"}),
+    Column("reason", lambda automation: automation.reason),
+]
+
+
+@automations.command()
+@limit
+def planned(limit: int | None) -> None:
+    """List what was planned with `opsicle run --at`, the next one first."""
+    emit_list(connect().pages(endpoints.PLANNED), _PLANNED_COLUMNS, limit=limit)
 
 
 _FOUND_COLUMNS = [
@@ -331,6 +345,8 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("reason", automation.reason),
         ("rerun of", automation.rerun_of),
         ("goes on from", automation.resumed_from),
+        ("resumed by", _later(automation.resumed_by)),
+        ("rerun by", _later(automation.rerun_by)),
         ("workspace", _kept(automation)),
         ("worker", automation.worker.name if automation.worker else ""),
         ("runs on", automation.runs_on),
@@ -341,10 +357,15 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("cancel asked for", automation.is_cancel_requested or ""),
         ("exit code", automation.exit_code),
         ("created", automation.created_at),
+        ("starts", automation.start_at),
         ("started", automation.started_at),
         ("finished", automation.finished_at),
         ("log bytes", automation.log_bytes),
     ]
+
+
+def _later(runs: Sequence[LaterRun]) -> list[str]:
+    return [f"{each.automation_id} ({each.state})" for each in runs]
 
 
 def _kept(automation: Automation) -> str:

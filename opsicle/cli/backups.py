@@ -41,7 +41,7 @@ data_dir_option = click.option(
     default=DEFAULT_DATA_DIR,
     help=f"The server's data folder; {DEFAULT_DATA_DIR} unless told.",
 )
-_passphrase_file = click.option(
+passphrase_file_option = click.option(
     "--passphrase-file",
     metavar="F",
     type=FileName(),
@@ -52,7 +52,7 @@ _passphrase_file = click.option(
 @click.command(cls=VerbCommand)
 @click.argument("file", metavar="FILE|-", type=FileName())
 @data_dir_option
-@_passphrase_file
+@passphrase_file_option
 @click.option(
     "--recipient",
     metavar="KEY",
@@ -85,11 +85,11 @@ def backup(
     key = _locking_key(passphrase_file, recipient)
     parts = BackupParts(has_logs=not without_logs, has_artifacts=not without_artifacts)
 
-    with _target(file) as target:
+    with target_of(file) as target:
         report = made.write(target, key, parts)
     made.note_done(report)
 
-    _say_missing(report.missing)
+    say_missing(report.missing)
     if file == STDIN:
         say(f"backup of {report.created_at:%Y-%m-%dT%H:%M:%SZ} written, {report.bytes} bytes")
         return
@@ -111,7 +111,7 @@ def backup(
     "--data-dir", metavar="D", type=FolderName(), help="An empty folder, or one to be made."
 )
 @click.option("--check", is_flag=True, help="Only see whether it can be restored.")
-@_passphrase_file
+@passphrase_file_option
 @click.option(
     "--identity-file",
     metavar="F",
@@ -153,11 +153,11 @@ def restore(  # noqa: PLR0913, PLR0917 - one for each option
     logging.getLogger("opsicle").addHandler(logging.NullHandler())  # we say it all ourselves
     options = RestoreOptions(master_key_file, accept_broken_record)
 
-    with _source(file) as source, _folder(data_dir) as folder:
+    with source_of(file) as source, _folder(data_dir) as folder:
         key = _opening_key(passphrase_file, identity_file)
         report = Restore(folder, SystemClock(), ActivityLine(), options).run(source, key)
 
-    _say_missing(report.missing)
+    say_missing(report.missing)
     for fault in report.faults:
         say(printable(f"warning: {fault}"))
     emit(
@@ -194,7 +194,7 @@ def _locking_key(passphrase_file: str | None, recipients: tuple[str, ...]) -> Lo
     from opsicle.security.age_keys import Passphrase, Recipients
 
     if not recipients:
-        return Passphrase(_new_passphrase(passphrase_file))
+        return Passphrase(new_passphrase(passphrase_file))
     if passphrase_file:
         raise UsageError("give --passphrase-file or --recipient, one of the two")
     return Recipients.from_texts(recipients)
@@ -204,7 +204,7 @@ def _opening_key(passphrase_file: str | None, identity_file: Path | None) -> Ope
     from opsicle.security.age_keys import Identities, Passphrase
 
     if identity_file is None:
-        return Passphrase(_passphrase(passphrase_file))
+        return Passphrase(read_passphrase(passphrase_file))
     if passphrase_file:
         raise UsageError("give --passphrase-file or --identity-file, one of the two")
     try:
@@ -213,8 +213,9 @@ def _opening_key(passphrase_file: str | None, identity_file: Path | None) -> Ope
         raise InvalidInput(f"the identity file cannot be read: {identity_file}") from error
 
 
-def _new_passphrase(path: str | None) -> str:
-    passphrase = _passphrase(path, is_new=True)
+def new_passphrase(path: str | None) -> str:
+    """Return a passphrase for what is written. Raises InvalidInput for one that is too short."""
+    passphrase = read_passphrase(path, is_new=True)
     if len(passphrase) < _LEAST_CHARACTERS:
         raise InvalidInput(
             f"the passphrase is shorter than {_LEAST_CHARACTERS} characters",
@@ -224,12 +225,13 @@ def _new_passphrase(path: str | None) -> str:
     return passphrase
 
 
-def _passphrase(path: str | None, *, is_new: bool = False) -> str:
+def read_passphrase(path: str | None, *, is_new: bool = False) -> str:
+    """Return the passphrase from a file, or from whoever is asked for it."""
     return read_password(path, is_new=is_new, name="Passphrase", option="--passphrase-file")
 
 
 @contextmanager
-def _target(file: str) -> Iterator[BinaryIO]:
+def target_of(file: str) -> Iterator[BinaryIO]:
     """Give what a backup is written into. Raises InvalidInput if it cannot be written."""
     if file == STDIN:
         yield sys.stdout.buffer
@@ -249,7 +251,8 @@ def _target(file: str) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _source(file: str) -> Iterator[BinaryIO]:
+def source_of(file: str) -> Iterator[BinaryIO]:
+    """Give what is read. Raises InvalidInput if it cannot be."""
     if file == STDIN:
         if current().is_stdin_read:
             raise UsageError("only one file can be `-`: standard input is read once")
@@ -276,7 +279,8 @@ def _folder(data_dir: Path | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _say_missing(missing: Sequence[str]) -> None:
+def say_missing(missing: Sequence[str]) -> None:
+    """Warn of files that a server had lost."""
     if missing:
         names = first_names(missing, _MOST_SHOWN)
         say(f"warning: the server had lost or damaged {len(missing)} of its files: {names}")

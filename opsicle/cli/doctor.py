@@ -17,7 +17,7 @@ from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session
 from opsicle.cli.terminal import printable, say, styled
 from opsicle.domain.clocks import is_off, offset_text
-from opsicle.domain.errors import OpsicleError, UsageError
+from opsicle.domain.errors import OpsicleError, Unavailable, UsageError
 from opsicle.wire.endpoints.server import READYZ
 from opsicle.wire.endpoints.workers import LIST_WORKERS
 
@@ -41,14 +41,23 @@ _PROXY_HINT = "Look at the proxy's log; docs/server.md has its settings under `B
     help="Where people reach the server, through a proxy perhaps; asked whether it is ready.",
 )
 @click.option("--ca-file", metavar="FILE", type=Path, help="The CA of that URL's certificate.")
-def doctor(data_dir: Path | None, server: str | None, ca_file: Path | None) -> str | None:
+@click.option(
+    "--ready", is_flag=True, help="Only whether the server takes requests, for a health check."
+)
+def doctor(
+    data_dir: Path | None, server: str | None, ca_file: Path | None, *, ready: bool
+) -> str | None:
     """Look for what makes trouble later, and say what to do about it; exit code 1 if a problem is.
 
     On the server's machine, as its user or root: disk, file system, clock, permissions, the CA,
     schema, backup age, write-ahead log, workers. With --server: whether people reach it. With a
     login: the clocks of the org's workers.
     """
-    findings = [*_of_folder(data_dir), *_of_server(server, data_dir, ca_file), *_of_workers()]
+    findings = list(_of_server(server, data_dir, ca_file))
+    if ready and not findings:
+        raise Unavailable(f"no server runs on {data_dir or DEFAULT_DATA_DIR}")
+    if not ready:
+        findings = [*_of_folder(data_dir), *findings, *_of_workers()]
     if not findings:
         raise UsageError(
             "there is nothing to look at",
@@ -58,7 +67,7 @@ def doctor(data_dir: Path | None, server: str | None, ca_file: Path | None) -> s
         print_json(findings)
     else:
         _show(findings)
-    if data_dir is None and not DEFAULT_DATA_DIR.exists():
+    if not ready and data_dir is None and not DEFAULT_DATA_DIR.exists():
         say(f"No data folder was looked at: there is no {DEFAULT_DATA_DIR}. --data-dir names one.")
     return "failed" if any(finding.level == "problem" for finding in findings) else None
 

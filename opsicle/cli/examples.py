@@ -7,6 +7,8 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
+    "orgs export": "opsicle orgs export acme acme.age --passphrase-file /etc/opsicle/passphrase",
+    "orgs import": "opsicle orgs import acme.age --data-dir /var/lib/opsicle",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
     "doctor": "opsicle doctor --server https://ops.example.com",
     "upgrade": "opsicle upgrade --check",
@@ -49,6 +51,7 @@ EXAMPLES = {
     "templates delete": "opsicle templates delete restart-web",
     "run": "opsicle run restart-web --var service=nginx --follow",
     "automations list": "opsicle automations list --state failed --since 24h",
+    "automations planned": "opsicle automations planned",
     "automations search": "opsicle automations search 'connection refused' -i --since 7d",
     "automations show": "opsicle automations show 06h1hzvv11dhdn2rfef99n2x4t",
     "automations release": "opsicle automations release 06h1hzvv11dhdn2rfef99n2x4t",
@@ -65,6 +68,9 @@ EXAMPLES = {
     "orgs create": "opsicle orgs create globex",
     "orgs invite-admin": "opsicle orgs invite-admin globex --email gina@example.com",
     "orgs update": "opsicle orgs update --name 'Acme Ltd'",
+    "orgs inspect": "opsicle orgs inspect globex",
+    "orgs quota": "opsicle orgs quota globex --automations-an-hour 500 --log-mib 2048",
+    "orgs usage": "opsicle orgs usage",
     "orgs switch": "opsicle orgs switch globex",
     "orgs release-queue": "opsicle orgs release-queue",
     "orgs server-operators": "opsicle orgs server-operators",
@@ -180,6 +186,6 @@ EXAMPLES = {
     "audit key": "opsicle audit key",
     "service print": "opsicle service print server",
     "completion": "opsicle completion bash",
-    "man": "opsicle man > /usr/local/share/man/man1/opsicle.1",
+    "man": "opsicle man",
     "recover": "opsicle recover --data-dir /var/lib/opsicle --email alice@example.com",
 }

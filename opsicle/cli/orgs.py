@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 import msgspec
 
+from opsicle.cli import operated_orgs
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.org_moves import export_org, import_org
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect, current_session, kept_sessions
 from opsicle.domain.errors import UsageError
 from opsicle.wire.endpoints import accounts as accounts_endpoints
+from opsicle.wire.endpoints import operation as operation_endpoints
 from opsicle.wire.endpoints import orgs as endpoints
 from opsicle.wire.org_api import (
     CreateOrgRequest,
@@ -49,13 +52,19 @@ def orgs() -> None:
     """Show the orgs of the server, and go from one of yours to another."""
 
 
+for _command in operated_orgs.COMMANDS:
+    orgs.add_command(_command)
+
+
 @orgs.command("list")
 @click.option("--all", is_flag=True, help="All orgs of the server, for server operators.")
 @limit
 def list_(all: bool, limit: int | None) -> None:
     """List the orgs that you belong to."""
-    found = connect().pages(endpoints.LIST_ALL if all else endpoints.LIST_ORGS)
-    emit_list(found, _COLUMNS, limit=limit)
+    if all:
+        emit_list(connect().pages(operation_endpoints.LIST), operated_orgs.COLUMNS, limit=limit)
+    else:
+        emit_list(connect().pages(endpoints.LIST_ORGS), _COLUMNS, limit=limit)
 
 
 @orgs.command()
@@ -213,3 +222,7 @@ def release_queue(totp: str | None) -> None:
 
 def _emit(org: Org) -> None:
     emit(org, [(column.heading, column.value(org)) for column in _COLUMNS])
+
+
+orgs.add_command(export_org)
+orgs.add_command(import_org)

@@ -6,11 +6,15 @@ A command's module is imported when that command is used, or when help lists it.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from opsicle.cli.invocation import Invocation
+
+if TYPE_CHECKING:
+    from opsicle.domain.errors import OpsicleError
 
 GROUPS = {
     "Try it and log in": {
@@ -70,6 +74,20 @@ lists them."""
 
 COMMANDS = {name: module for group in GROUPS.values() for name, module in group.items()}
 
+_NEEDS = {
+    "demo": "worker",
+    "server": "server",
+    "worker": "worker",
+    "service": "server",
+    "backup": "server",
+    "restore": "server",
+    "doctor": "server",
+    "upgrade": "server",
+    "recover": "server",
+}
+"""What a command is for, or done by, where the file for macOS and Windows has only the command
+line."""
+
 OUTPUTS = ("table", "json")
 PROFILE_HELP = "Which login to use; `default` unless told."
 OUTPUT_HELP = "How results are printed; `table` unless told."
@@ -80,12 +98,14 @@ class Root(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which one meets them."""
-        return list(COMMANDS)
+        return [name for name in COMMANDS if _is_here(name)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of that name, its module imported now."""
         if cmd_name not in COMMANDS:
             return None
+        if not _is_here(cmd_name):
+            raise left_out(f"opsicle {cmd_name}")
         command = getattr(
             import_module(f"opsicle.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_")
         )
@@ -96,14 +116,30 @@ class Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that does not exist, name the nearest."""
-        _refuse_unknown(ctx, args, self)
+        if not (args and args[0] in COMMANDS):
+            _refuse_unknown(ctx, args, self)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands in their groups, each with its whole first sentence."""
         for title, names in GROUPS.items():
             with formatter.section(title):
-                _write_summaries(self, ctx, formatter, list(names))
+                _write_summaries(self, ctx, formatter, [*filter(_is_here, names)])
+
+
+def _is_here(name: str) -> bool:
+    """Return whether this program can do what the command is for."""
+    return name not in _NEEDS or find_spec(f"opsicle.{_NEEDS[name]}") is not None
+
+
+def left_out(what: str) -> OpsicleError:
+    """Return the error for what the command line alone cannot do."""
+    from opsicle.domain.errors import UsageError
+
+    return UsageError(
+        f"{what} is not in this file, which is the command line alone",
+        hint="Servers and workers run on Linux: take the release's file for that.",
+    )
 
 
 class VerbCommand(click.Command):

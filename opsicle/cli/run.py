@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -16,11 +17,12 @@ from opsicle.cli.invocation import current
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import print_json
 from opsicle.cli.results import show_results
-from opsicle.cli.root import VerbCommand
+from opsicle.cli.root import VerbCommand, left_out
 from opsicle.cli.run_previews import show_preview
 from opsicle.cli.secrets import read_value_file
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import has_person, say
+from opsicle.cli.times import future_time
 from opsicle.cli.versioned import fetch, version_option
 from opsicle.client.api import Api
 from opsicle.client.automations import trigger
@@ -34,6 +36,15 @@ from opsicle.wire.endpoints import templates
 from opsicle.wire.user_api import RunRequest
 
 _FILE_ENDINGS = (".yaml", ".yml", ".json")
+
+_ONLY_ON_SERVER = {
+    "--version": "a file has none.",
+    "--totp": "a file asks for no code.",
+    "--worker": "a file runs here.",
+    "--at": "a file runs now.",
+    "--dry-run": "`opsicle templates validate` checks a file.",
+}
+"""Options that make no sense for a file, and why."""
 
 
 @click.command(cls=VerbCommand)
@@ -57,6 +68,11 @@ _FILE_ENDINGS = (".yaml", ".yml", ".json")
     help="The only worker that may take it, of those that fit.",
 )
 @click.option(
+    "--at",
+    metavar="TIME",
+    help="Begin then at the earliest: 2026-03-01T22:00:00Z, 2026-03-01 22:00 (local), 2h.",
+)
+@click.option(
     "--dry-run",
     is_flag=True,
     help="Say what NAME would do with these values: where, and who must agree. Run nothing.",
@@ -73,6 +89,7 @@ def run(  # noqa: PLR0913 - each is an option
     version: int | None,
     reason: str,
     worker: str,
+    at: str | None,
     dry_run: bool,
     totp: str | None,
 ) -> AutomationState | JobState | OpsicleError | None:
@@ -84,26 +101,20 @@ def run(  # noqa: PLR0913 - each is an option
     values = GivenValues(var, var_file)
 
     if is_file(what):
-        if version is not None:
-            raise click.UsageError("--version is for templates on the server; a file has none.")
-        if totp is not None:
-            raise click.UsageError(
-                "--totp is for templates on the server; a file asks for no code."
-            )
-        if worker:
-            raise click.UsageError("--worker is for templates on the server; a file runs here.")
-        if dry_run:
-            raise click.UsageError(
-                "--dry-run is for templates on the server; `opsicle templates validate` checks "
-                "a file."
-            )
+        given = (version is not None, totp is not None, bool(worker), bool(at), dry_run)
+        for (option, reason_against), is_given in zip(_ONLY_ON_SERVER.items(), given, strict=True):
+            if is_given:
+                raise click.UsageError(f"{option} is for templates on the server; {reason_against}")
         return _run_here(Path(what), values, secret_file)
 
     if secret_file:
         raise click.UsageError(
             "--secret-file is for files; the server has secrets of its own, see `opsicle secrets`."
         )
-    request = RunRequest(template=what, version=version, reason=reason, worker=worker)
+    start_at = future_time(at, "--at")
+    request = RunRequest(
+        template=what, version=version, reason=reason, worker=worker, start_at=start_at
+    )
     request = _with_values(connect(), request, values)
     if dry_run:
         return show_preview(request)
@@ -122,6 +133,8 @@ def is_file(what: str) -> bool:
 
 
 def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> JobState:
+    if find_spec("opsicle.worker") is None:
+        raise left_out("what runs a file right here")
     from opsicle.cli.local_run import prepare, run_here
 
     files = LocalFiles()

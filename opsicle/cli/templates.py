@@ -14,13 +14,14 @@ from opsicle.cli.output import Column, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import echo_document, printable, say
-from opsicle.domain.errors import InvalidInput
+from opsicle.client.api import Api
+from opsicle.domain.errors import InvalidInput, VersionConflict
 from opsicle.domain.fan_outs import FanOut, FanOutKind, fan_out_text
 from opsicle.domain.templates import Concurrency, Notify, Phase, When
-from opsicle.wire.document_api import PushRequest
+from opsicle.wire.document_api import PushTemplateRequest
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.endpoints.roles import LIST_RUNNERS
-from opsicle.wire.user_api import TemplateVersion
+from opsicle.wire.user_api import Pushed, TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),
@@ -80,8 +81,16 @@ def schema() -> None:
 @templates.command()
 @versioned.files_argument
 @versioned.message_option
+@click.option(
+    "--expected-version",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="For one file: refuse unless N is the newest version, 0 unless there is none.",
+)
 @totp_option
-def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
+def push(
+    files: tuple[str, ...], message: str, expected_version: int | None, totp: str | None
+) -> None:
     """Make files the newest versions of their templates.
 
     One file makes one JSON object, several an array.
@@ -89,12 +98,29 @@ def push(files: tuple[str, ...], message: str, totp: str | None) -> None:
     Several are checked before the first is sent. Changing who must approve one takes the right to
     manage policies.
     """
+    if expected_version is not None and len(files) > 1:
+        raise click.UsageError("--expected-version is for one file.")
     versioned.push_files(
         files,
         totp,
-        lambda api, source: api.call(endpoints.PUSH, body=PushRequest(source, message)),
+        lambda api, source: _push(api, PushTemplateRequest(source, message, expected_version)),
         lambda done: done.warnings,
     )
+
+
+def _push(api: Api, request: PushTemplateRequest) -> Pushed:
+    """Push a template; where somebody else was first, say what they have changed."""
+    try:
+        return api.call(endpoints.PUSH, body=request)
+    except VersionConflict:
+        if request.expected_version:
+            from opsicle.domain.template_parser import parse_template
+
+            name = parse_template(request.source.encode()).name
+            found = api.call(endpoints.DIFF, name, query={"from": request.expected_version})
+            for line in found.diff.splitlines():
+                say(printable(line))
+        raise
 
 
 @templates.command("list")

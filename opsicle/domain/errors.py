@@ -10,6 +10,7 @@
     ├── NotFound              absent, or somebody else's: nobody can tell which
     │   └── Gone              it was here, and is kept no longer
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
+    │   ├── VersionConflict   somebody has pushed a version since the one that was expected
     │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   ├── LogIncomplete     a job cannot finish while part of its log is missing
@@ -120,6 +121,13 @@ class Conflict(OpsicleError):
 
     code = "conflict"
     title = "Conflict"
+
+
+class VersionConflict(Conflict):
+    """Another version is the newest than whoever pushes expected; the message says whose it is."""
+
+    code = "version_conflict"
+    title = "Changed meanwhile"
 
 
 class LeavesBehind(Conflict):

@@ -180,6 +180,7 @@ _LATER: Fields = {
         "member_of",
         "target",
         "only_worker",
+        "start_at",
     ),
     "Phase": (
         "network",

@@ -51,8 +51,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     in no other place of it. Before `phases` are ordered, `plan` is carried out by an order of its
     own; `evidence` is the digest of what that has shown ("" until then), `plan_outputs` what it
     hands on. One with a `fan_out` has no job: each of those machines gets an automation of its own,
-    which is `member_of` it and for that machine alone. `only_worker` was chosen by whoever asked.
-    All phases run on `target`, where there is one.
+    which is `member_of` it and for that machine alone. `only_worker` was chosen by whoever asked;
+    it begins at `start_at` at the earliest. All phases run on `target`, where there is one.
     """
 
     format: int = NEWEST
@@ -89,6 +89,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     member_of: MemberOf | None = None
     target: BoundTarget | None = None
     only_worker: BoundMember | None = None
+    start_at: datetime | None = None
 
     @property
     def first_phase(self) -> int:

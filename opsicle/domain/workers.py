@@ -12,6 +12,9 @@ from opsicle.domain.label_expressions import LabelTerm, label_term, parse_expres
 from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.templates import Phase, Template
 
+EPHEMERAL_SILENT_SECONDS = 300
+"""Unless told: after so long a silence an ephemeral worker has died."""
+
 SUBPROCESS = "subprocess"
 CONTAINER = "container"
 SSH = "ssh"

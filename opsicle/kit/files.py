@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import struct
 from collections.abc import Iterator
@@ -11,6 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+try:
+    import fcntl
+except ImportError:  # Windows, where only the command line runs
+    _IS_POSIX = False
+else:
+    _IS_POSIX = True
+"""Elsewhere nothing can be renamed or removed that is open, and a folder cannot be opened."""
+
+_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _AT_FDCWD, _STATX_BTIME, _STATX_BYTES, _BTIME_OFFSET = -100, 0x800, 256, 80
 """Of `struct statx`, see statx(2)."""
 
@@ -30,7 +38,7 @@ def replace(path: Path, content: bytes, *, mode: int = 0o600, like: Path | None 
     draft.unlink(missing_ok=True)
 
     try:
-        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        fd = os.open(draft, os.O_WRONLY | _NEW, mode)
         try:
             give_away(fd, model or path.parent.stat())
             write_all(fd, content)
@@ -54,7 +62,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """
     draft = path.with_name(f".{path.name}.new")
     _remove_left(draft)
-    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fd = os.open(draft, os.O_WRONLY | _NEW, 0o600)
     with os.fdopen(fd, "wb") as file:
         try:
             _lock(fd)
@@ -63,15 +71,24 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.fsync(fd)
             if not _is(draft, fd):  # where the file system has no locks
                 raise _written_by_another(draft)
+            if not _IS_POSIX:
+                file.close()
             draft.replace(path)
-        finally:
-            if _is(draft, fd):
+        except BaseException:
+            if not _IS_POSIX:
+                file.close()
+                draft.unlink(missing_ok=True)
+            elif _is(draft, fd):
                 draft.unlink()
+            raise
     sync_folder(path.parent)
 
 
 def _remove_left(draft: Path) -> None:
     """Remove what somebody who was killed has left. Raises OSError while its writer lives."""
+    if not _IS_POSIX:
+        draft.unlink(missing_ok=True)
+        return
     with suppress(FileNotFoundError):
         fd = os.open(draft, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -85,6 +102,8 @@ def _remove_left(draft: Path) -> None:
 
 def _lock(fd: int) -> None:
     """Keep others off a file, if its file system can. Raises BlockingIOError if they keep us."""
+    if not _IS_POSIX:
+        return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -133,7 +152,7 @@ def give_away(fd: int, model: os.stat_result) -> None:
 
     Raises OSError.
     """
-    if os.geteuid() == 0:
+    if _IS_POSIX and os.geteuid() == 0:
         os.fchown(fd, model.st_uid, model.st_gid)
 
 
@@ -153,6 +172,8 @@ def write_all(fd: int, content: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable: new, replaced and removed files. Raises OSError."""
+    if not _IS_POSIX:
+        return
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

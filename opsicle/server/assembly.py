@@ -48,6 +48,7 @@ from opsicle.server.dispatch.lease_store import LeaseStore
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.plans import Plans
+from opsicle.server.dispatch.quotas import LogQuotas
 from opsicle.server.dispatch.run_windows import RunWindows
 from opsicle.server.dispatch.service import Dispatch
 from opsicle.server.dispatch.waiting_kinds import WaitingKinds
@@ -82,6 +83,7 @@ from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
+from opsicle.server.operation.orgs import OrgOperations
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
 from opsicle.server.schedules.service import Schedules
@@ -161,14 +163,16 @@ class Services:
         self.enrolments = Enrolments(
             state, core.authority, core.order_key.public, self.urls, self.throttle, clock
         )
-        self.ephemeral_workers = EphemeralWorkers(state, self.fleet, self.workers, clock)
+        self.ephemeral_workers = EphemeralWorkers(
+            state, self.fleet, self.workers, clock, core.ephemeral_silent_seconds
+        )
         self.join_tokens = JoinTokens(state, self.urls, step_up, clock)
 
     def _build_work(self, core: Core) -> None:
         """Build the way from a trigger, by an approval, to the end of a job."""
         clock, state, bindings = core.clock, core.state, self.bindings
         self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
-        self.job_logs = JobLogs(core.logs, clock, core.log_bounds)
+        self.job_logs = JobLogs(core.logs, clock, core.log_bounds, LogQuotas(state, clock))
         self.contents = ContentStore(core.artifacts_folder, state, clock)
         self.content_sweep = ContentSweep(
             self.contents, state, clock, core.remarks.note_damaged_artifact
@@ -263,6 +267,8 @@ class Services:
         self.fan_outs = FanOuts(*started, lease_service, self.outbox)
         self.artifacts = Artifacts(state, self.contents)
         self.log_retention = LogRetention(state, self.job_logs, clock)
+        if quotas := self.job_logs.quotas:
+            quotas.make_room = self.log_retention.make_room
         self.files = Files(state, self.contents, self.job_artifacts, clock)
         self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
@@ -283,6 +289,10 @@ class Services:
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(
             state, links, sessions, step_up, clock, self.status
+        )
+
+        self.org_operations = OrgOperations(
+            state, step_up, self.job_logs, core.artifact_bounds, clock
         )
 
         self.roles = Roles(state, sessions, step_up, clock)

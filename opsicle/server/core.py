@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from opsicle.domain.workers import EPHEMERAL_SILENT_SECONDS
 from opsicle.kit.clock import Clock
 from opsicle.security.audit_key import AuditKey
 from opsicle.security.authority import Authority
@@ -45,3 +46,4 @@ class Core:
     log_bounds: LogBounds = field(default_factory=LogBounds)
     artifact_bounds: ArtifactBounds = field(default_factory=ArtifactBounds)
     forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
+    ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS

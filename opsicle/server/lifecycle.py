@@ -154,6 +154,7 @@ class Lifecycle:
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
             artifact_bounds=_artifact_bounds(options),
             forwarding=_forwarding(options),
+            ephemeral_silent_seconds=options.ephemeral_silent_seconds,
         )
 
     def _hang_up(self) -> None:
@@ -181,7 +182,6 @@ class Lifecycle:
         backup = LateBackupRemark(folder.path, services.status.remarks.shown)
         backup.update(now)
 
-        services.ephemeral_workers.silent_seconds = options.ephemeral_silent_seconds
         services.jobs.recover()
         services.sender.recover()
         for forwarder in services.forwarders:

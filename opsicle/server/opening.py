@@ -6,6 +6,7 @@ The one order in which its state is looked at, compared, brought up to date and 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from hashlib import sha256
@@ -39,6 +40,10 @@ from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity, readable
 
 log = logging.getLogger(__name__)
+
+_SPILL = "SQLITE_TMPDIR"
+"""Where SQLite puts what it sorts: beside what it sorts, where there is room, and where nobody else
+looks. Read-only roots of containers have no other folder that can be written."""
 
 HELD_AFTER_RESTORE = "held after a restore"
 
@@ -85,6 +90,7 @@ def open_state(
     Nothing was changed then.
     """
     path = folder.state_database
+    os.environ.setdefault(_SPILL, str(folder.path))
     migrations.check_sqlite()
     check_private(key_files(folder.path))
 

@@ -23,6 +23,7 @@ from opsicle.server.members.routes import (
     users,
 )
 from opsicle.server.members.routes import identity as member_identity
+from opsicle.server.operation import routes as operation
 from opsicle.server.policies import routes as policies
 from opsicle.server.schedules import routes as schedules
 from opsicle.server.secrets import routes as secrets
@@ -39,6 +40,7 @@ def user_routes(services: Services) -> list[Route]:
         *identity.routes(services.identity),
         *member_identity.routes(services.recovery, services.forgotten_passwords),
         *orgs.routes(services.orgs, services.accounts, services.server_operations),
+        *operation.routes(services.org_operations),
         *workers.operator_routes(services.workers, services.join_tokens),
         *tokens.routes(services.tokens),
         *invitations.routes(services.invitations),

@@ -12,6 +12,7 @@ from typing import Literal
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.networks import parse_network
+from opsicle.domain.workers import EPHEMERAL_SILENT_SECONDS
 from opsicle.server.public_urls import check_url
 from opsicle.wire.worker_api import LEASE_SECONDS, MAX_STANDBY_URLS
 
@@ -90,7 +91,7 @@ class ServerOptions:
     log_retention_days: int = 90
     job_log_mib: int = 1024
     org_logs_mib: int = 20 * 1024
-    ephemeral_silent_seconds: int = 300
+    ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS
     artifact_retention_days: int = 90
     artifact_mib: int = 100
     job_artifacts_mib: int = 1024

@@ -11,8 +11,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.server.data_folder import require_server_folder
-from opsicle.server.doctor.folder_checks import in_service
-from opsicle.server.store import migrations
+from opsicle.server.store import migrations, whole_fleet
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity
@@ -55,7 +54,8 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         check_integrity(copy)
 
         with closing(open_untouched(copy)) as db:
-            versions = [row.version for row in in_service(db) if row.version != __version__]
+            found = (row.version for row in whole_fleet.in_service(db))
+            versions = [version for version in found if version != __version__]
 
     steps = migrations.migrations(migrations.STATE_MIGRATIONS)
     return UpgradeReport(

@@ -8,6 +8,7 @@ from opsicle.domain.bounds import Description, Document
 from opsicle.domain.calls import Call
 from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Phase, Variable
+from opsicle.wire.jobs import Int32
 
 
 class SourceRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -20,6 +21,15 @@ class PushRequest(SourceRequest, forbid_unknown_fields=True, omit_defaults=True)
     """A document to become a version, and why: nothing unless told."""
 
     message: Description = ""
+
+
+class PushTemplateRequest(PushRequest, forbid_unknown_fields=True, omit_defaults=True):
+    """A template to become a version.
+
+    `expected_version` is the newest that whoever pushes knows of, 0 if none; None: whatever it is.
+    """
+
+    expected_version: Int32 | None = None
 
 
 class DocumentPushed(msgspec.Struct, kw_only=True):

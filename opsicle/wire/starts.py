@@ -85,6 +85,13 @@ class ChainedStart(msgspec.Struct, kw_only=True):
     automation_state: AutomationState | None = None
 
 
+class LaterRun(msgspec.Struct, kw_only=True):
+    """An automation that goes on from another one, or repeats it."""
+
+    automation_id: str
+    state: AutomationState
+
+
 class ResumeRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Goes on where an automation has failed, or at an earlier phase (`phase_from`, by its name).
 

@@ -16,6 +16,7 @@ from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.bounds import (
     Email,
     GivenValues,
+    Moment,
     Name,
     Password,
     Reason,
@@ -41,7 +42,7 @@ from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
 from opsicle.wire.phase_api import PhaseRun
-from opsicle.wire.starts import AutomationTarget, ChainedStart, StartedBy
+from opsicle.wire.starts import AutomationTarget, ChainedStart, LaterRun, StartedBy
 
 
 class Health(msgspec.Struct, omit_defaults=True):
@@ -285,7 +286,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Triggers an automation; `version` None means the newest.
 
-    `worker` is the name or id of the only worker that may take it, "" for any that fits.
+    `worker` is the name or id of the only worker that may take it, "" for any that fits. It begins
+    at `start_at` at the earliest, None: as soon as it may.
     """
 
     template: Word
@@ -293,6 +295,7 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_
     values: GivenValues = {}
     reason: Reason = ""
     worker: Word = ""
+    start_at: Moment | None = None
 
 
 class WorkerRef(msgspec.Struct):
@@ -326,6 +329,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
 
     `pause_id` is the approval that is asked in its midst while it is paused. `resumed_from` is the
     automation that it goes on from. `target`: it is the part of another one on this machine.
+    `start_at`: it was planned to begin then at the earliest.
     """
 
     id: str
@@ -349,6 +353,7 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    start_at: datetime | None = None
 
 
 class Automation(AutomationSummary, kw_only=True):
@@ -362,8 +367,8 @@ class Automation(AutomationSummary, kw_only=True):
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
     has ended, `depth` how far below what somebody has started it is, `targets` its machines,
-    `only_worker` the one that was chosen for it, if any.
-    `labels` are its template's.
+    `only_worker` the one that was chosen for it, if any, `labels` its template's. `resumed_by` and
+    `rerun_by` are the newest that go on from it, or repeat it.
     """
 
     display_name: str = ""
@@ -390,3 +395,5 @@ class Automation(AutomationSummary, kw_only=True):
     depth: int = 0
     targets: list[AutomationTarget] = []
     only_worker: str = ""
+    resumed_by: list[LaterRun] = []
+    rerun_by: list[LaterRun] = []

@@ -43,6 +43,10 @@ _AT_ONCE_SECONDS = 0.05
 """An empty answer that is quicker than this was not held: the server is on its way out, and left in
 peace a little."""
 
+AFTER_WORK_SECONDS = 0.005
+"""How long a poll waits behind one that has brought work: in both processes it would stand in the
+way of that work's beginning, and cost it a twentieth of the time from trigger to start."""
+
 
 class Holder(Protocol):
     """The jobs, as far as a poll concerns them.
@@ -180,6 +184,8 @@ class Poller:
 
         self._apply(reply)
         is_empty = not (reply.work or reply.cancel or reply.drop)
+        if reply.work:
+            self._stopping.wait(AFTER_WORK_SECONDS)
         if self._leaves_for_another():
             self._stopping.wait(self._backoff.next_delay())
         elif is_empty and self._was_answered and not was_away:

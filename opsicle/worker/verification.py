@@ -99,6 +99,8 @@ class Verifier:
         if not work.withheld:  # else nothing of it is run, and what is secret did not come along
             _require(_secret(manifest, order, work))
         self._check_labels(manifest)
+        if manifest.start_at is not None and order.issued_at < manifest.start_at:
+            raise Refused("it is planned for later than its order is from")
         self._check_keeper(manifest)
         if manifest.fan_out is not None and not order.is_plan:
             raise Refused("it runs on several machines, and is for none itself")

@@ -11,7 +11,7 @@ from opsicle.server.identity.sessions import IDLE, LIFETIME
 from opsicle.server.members.recovery import RESET_LIFETIME
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
-from tests.api.running_server import PASSWORD, ApiServer, Client
+from tests.api.running_server import ADMINS, PASSWORD, ApiServer, Client
 
 ALICE = "alice@example.com"
 NEW = "a tin of purple anchovies"
@@ -155,3 +155,21 @@ def test_an_admin_of_one_of_several_orgs_cannot_take_the_account_over(
     api_server.state.write(lambda db: memberships.insert(db, globex, row))
     assert alice.post("/api/v1/users/bob@example.com/reset").code == "conflict"
     assert alice.delete("/api/v1/users/bob@example.com/totp").code == "conflict"
+
+
+def test_how_somebody_reads_the_pages_is_kept_with_their_account(api_server: ApiServer) -> None:
+    alice, gina = (api_server.session(email) for email in ADMINS.values())
+    usual = {"language": "", "time_zone": "", "times": "relative"}
+    chosen = {"language": "de", "time_zone": "Europe/Berlin", "times": "exact"}
+    assert alice.get("/api/v1/whoami").json["display"] == usual
+
+    assert alice.call("PUT", "/api/v1/display", chosen).json == chosen
+
+    again = api_server.login("alice@example.com")
+    assert again.get("/api/v1/whoami").json["display"] == chosen
+    assert gina.get("/api/v1/whoami").json["display"] == usual
+    wrong = alice.call("PUT", "/api/v1/display", chosen | {"time_zone": "Europe/Nowhere"})
+    assert (wrong.status, wrong.json["errors"][0]["path"]) == (400, "time_zone")
+    assert alice.call("PUT", "/api/v1/display", {"language": "xx"}).status == 400
+    assert again.get("/api/v1/whoami").json["display"] == chosen
+    alice.call("PUT", "/api/v1/display", usual)

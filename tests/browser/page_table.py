@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tests.product import CHECKOUT
 
 GROUP = re.compile(r"^  (\w+): \[\n(.*?)^  \],", re.DOTALL | re.MULTILINE)
-ROW = re.compile(r'\["(?P<path>/[^"]*)", "(?P<title>[^"]+)", \w+(?:, "(?P<may>[\w.]+)")?')
+ROW = re.compile(r'\["(?P<path>/[^"]*)", t`(?P<title>[^`]+)`, \w+(?:, "(?P<may>[\w.]+)")?')
 
 
 @dataclass(frozen=True)

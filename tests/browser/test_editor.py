@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll
 from tests.product import Installation
@@ -102,8 +104,53 @@ def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_th
     editor.fill(written)
     page.get_by_label("What changes, and why").fill("runs in any case")
     page.get_by_role("button", name="Push").click()
+    page.get_by_role("button", name="Push over version 2").click()
 
     expect(page.get_by_text("runs in any case")).to_be_visible()
     page.get_by_role("link", name="New version").click()
     expect(editor).to_have_value(written)
     expect(page.get_by_text("Here is what you had typed")).to_have_count(0)
+
+
+def test_of_two_who_edit_one_template_the_second_sees_what_the_first_has_changed(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    name = "edited-by-two"
+    source = TEMPLATE.replace("written", name)
+    installation.push(source)
+    page = open_page(f"/templates/{name}/push")
+    editor = page.get_by_label("Template (YAML)")
+    expect(editor).to_have_value(source)
+    mine = source.replace("$HOME", "$PATH")
+    editor.fill(mine)
+    installation.push(source.replace("$HOME", "theirs"))
+
+    page.get_by_role("button", name="Push", exact=True).click()
+
+    expect(page.get_by_text("was first with version 2")).to_be_visible()
+    expect(page.get_by_role("region", name="Differences")).to_contain_text(
+        '+          - echo "theirs"'
+    )
+    expect(editor).to_have_value(mine)
+    assert is_accessible(page)
+    page.get_by_role("button", name="Push over version 2").click()
+    page.wait_for_url(f"**/templates/{name}")
+    assert installation.admin.json("templates", "show", name)["version"] == 3
+
+
+def test_the_command_line_says_what_was_changed_since_the_expected_version(
+    installation: Installation, tmp_path: Path
+) -> None:
+    name = "pushed-by-two"
+    source = TEMPLATE.replace("written", name)
+    for each in (source, source.replace("$HOME", "theirs")):
+        installation.push(each)
+    file = tmp_path / "mine.yaml"
+    file.write_text(source.replace("$HOME", "mine"))
+
+    refused = installation.admin.attempt("templates", "push", str(file), "--expected-version", "1")
+
+    assert refused.returncode == 5
+    assert '+          - echo "theirs"' in refused.stderr
+    assert "version 2 of pushed-by-two has been pushed by alice@example.com" in refused.stderr
+    installation.admin.cli("templates", "push", str(file), "--expected-version", "2")

@@ -7,9 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_in, wait_for_state
-from tests.product import Installation, User
+from tests.product import PASSWORD, Installation, User
 
 FORM = """
 apiVersion: v1
@@ -35,13 +36,15 @@ spec:
   approvalPolicy: {policyRef: for-ended-sessions}
   template: {phases: [{name: go, commands: ["true"]}]}
 """
+AGAIN = "Log in again"
 KEPT = "Here is what you had entered."
 
 
 @pytest.fixture
 def olga(installation: Installation, request: pytest.FixtureRequest) -> User:
     """Return an admin of this test's own, whose sessions the other one ends."""
-    return installation.person(f"{request.node.name.replace('_', '-')[:40]}@example.com", "admin")
+    name = re.sub("[^a-z]+", "-", request.node.name)[-40:].strip("-")
+    return installation.person(f"{name}@example.com", "admin")
 
 
 def page_of(open_page: OpenPage, who: User, path: str) -> Page:
@@ -66,13 +69,98 @@ def fill_in(page: Page) -> None:
     page.get_by_label("Reason").fill("because of a ticket")
 
 
-def come_back(page: Page, who: User) -> None:
-    page.get_by_role("heading", name="Log in").wait_for()
+def log_in_again(page: Page) -> None:
+    """Log in over the page, which knows whose session has ended."""
+    dialog = page.get_by_role("dialog", name=AGAIN)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button", name="Log in").click()
+    expect(dialog).to_have_count(0)
+
+
+def leave(page: Page) -> None:
+    """Do not log in over the page, but go to the login in its place."""
+    page.get_by_role("dialog", name=AGAIN).get_by_role("button", name="Leave this page").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(["Log in"])
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def come_back(page: Page, who: User) -> None:
+    leave(page)
     log_in(page, who.email)
 
 
-def test_a_form_to_run_something_is_as_it_was_and_one_press_runs_it_once(
+def test_what_was_sent_is_sent_again_after_a_login_over_the_form(
+    open_page: OpenPage, installation: Installation, olga: User
+) -> None:
+    installation.push(FORM)
+    page = page_of(open_page, olga, "/templates/long-form/run")
+    fill_in(page)
+    end_sessions(installation, olga)
+
+    page.get_by_role("button", name="Run now").click()
+    assert is_accessible(page, "dialog")
+    expect(page.get_by_role("dialog").get_by_label("E-mail")).to_have_value(olga.email)
+    expect(page.get_by_label("Password")).to_be_focused()
+    log_in_again(page)
+
+    page.wait_for_url("**/automations/*")
+    wait_for_state(page, "succeeded")
+    assert runs_of(installation, olga) == ["because of a ticket"]
+    assert stored(page) == "null"
+
+
+def runs_of(installation: Installation, who: User) -> list[str]:
+    """Return why this person has run something, each time."""
+    return [
+        str(each["reason"])
+        for each in installation.admin.json("automations", "list")
+        if each["requester"]["email"] == who.email
+    ]
+
+
+def test_a_form_is_untouched_by_a_session_that_ended_behind_it(
+    open_page: OpenPage, installation: Installation, olga: User
+) -> None:
+    installation.push(FORM)
+    page = page_of(open_page, olga, "/templates/long-form/run")
+    fill_in(page)
+    end_sessions(installation, olga)
+
+    page.get_by_label("Reason").fill("another reason")  # the preview asks, or the bell
+    page.get_by_role("dialog", name=AGAIN).get_by_label("Password").fill("a wrong password")
+    page.get_by_role("dialog").get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("wrong")
+    log_in_again(page)
+
+    expect(page.get_by_label("Notes")).to_have_value("first line\n  second line\n")
+    expect(page.get_by_label("rude")).to_be_checked()
+    expect(page.get_by_label("Pin")).to_have_value("a secret value")
+    expect(page.get_by_label("Reason")).to_have_value("another reason")
+    expect(page.get_by_text(KEPT)).to_have_count(0)
+    assert runs_of(installation, olga) == []
+
+
+def test_a_login_in_another_window_is_enough(
+    open_page: OpenPage, installation: Installation, olga: User
+) -> None:
+    installation.push(FORM)
+    page = page_of(open_page, olga, "/templates/long-form/run")
+    fill_in(page)
+    end_sessions(installation, olga)
+    page.get_by_role("button", name="Run now").click()
+    page.get_by_role("dialog", name=AGAIN).wait_for()
+
+    other = page.context.new_page()
+    other.goto("/login")
+    log_in(other, olga.email)
+    other.get_by_role("heading", level=1, name="Home").wait_for()
+    page.evaluate("dispatchEvent(new Event('focus'))")  # no window has it without a screen
+
+    page.wait_for_url("**/automations/*")
+    assert runs_of(installation, olga) == ["because of a ticket"]
+
+
+def test_a_form_that_was_left_for_the_login_is_filled_in_again(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
@@ -91,19 +179,10 @@ def test_a_form_to_run_something_is_as_it_was_and_one_press_runs_it_once(
     expect(page.get_by_label("Reason")).to_have_value("because of a ticket")
     expect(page.get_by_label("Pin")).to_have_value("")
     assert "a secret value" not in stored(page)
-    page.get_by_label("Pin").fill("a secret value")
-    page.get_by_role("button", name="Run now").click()
-    page.wait_for_url("**/automations/*")
-    wait_for_state(page, "succeeded")
-    listed = [
-        each
-        for each in installation.admin.json("automations", "list")
-        if each["template"] == "long-form"
-    ]
-    assert [each["reason"] for each in listed] == ["because of a ticket"]
     page.goto("/templates/long-form/run")
     expect(page.get_by_label("Notes")).to_have_value("")
     assert stored(page) == "null", "once is enough"
+    assert runs_of(installation, olga) == []
 
 
 def stored(page: Page) -> str:
@@ -111,23 +190,30 @@ def stored(page: Page) -> str:
     return str(page.evaluate("JSON.stringify(sessionStorage.getItem('opsicle.draft'))"))
 
 
+@pytest.mark.parametrize("is_left", [False, True], ids=["over the form", "in its place"])
 def test_somebody_else_who_logs_in_on_that_tab_sees_nothing_of_it(
-    open_page: OpenPage, installation: Installation, olga: User
+    open_page: OpenPage, installation: Installation, olga: User, is_left: bool
 ) -> None:
     installation.push(FORM)
     page = page_of(open_page, olga, "/templates/long-form/run")
     fill_in(page)
     end_sessions(installation, olga)
     page.get_by_role("button", name="Run now").click()
-    page.get_by_role("heading", name="Log in").wait_for()
-    assert "second line" in stored(page)
-    assert "a secret value" not in stored(page)
+    page.get_by_role("dialog", name=AGAIN).wait_for()
+    if is_left:
+        leave(page)
+        assert "second line" in stored(page)
+        assert "a secret value" not in stored(page)
 
     log_in(page, installation.admin.email)
 
-    expect(page.get_by_label("Notes")).to_have_value("")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Run now")).to_be_enabled()
+    for label in ("Notes", "Pin", "Reason"):
+        expect(page.get_by_label(label)).to_have_value("")
     expect(page.get_by_text(KEPT)).to_have_count(0)
     assert stored(page) == "null"
+    assert runs_of(installation, olga) == []
 
 
 def test_whoever_goes_elsewhere_leaves_nothing_behind(
@@ -138,7 +224,7 @@ def test_whoever_goes_elsewhere_leaves_nothing_behind(
     fill_in(page)
     end_sessions(installation, olga)
     page.get_by_role("button", name="Run now").click()
-    page.get_by_role("heading", name="Log in").wait_for()
+    leave(page)
     page.goto("/login")
     log_in(page, olga.email)
     page.get_by_role("heading", level=1, name="Home").wait_for()
@@ -177,11 +263,13 @@ def test_a_policy_that_is_being_written_is_kept(
     expect(page.get_by_role("row", name="written-here-too")).to_be_visible()
 
 
+@pytest.mark.parametrize("is_left", [False, True], ids=["over the page", "in its place"])
 def test_the_reason_of_a_decision_is_kept(
     open_page: OpenPage,
     installation: Installation,
     olga: User,
     tmp_path_factory: pytest.TempPathFactory,
+    is_left: bool,
 ) -> None:
     policy = tmp_path_factory.mktemp("policy") / "policy.yaml"
     policy.write_text(POLICY)
@@ -193,9 +281,12 @@ def test_the_reason_of_a_decision_is_kept(
     page.get_by_role("dialog").get_by_label("Reason").fill("not on a Friday")
     end_sessions(installation, olga)
     page.get_by_role("dialog").get_by_role("button", name="Reject").click()
-    come_back(page, olga)
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Reason")).to_have_value("not on a Friday")
-    dialog.get_by_role("button", name="Reject").click()
+    if is_left:
+        come_back(page, olga)
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_label("Reason")).to_have_value("not on a Friday")
+        dialog.get_by_role("button", name="Reject").click()
+    else:
+        log_in_again(page)
     expect(page.locator(".page-title .state")).to_contain_text("rejected")
     expect(page.get_by_text(re.compile("not on a Friday")).first).to_be_visible()

@@ -63,6 +63,9 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     expect(page.locator(".automation-facts")).to_contain_text("/b/1")
     page.get_by_role("link", name="goes on from an earlier one").click()
     page.wait_for_url(failed_at)
+    page.get_by_role("link", name="a later one goes on from it").click()
+    page.wait_for_url(lambda url: url != failed_at)
+    wait_for_state(page, "succeeded")
 
 
 def test_who_approves_a_resumption_sees_which_phases_are_not_run_again(

@@ -155,9 +155,10 @@ def test_a_session_that_ended_elsewhere_asks_to_log_in_again(
     page.context.clear_cookies()
     page.get_by_text("Manage", exact=True).click()
     page.get_by_role("link", name="People").click()
-    page.get_by_role("heading", name="Log in").wait_for()
+    page.get_by_role("dialog", name="Log in again").wait_for()
     log_in(page, installation.admin.email)
-    page.get_by_role("heading", name="People").wait_for()
+    page.get_by_role("row", name=installation.admin.email).wait_for()
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_rerun_can_be_changed_before_it_starts(open_page: OpenPage) -> None:

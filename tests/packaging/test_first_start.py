@@ -94,6 +94,25 @@ def test_a_folder_of_another_user_is_not_used(tmp_path: Path) -> None:
         assert not launcher.is_safe("/usr")
 
 
+@pytest.mark.parametrize("others_can_write", ["", "folder", "unpacked"])
+def test_what_root_has_unpacked_for_all_is_used_unless_others_could_have_changed_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others_can_write: str
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this needs root")
+    monkeypatch.setattr(launcher, "unpacked_name", lambda: "unpacked")
+    folder = tmp_path / "folder"
+    (folder / "unpacked/files").mkdir(parents=True)
+    assert not launcher.was_filled_by_root(str(folder)), "it is not whole"
+    (folder / "unpacked" / launcher.SEAL).touch()
+    if others_can_write:
+        (tmp_path / "folder" / others_can_write.replace("folder", ".")).chmod(0o777)
+
+    is_used = launcher.was_filled_by_root(str(folder))
+
+    assert is_used == (others_can_write == "")
+
+
 def test_a_full_disk_is_said_in_one_line(start: Start, cache: Path) -> None:
     cache.mkdir(mode=0o700)
     refused(

@@ -61,6 +61,9 @@ def test_a_rerun_is_a_new_automation_that_names_the_old_one(core: Core, alice: A
 
     assert (new.rerun_of, new.values, new.version) == (old.id, {"who": "you"}, old.version)
     assert new.id != old.id
+    core.automations.cancel(alice, old.id)
+    later = core.automations.get(alice, old.id).rerun_by
+    assert [each.automation_id for each in later] == [new.id]
 
 
 def test_an_automation_of_another_org_looks_absent(core: Core, alice: Actor) -> None:

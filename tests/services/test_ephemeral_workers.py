@@ -8,16 +8,17 @@ import gevent
 import pytest
 
 from opsicle.domain.errors import Conflict, NotAuthenticated
+from opsicle.domain.workers import EPHEMERAL_SILENT_SECONDS
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.rows import fetch_column
-from opsicle.server.workers.ephemeral import DEFAULT_SILENT_SECONDS, EphemeralWorkers
+from opsicle.server.workers.ephemeral import EphemeralWorkers
 from opsicle.wire.worker_api import LEASE_SECONDS, LeaveRequest, PollReply
 from tests.services.core import Core, TestWorker
 from tests.services.pausing import paused, source
 from tests.services.team import Team
 
-SILENT = DEFAULT_SILENT_SECONDS
+SILENT = EPHEMERAL_SILENT_SECONDS
 
 
 @pytest.fixture

@@ -40,6 +40,8 @@ WITHOUT_STATEMENTS = {
     "log_database",
     "migrations",
     "migration_steps",
+    "org_copies",
+    "org_tables",
     "rows",
 }
 """Modules of the store that run no SQL of the product's, only what opens and upgrades files."""

@@ -15,8 +15,33 @@ from opsicle.server.http import translations
 from opsicle.server.http.joining import Joined, without_comments
 from opsicle.server.http.translations import Catalog, preferred, texts_in
 from tests.unit.asset_texts import tokens
+from tests.unit.unmarked_texts import unmarked
 
 LANGUAGES = translations.languages()[1:]
+NOT_READ = frozenset(
+    ["lib/endpoints.js", "lib/join-commands.js", "lib/bytes.js", "lib/language.js"]
+)
+"""Modules whose words are addresses, commands, units and the languages' own names."""
+
+NO_TEXTS = frozenset(
+    """
+    Opsicle|Opsicle-CSRF|Opsicle ${version}|SHA-256|SHA-256 ${artifact.sha256}|Ed25519
+    Files|Shift|ArrowUp|PageUp|Home|primary|quiet|first-step is-done|dialog wide|input short
+    main input[type="search"]|.primary span|.help button|shown of ${this.#options.label}
+    live is-${status}|link ${code}|editor-line is-wrong|source-line is-wrong|slot is-busy
+    plan-phase is-done-before|history-bar is-new-version|${path}/push|${pathOf(template)}/run
+    ssh-ed25519 AAAA…|push, approve|ada@example.com|templates/restart-web
+    seq at actor_kind actor_id actor_name channel address verb resource data
+    number seq hash at removed_to removed_hash previous|first last previous hash
+    opsicle audit checkpoint gap 1|opsicle audit checkpoint 1|opsicle audit entry 1
+    approvalPolicy: {policyRef: production}|approvers: {groups: [oncall]}
+    secrets: [db-password]|the ${singular(kind)}|opsicle templates push FILE
+    """.replace("\n", "|")
+    .replace("    ", "")
+    .split("|")
+)
+"""Names, keys, selectors, classes, formats that are signed, and examples of what is typed."""
+
 PLACE = re.compile(r"\{\d\}")
 
 
@@ -43,6 +68,7 @@ def test_a_catalog_has_every_text_of_the_pages_once_and_nothing_else(language: s
     counts = Counter(key for file in catalog_files(language).values() for key in file)
 
     assert [key for key, count in counts.items() if count > 1] == []
+    assert sorted(marked() - {key for key in counts if "|" not in key}) == [], "not translated"
     assert sorted({key.split("|")[-1] for key in counts} - marked()) == [], "in no module"
 
 
@@ -55,6 +81,17 @@ def test_a_translation_has_the_values_of_its_text(language: str) -> None:
         if sorted(PLACE.findall(key)) != sorted(PLACE.findall(text)) or not text.strip()
     }
     assert wrong == {}
+
+
+def test_every_text_that_people_read_is_marked() -> None:
+    found = {
+        (name, text)
+        for name, module in modules()
+        if name not in NOT_READ
+        for text in unmarked(module)
+        if text[1:-1] not in NO_TEXTS and not text[1:].startswith("apiVersion:")
+    }
+    assert found == set(), "mark it as t`…`, with its German in assets/languages/de"
 
 
 def test_every_text_that_a_module_marks_can_be_exchanged() -> None:

@@ -12,7 +12,7 @@ from opsicle.security.authority import Authority
 from opsicle.wire.jobs import Work
 from opsicle.wire.worker_api import POLL_SECONDS, RunningJob
 from opsicle.worker.connection import ServerConnection
-from opsicle.worker.poller import Poller, WorkerDescription
+from opsicle.worker.poller import AFTER_WORK_SECONDS, Poller, WorkerDescription
 from tests.support import wait_until
 from tests.worker import fake_server as fake_server_module
 from tests.worker.fake_listener import Refusal
@@ -29,16 +29,19 @@ class Table:
         self.jobs: list[RunningJob] = []
         self.cancelled: list[str] = []
         self.dropped: list[str] = []
+        self.taken_at = self.listed_at = 0.0
 
     can_begin = True
 
     def held(self) -> tuple[RunningJob, ...]:
+        self.listed_at = time.monotonic()
         return tuple(self.jobs)
 
     def paused(self) -> tuple[RunningJob, ...]:
         return ()
 
     def take(self, work: Work) -> None:
+        self.taken_at = time.monotonic()
         self.jobs.append(RunningJob(work.job_id, work.fence))
 
     def cancel(self, job_id: str) -> None:
@@ -101,6 +104,17 @@ def test_work_is_held_from_the_very_next_poll_on(polling: Polling, fake_server: 
 
     assert fake_server.polls[2].jobs == (RunningJob(J1, 3),)
     assert fake_server.polls[2].free_slots == 1
+
+
+def test_the_poll_behind_work_lets_that_begin_first(
+    polling: Polling, fake_server: FakeServer
+) -> None:
+    wait_until(lambda: len(fake_server.polls) == 2)
+
+    fake_server.give(work(J1, "true"))
+    wait_until(lambda: len(fake_server.polls) == 3)
+
+    assert polling.jobs.listed_at - polling.jobs.taken_at >= AFTER_WORK_SECONDS
 
 
 def test_a_full_worker_goes_on_polling_and_hears_of_cancels_and_drops(

@@ -79,10 +79,9 @@ class Case:
 
     @property
     def window(self) -> RunWindow:
-        """When those who have agreed so far let it begin."""
-        return common_window(
-            each.window for each in self.decisions if each.verdict is Verdict.APPROVE
-        )
+        """When whoever asked, and those who have agreed so far, let it begin."""
+        agreed = [each.window for each in self.decisions if each.verdict is Verdict.APPROVE]
+        return common_window([self.automation.planned_window, *agreed])
 
     def may_decide(self, status: GateStatus, person: ApproverPerson, now: datetime) -> bool:
         """Return whether a person may decide on a gate, now or once it opens."""

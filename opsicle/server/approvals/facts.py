@@ -37,6 +37,7 @@ def approval_facts(case: Case, now: datetime) -> tuple[Fact, ...]:
     until = min((gate.expires_at for gate in status.open_gates if gate.expires_at), default=None)
     return (
         *_at_pause(phase),
+        Fact("Planned", "" if phase else case.automation.planned_window.text),
         Fact("Resumes", in_words(point, case.template.phases) if point else ""),
         *_machines(case),
         Fact("Goes on with" if phase else "Runs", _commands(_to_come(case))),

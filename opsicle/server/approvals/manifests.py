@@ -84,6 +84,7 @@ def build(
         member_of=of,
         target=member.target if member else None,
         only_worker=only_worker_of(row),
+        start_at=row.start_at,
     )
 
 

@@ -8,7 +8,7 @@ In the transaction of the lease itself, so that nothing can change between the l
 from __future__ import annotations
 
 from opsicle.domain.approvals import ApprovalState, unmet
-from opsicle.domain.run_windows import ALWAYS, RunWindow
+from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import Template
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.called import called_refusal
@@ -41,8 +41,9 @@ def refusal_reason(
     if row.called_by or row.member_of:
         return contradiction(db, row) or called_refusal(db, bindings, row, template)
     if approval is None:
-        altered = "" if _has_window(row, ALWAYS) else WINDOW_ALTERED
-        return altered or contradiction(db, row) or missing_approval(db, row, template)
+        altered = "" if _has_window(row, row.planned_window) else WINDOW_ALTERED
+        left = requester_refusal(db, row, template) if row.start_at else ""
+        return altered or left or contradiction(db, row) or missing_approval(db, row, template)
     if approval.state is not ApprovalState.APPROVED:
         return f"its approval is {approval.state}"
     if reason := requester_refusal(db, row, template):

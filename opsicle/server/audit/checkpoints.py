@@ -188,40 +188,7 @@ class AuditCheckpoints:
         *,
         is_for_good: bool = True,
     ) -> None:
-        self._keep_contradicted(db, org_id)
-        seq, digest = audit.head(db, org_id)
-        last = audit_checkpoints.find_last(db, org_id)
-        if seq == 0 or (last and last.seq >= seq and removal is None):
-            return
-
-        removed = removal or (_Removal(last.removed_to, last.removed_hash) if last else _Removal())
-        chain = chain_of(org_id)
-        unsigned = Checkpoint(
-            number=last.number + 1 if last else 1,
-            seq=seq,
-            hash=digest,
-            at=to_text(self._clock.now()),
-            removed_to=removed.to,
-            removed_hash=removed.hash,
-            previous=hash_of(chain, last) if last else NO_HASH,
-            signature="",
-        )
-
-        signed = msgspec.structs.replace(unsigned, signature=self._key.sign(chain, unsigned))
-        put = audit_checkpoints.insert if is_for_good else audit_checkpoints.put_head
-        put(db, org_id, signed)
-
-    def _keep_contradicted(self, db: Connection, org_id: str) -> None:
-        """Let a signature stay for good whose entry is not there any more.
-
-        It is what shows that it was.
-        """
-        head = audit_checkpoints.find_head(db, org_id)
-        if head and audit.find_hash(db, org_id, head.seq) != head.hash:
-            log.error(
-                "entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq}
-            )
-            audit_checkpoints.insert(db, org_id, head)
+        sign_chain(db, self._key, org_id, self._clock.now(), removal, is_for_good=is_for_good)
 
     def _prune(self, chain: ChainRow, keep: timedelta) -> int:
         cutoff = self._clock.now() - keep
@@ -244,3 +211,50 @@ class AuditCheckpoints:
             audit.delete_up_to(db, org_id, to)
 
         self._database.write(work)
+
+
+def sign_chain(
+    db: Connection,
+    key: AuditKey,
+    org_id: str,
+    now: datetime,
+    removal: _Removal | None = None,
+    *,
+    is_for_good: bool = True,
+) -> None:
+    """Sign a chain to its end, unless its newest checkpoint covers all of it."""
+    _keep_contradicted(db, org_id)
+    seq, digest = audit.head(db, org_id)
+    last = audit_checkpoints.find_last(db, org_id)
+    if seq == 0 or (last and last.seq >= seq and removal is None):
+        return
+
+    removed = removal or (_Removal(last.removed_to, last.removed_hash) if last else _Removal())
+    chain = chain_of(org_id)
+    unsigned = Checkpoint(
+        number=last.number + 1 if last else 1,
+        seq=seq,
+        hash=digest,
+        at=to_text(now),
+        removed_to=removed.to,
+        removed_hash=removed.hash,
+        previous=hash_of(chain, last) if last else NO_HASH,
+        signature="",
+    )
+
+    signed = msgspec.structs.replace(unsigned, signature=key.sign(chain, unsigned))
+    put = audit_checkpoints.insert if is_for_good else audit_checkpoints.put_head
+    put(db, org_id, signed)
+
+
+def _keep_contradicted(db: Connection, org_id: str) -> None:
+    """Let a signature stay for good whose entry is not there any more.
+
+    It is what shows that it was.
+    """
+    head = audit_checkpoints.find_head(db, org_id)
+    if head and audit.find_hash(db, org_id, head.seq) != head.hash:
+        log.error(
+            "entries of the audit record are gone", extra={"org": org_id, "signed_to": head.seq}
+        )
+        audit_checkpoints.insert(db, org_id, head)

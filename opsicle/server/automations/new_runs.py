@@ -18,7 +18,9 @@ from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import Template, Value
 from opsicle.domain.variables import as_text
 from opsicle.domain.workers import Requirements, encoded, requirements
+from opsicle.kit.clock import to_text
 from opsicle.kit.ids import new_id
+from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import machine_of
 from opsicle.server.automations.bound_calls import bound_calls
@@ -120,6 +122,8 @@ class CheckedRun:
             created_at=now,
             queued_at=now,
             turn=placing.turn,
+            start_at=placing.start_at,
+            not_before=placing.start_at,
             calls=msgspec.json.encode(calls).decode() if calls else "",
             fan_out=msgspec.json.encode(fan_out).decode() if fan_out else "",
             only_worker=msgspec.json.encode(only).decode() if (only := placing.only_worker) else "",
@@ -148,8 +152,15 @@ class NewRun:
     resumed: ResumedRun | None = None
     settled: Settled = field(default_factory=Settled)
 
-    def require_files(self, db: Connection, actor: Actor) -> None:
-        """Raise InvalidInput if an upload has expired since it was looked for."""
+    def require_possible(self, db: Connection, actor: Actor) -> None:
+        """Raise InvalidInput for an upload that has expired, or a start whose time has passed.
+
+        Not where the same request has been answered before, for which that does not matter.
+        """
+        if self.row.start_at and self.row.start_at <= self.row.created_at:
+            raise validators.invalid(
+                "start_at", "has passed", hint="Leave it out to have it begin at once."
+            )
         source = Origin(self.row.rerun_of or "", self.starter, self.resumed).source
         at = self.row.created_at
         named_by_content(db, actor, self.template.variables, self.request.values, source, at)
@@ -165,6 +176,7 @@ class NewRun:
             "manifest": row.manifest_digest,
             "with_mfa": self.with_mfa,
             **({"worker": self.request.worker} if self.request.worker else {}),
+            **({"start_at": to_text(row.start_at)} if row.start_at else {}),
             **({"started_by": self.starter.shown} if self.starter else {}),
             **({"resumed_from": self.resumed.recorded} if self.resumed else {}),
         }
@@ -177,10 +189,13 @@ class Placing(NamedTuple):
     queue: QueuePlace
     state: AutomationState
     only_worker: BoundMember | None = None
+    start_at: datetime | None = None
 
     @property
     def turn(self) -> Turn:
-        """Whether its concurrency group is yet to look at it."""
+        """Whether its time has not come, or its concurrency group is yet to look at it."""
+        if self.start_at and self.state is AutomationState.QUEUED:
+            return Turn.EARLY
         is_new = self.queue.concurrency_key and self.state is AutomationState.QUEUED
         return Turn.NEW if is_new else Turn.READY
 
@@ -191,6 +206,7 @@ def placing_of(
     origin: Origin,
     fan_out: BoundFanOut | None,
     only_worker: BoundMember | None,
+    start_at: datetime | None = None,
 ) -> Placing:
     """Return where a new automation stands, before it is known whether people must agree."""
     member, resumed = origin.member, origin.resumed
@@ -203,7 +219,7 @@ def placing_of(
     )
     queue = queue_place(template, values, is_member=member is not None)
     state = AutomationState.PLANNING if plans else AutomationState.QUEUED
-    return Placing(asked, queue, state, only_worker)
+    return Placing(asked, queue, state, only_worker, start_at)
 
 
 def sealed_values(

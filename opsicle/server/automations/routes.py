@@ -54,6 +54,7 @@ def routes(
         Route(endpoints.RUN, partial(run, automations), create),
         serve(endpoints.PREVIEW, automations.previews.preview, create),
         Route(endpoints.LIST_AUTOMATIONS, partial(list_automations, automations), view),
+        serve(endpoints.PLANNED, automations.planned.list_next, view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
         serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
         serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),

@@ -35,6 +35,7 @@ from opsicle.server.automations.new_runs import (
     placing_of,
     sealed_values,
 )
+from opsicle.server.automations.planned_starts import PlannedStarts, wanted_start
 from opsicle.server.automations.recent_runs import RecentRuns
 from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
 from opsicle.server.automations.repeats import request_again
@@ -99,6 +100,7 @@ class Automations:
         bindings: Bindings,
     ) -> None:
         self.recent = RecentRuns(database)
+        self.planned = PlannedStarts(database, fleet)
         self.previews = RunPreviews(database, fleet, progress, clock)
         self._database = database
         self._job_logs = job_logs
@@ -160,7 +162,8 @@ class Automations:
         chosen = self._database.read(
             lambda db: chosen_worker(db, self._fleet, actor, template, request.worker)
         )
-        placing = placing_of(template, run.values, origin, fan_out, chosen)
+        start_at = wanted_start(request, template, now)
+        placing = placing_of(template, run.values, origin, fan_out, chosen, start_at)
         row = run.row(actor, placing, calls, fan_out, now)
         sealed = sealed_values(self._vault, row, template, run.values)
         new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
@@ -209,7 +212,7 @@ class Automations:
             return automations.get(db, actor.org_id, earlier)
 
         require_secrets(db, row.org_id, new.template)
-        new.require_files(db, actor)
+        new.require_possible(db, actor)
         row = msgspec.structs.replace(
             row, principal_id=account_of(db, row.org_id, row.requester_id).principal
         )
@@ -233,6 +236,7 @@ class Automations:
         if (
             reservation
             and asked is None
+            and row.start_at is None
             and (row.concurrency_key is None or row.state is AutomationState.PLANNING)
         ):
             row = reservation.lease(db, row, CheckedWork(new.template, bound, None))

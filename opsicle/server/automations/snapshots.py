@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opsicle.domain.automations import is_final
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import shown_resume_point
 from opsicle.server.automations.called_trees import called_trees
@@ -10,8 +11,11 @@ from opsicle.server.automations.views import Snapshot
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view
 from opsicle.server.fleet.presence import Fleet
-from opsicle.server.store import artifacts, chains, files, jobs
+from opsicle.server.store import artifacts, chains, files, jobs, later_runs
 from opsicle.server.store.database import Connection
+
+_MOST_LATER = 20
+"""Of what goes on from an automation or repeats it: some are repeated every day."""
 
 
 def snapshot_of(db: Connection, fleet: Fleet, actor: Actor, automation_id: str) -> Snapshot:
@@ -32,5 +36,6 @@ def snapshot_of(db: Connection, fleet: Fleet, actor: Actor, automation_id: str) 
         chain=chains.list_of(db, row.id),
         calls=called_trees(db, row.id) if row.calls else None,
         targets=automation_targets(db, row),
+        later=later_runs.list_newest(db, row.id, _MOST_LATER) if is_final(row.state) else (),
         resume_point=shown_resume_point(db, row, template),
     )

@@ -25,6 +25,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.chains import ChainStartRow
 from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.jobs import JobRow
+from opsicle.server.store.later_runs import LaterRunRow
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.jobs import (
     CommandReport,
@@ -36,7 +37,7 @@ from opsicle.wire.jobs import (
     summary_of,
 )
 from opsicle.wire.phase_api import Command, PhaseRun, PhaseTry
-from opsicle.wire.starts import AutomationTarget, CalledAutomation, ChainedStart
+from opsicle.wire.starts import AutomationTarget, CalledAutomation, ChainedStart, LaterRun
 from opsicle.wire.user_api import (
     Automation,
     AutomationSummary,
@@ -64,6 +65,7 @@ class Snapshot:
     chain: Sequence[ChainStartRow] = ()
     calls: Mapping[int, Sequence[CalledAutomation]] | None = None
     targets: Sequence[AutomationTarget] = ()
+    later: Sequence[LaterRunRow] = ()
 
     @property
     def newest_job(self) -> JobRow | None:
@@ -114,6 +116,7 @@ def summary(
         queued_at=row.queued_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        start_at=row.start_at,
     )
 
 
@@ -155,7 +158,13 @@ def whole(snapshot: Snapshot) -> Automation:
         depth=row.depth,
         targets=list(snapshot.targets),
         only_worker=_only_worker(row),
+        resumed_by=[_later(each) for each in snapshot.later if each.is_resume],
+        rerun_by=[_later(each) for each in snapshot.later if not each.is_resume],
     )
+
+
+def _later(row: LaterRunRow) -> LaterRun:
+    return LaterRun(automation_id=row.id, state=row.state)
 
 
 def _only_worker(row: AutomationRow) -> str:

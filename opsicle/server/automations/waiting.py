@@ -70,7 +70,7 @@ def view_of_new(database: Database, fleet: Fleet, row: AutomationRow) -> QueueVi
 def _out_of_turn(db: Connection, row: AutomationRow) -> str:
     """Say what an automation waits for before any worker could have it."""
     if row.turn is Turn.EARLY:
-        return window_of(db, row.approval_id).opening_text
+        return window_of(db, row.approval_id, row.planned_window).opening_text
     return group_reason(db, row)
 
 

@@ -26,7 +26,9 @@ from opsicle.security.age_files import DecryptingReader, EncryptingWriter
 from opsicle.server.contents.content_store import relative_path
 
 FORMAT = 1
-HEAD, END = "backup.json", "end.json"
+HEAD, ORG_HEAD, END = "backup.json", "org.json", "end.json"
+"""The first member of a whole server's backup, that of one org's export, the last one of both."""
+
 STATE, LOGS = "opsicle.db", "logs.db"
 KEYS = frozenset(
     {
@@ -40,7 +42,7 @@ KEYS = frozenset(
     }
 )
 
-_FIRST = (HEAD, *sorted(KEYS), STATE, LOGS)
+_FIRST = (HEAD, ORG_HEAD, *sorted(KEYS), STATE, LOGS)
 """What a backup has at most once each, in this order, before the artifacts."""
 
 _ARTIFACT = re.compile(r"artifacts/[0-9a-z]{26}/([0-9a-f]{2})/(\1[0-9a-f]{62})", re.ASCII)
@@ -59,6 +61,23 @@ class BackupHead(msgspec.Struct, frozen=True, kw_only=True):
     ca_fingerprint: str
     has_logs: bool
     has_artifacts: bool
+
+
+class OrgHead(msgspec.Struct, frozen=True, kw_only=True):
+    """What an export of an org is of; `version`, `schema` and `ca_fingerprint` are its server's.
+
+    `audit_key_pem` is the public key that has signed the org's record.
+    """
+
+    format: int = FORMAT
+    version: str
+    created_at: datetime
+    schema: int
+    ca_fingerprint: str
+    audit_key_pem: str
+    org_id: str
+    code: str
+    has_logs: bool = True
 
 
 class BackupEnd(msgspec.Struct, frozen=True, kw_only=True):

@@ -111,7 +111,8 @@ class Backup:
         encrypted = EncryptingWriter(target, key)
         archive = ArchiveWriter(encrypted)
 
-        with _workplace(self._folder) as copies:
+        with workplace(self._folder, WORKPLACE, "backup") as copies:
+            check_room(self._folder)
             state = self._copy(STATE, copies)
             if self._read_keys() != keys:
                 raise Conflict("a key was replaced just now", hint="Make the backup again.")
@@ -120,10 +121,13 @@ class Backup:
                 archive.add_json(HEAD, head := _head(db, state, keys, parts, began_at))
                 for name, content in sorted(keys.items()):
                     archive.add_bytes(name, content)
-                _add_file(archive, STATE, state)
+                add_file(archive, STATE, state)
                 if parts.has_logs:
                     self._add_logs(archive, copies)
-                artifacts = self._add_artifacts(archive, db) if parts.has_artifacts else 0
+                artifacts = 0
+                if parts.has_artifacts:
+                    artifacts, missing = add_artifacts(archive, self._folder, db, self._on_progress)
+                    self._missing += missing
 
         archive.add_json(END, BackupEnd(missing=tuple(self._missing)))
         archive.close()
@@ -165,45 +169,47 @@ class Backup:
         except Conflict:
             self._missing.append(LOGS)
             return
-        _add_file(archive, LOGS, logs)
+        add_file(archive, LOGS, logs)
         logs.unlink()
 
-    def _add_artifacts(self, archive: ArchiveWriter, db: Connection) -> int:
-        """Add the files that the state names, and return how many these are."""
-        count = 0
-        for row in content_rows(db):
-            name = artifact_name(row.org_id, row.sha256)
-            try:
-                with (self._folder / name).open("rb") as file:
-                    if is_whole := _is(file, row):
-                        archive.add(name, row.size, file)
-            except FileNotFoundError:
-                is_whole = False
-            if is_whole:
-                count += 1
-                self._on_progress(f"{count} files")
-            else:
-                self._missing.append(name)
-        return count
+
+def add_artifacts(
+    archive: ArchiveWriter, folder: Path, db: Connection, on_progress: OnProgress
+) -> tuple[int, list[str]]:
+    """Add the files that a state names; return how many these are, and the names of lost ones."""
+    count, missing = 0, []
+    for row in content_rows(db):
+        name = artifact_name(row.org_id, row.sha256)
+        try:
+            with (folder / name).open("rb") as file:
+                if is_whole := _is(file, row):
+                    archive.add(name, row.size, file)
+        except FileNotFoundError:
+            is_whole = False
+        if is_whole:
+            count += 1
+            on_progress(f"{count} files")
+        else:
+            missing.append(name)
+    return count, missing
 
 
 @contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Have a folder for copies of the databases to oneself, emptied of what a killed backup left.
+def workplace(folder: Path, name: str, purpose: str) -> Iterator[Path]:
+    """Have a folder for copies of the databases to oneself, emptied of what a killed run left.
 
     It lies in the data folder, where the databases themselves are: no copy that is not encrypted
     comes to where the backup goes, which may be a disk of somebody else's.
     """
-    path = folder / WORKPLACE
+    path = folder / name
     with explained(folder):
         path.mkdir(mode=0o700, exist_ok=True)
         lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        _take(lock)
+        _take(lock, purpose)
         try:
             for left in path.iterdir():
-                left.unlink()
-            _check_room(folder)
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
@@ -211,14 +217,17 @@ def _workplace(folder: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _take(lock: int) -> None:
+def _take(lock: int, purpose: str) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise Conflict("another backup of this server is under way", hint="Wait for it.") from error
+        raise Conflict(
+            f"another {purpose} of this server is under way", hint="Wait for it."
+        ) from error
 
 
-def _check_room(folder: Path) -> None:
+def check_room(folder: Path) -> None:
+    """Raise Unavailable where a disk has no room for copies of a data folder's databases."""
     needed = sum(path.stat().st_size for name in (STATE, LOGS) for path in folder.glob(f"{name}*"))
     if shutil.disk_usage(folder).free < needed + _SPARE_BYTES:
         raise Unavailable(
@@ -263,6 +272,7 @@ def _is(file: BufferedReader, row: ContentRow) -> bool:
     return is_whole
 
 
-def _add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
+def add_file(archive: ArchiveWriter, name: str, path: Path) -> None:
+    """Add a file as it is."""
     with path.open("rb") as file:
         archive.add(name, path.stat().st_size, file)

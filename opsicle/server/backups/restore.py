@@ -25,7 +25,7 @@ from opsicle.kit.clock import Clock, to_text
 from opsicle.security import audit_record
 from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditPublicKey
-from opsicle.server.backups.archive import LOGS, STATE, artifact_name
+from opsicle.server.backups.archive import LOGS, STATE, BackupHead, artifact_name
 from opsicle.server.backups.backup import OnProgress, content_rows
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import RESTORING, DataFolder, explained
@@ -87,7 +87,7 @@ class Restore:
         """
         with explained(self._data_dir), _claimed(self._data_dir, self._draft):
             with files.as_owner_of(self._data_dir):
-                unpacked = unpack(source, key, self._draft, self._on_progress)
+                unpacked = unpack(source, key, self._draft, self._on_progress, BackupHead)
             self._on_progress("reading the databases through")
             check_integrity(self._draft / STATE, is_thorough=True)
             if (self._draft / LOGS).exists():
@@ -97,7 +97,7 @@ class Restore:
             self._put_in_place()
         return report
 
-    def _open(self, unpacked: Unpacked) -> RestoreReport:
+    def _open(self, unpacked: Unpacked[BackupHead]) -> RestoreReport:
         """Open what was unpacked as a start does, look at the rest of it, and begin its epoch."""
         at = to_text(unpacked.head.created_at)
         how = Opening(accept_restored=True, restored_from=f"restored from the backup of {at}")
@@ -119,7 +119,7 @@ class Restore:
     def _begin_epoch(self, opened: OpenState) -> int:
         return begin_epoch(opened, self._clock, accept_restored=True).number
 
-    def _check_artifacts(self, db: Connection, unpacked: Unpacked) -> None:
+    def _check_artifacts(self, db: Connection, unpacked: Unpacked[BackupHead]) -> None:
         """Raise Conflict unless each file that the state names is there, or is known to be lost."""
         lost = frozenset(unpacked.end.missing)
         for row in content_rows(db):
@@ -130,7 +130,7 @@ class Restore:
                 )
 
     def _check_record(
-        self, db: Connection, key: AuditPublicKey, unpacked: Unpacked
+        self, db: Connection, key: AuditPublicKey, unpacked: Unpacked[BackupHead]
     ) -> RestoreReport:
         """Verify the record of each org.
 

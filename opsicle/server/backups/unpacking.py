@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Generic, NamedTuple, TypeVar
 
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
@@ -17,10 +17,12 @@ from opsicle.server.backups.archive import (
     FORMAT,
     HEAD,
     LOGS,
+    ORG_HEAD,
     STATE,
     BackupEnd,
     BackupHead,
     Member,
+    OrgHead,
     explained_archive,
     read_json,
     read_members,
@@ -28,21 +30,29 @@ from opsicle.server.backups.archive import (
 from opsicle.server.store import migrations
 
 _PIECE_BYTES = 1024 * 1024
+_HEADS = {HEAD: BackupHead, ORG_HEAD: OrgHead}
 
 
-class Unpacked(NamedTuple):
+H = TypeVar("H", BackupHead, OrgHead)
+
+
+class Unpacked(NamedTuple, Generic[H]):
     """What a backup said, and how many files of jobs it held."""
 
-    head: BackupHead
+    head: H
     end: BackupEnd
     artifacts: int
 
 
 @explained_archive()
 def unpack(
-    source: IO[bytes], key: OpeningKey, folder: Path, on_progress: Callable[[str], None]
-) -> Unpacked:
-    """Write a backup's members into an empty folder.
+    source: IO[bytes],
+    key: OpeningKey,
+    folder: Path,
+    on_progress: Callable[[str], None],
+    kind: type[H],
+) -> Unpacked[H]:
+    """Write the members of a backup, or of an org's export, into an empty folder.
 
     Raises InvalidInput for what is no backup or was cut short or altered, and Conflict for one that
     a newer program has made; some of it may have been written then. Nothing of it is durable yet.
@@ -50,9 +60,14 @@ def unpack(
     plain = DecryptingReader(source, key)
     members = read_members(plain)
     first = next(members, None)
-    if first is None or first.name != HEAD:
+    if first is None or first.name not in _HEADS:
         raise _not_whole()
-    head: BackupHead = read_json(first, BackupHead)
+    if _HEADS[first.name] is not kind:
+        raise InvalidInput(
+            "this is one org's export" if first.name == ORG_HEAD else "this is a server's backup",
+            hint="`opsicle restore` takes backups, `opsicle orgs import` exports of orgs.",
+        )
+    head: H = read_json(first, kind)
     _check_known(head)
 
     end: BackupEnd | None = None
@@ -75,7 +90,7 @@ def unpack(
     return Unpacked(head, end, files_of_jobs)
 
 
-def _check_known(head: BackupHead) -> None:
+def _check_known(head: BackupHead | OrgHead) -> None:
     known = migrations.newest_schema()
     if head.format > FORMAT or head.schema > known:
         raise Conflict(

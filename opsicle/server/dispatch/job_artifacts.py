@@ -9,13 +9,14 @@ from pathlib import Path
 
 from opsicle.domain.artifacts import MAX_ARTIFACTS, MIB, ArtifactLimits, path_problem
 from opsicle.domain.automations import JobState
-from opsicle.domain.errors import InvalidInput, Unavailable
+from opsicle.domain.errors import Conflict, InvalidInput, LeaseLost, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.contents.content_store import ContentStore, Upload
 from opsicle.server.contents.content_sweep import AT_ONCE, ContentSweep
 from opsicle.server.dispatch.held_jobs import get_answerable
+from opsicle.server.dispatch.quotas import artifact_bytes
 from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.store import artifacts, contents, jobs, orgs
@@ -97,10 +98,7 @@ class JobArtifacts:
     def _receive(self, worker: WorkerActor, job: JobRow, request: ArtifactRequest) -> ArtifactReply:
         problem = request.problem or self._refusal(job, request)
         if problem:
-            self._store.forget(job.id)
-            row = self._row(job, request, None, problem[:MAX_EXPLANATION])
-            self._database.write(partial(self._insert, worker=worker, row=row, request=request))
-            return ArtifactReply(0, _SETTLED)
+            return self._refuse(worker, job, request, problem)
 
         upload = Upload(job.id, request.sha256, request.size)
         received = self._store.append(upload, request.offset, request.data)
@@ -108,10 +106,27 @@ class JobArtifacts:
             return ArtifactReply(received)
 
         row = self._row(job, request, request.sha256, "")
-        kept = self._store.keep(
-            job.org_id, upload, partial(self._insert, worker=worker, row=row, request=request)
-        )
+
+        def keep(db: Connection) -> bool:
+            self.require_fits(db, job.org_id)
+            return self._insert(db, worker, row, request)
+
+        try:
+            kept = self._store.keep(job.org_id, upload, keep)
+        except LeaseLost:
+            raise
+        except Conflict as full:
+            return self._refuse(worker, job, request, full.message)
         return ArtifactReply(request.size, _SETTLED) if kept else ArtifactReply(0)
+
+    def _refuse(
+        self, worker: WorkerActor, job: JobRow, request: ArtifactRequest, problem: str
+    ) -> ArtifactReply:
+        """Keep nothing of a file but its name, and why."""
+        self._store.forget(job.id)
+        row = self._row(job, request, None, problem[:MAX_EXPLANATION])
+        self._database.write(partial(self._insert, worker=worker, row=row, request=request))
+        return ArtifactReply(0, _SETTLED)
 
     @staticmethod
     def _insert(
@@ -170,7 +185,7 @@ class JobArtifacts:
         if self._has_room(org_id, sha256, size):
             return ""
         return (
-            f"the files of this org take all of its {self.bounds.org_bytes // MIB} MiB, "
+            f"the files of this org take all of its {self._org_bytes(org_id) // MIB} MiB, "
             f"and no artifact of them is older than {LEAST_AGE.days} days"
         )
 
@@ -178,7 +193,8 @@ class JobArtifacts:
         def missing() -> int:
             def query(db: Connection) -> int:
                 more = 0 if contents.find(db, org_id, sha256) is not None else size
-                return contents.stored(db, org_id) + more - self.bounds.org_bytes
+                most = artifact_bytes(db, org_id, self.bounds.org_bytes)
+                return contents.stored(db, org_id) + more - most
 
             return self._database.read(query)
 
@@ -188,6 +204,21 @@ class JobArtifacts:
             ):
                 return False
         return True
+
+    def _org_bytes(self, org_id: str) -> int:
+        return self._database.read(lambda db: artifact_bytes(db, org_id, self.bounds.org_bytes))
+
+    def require_fits(self, db: Connection, org_id: str) -> None:
+        """Raise Conflict if what was just put takes an org beyond its share.
+
+        Others may have been put since `quota_problem` was asked.
+        """
+        most = artifact_bytes(db, org_id, self.bounds.org_bytes)
+        if contents.stored(db, org_id) > most:
+            raise Conflict(
+                f"the files of this org take all of its {most // MIB} MiB",
+                hint="Whoever runs the server can give it more.",
+            )
 
     def prune(self) -> None:
         """Remove what is too old, what nothing names, and drafts of jobs that are over."""

@@ -22,7 +22,9 @@ from opsicle.server.dispatch.log_segments import (
     not_before,
     pack,
     unpack,
+    withheld,
 )
+from opsicle.server.dispatch.quotas import LOG_QUOTA_USED, LogQuotas
 from opsicle.server.store import logs, whole_logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.log_database import LogDatabase
@@ -59,6 +61,7 @@ class NewSegment:
     segment: logs.Segment
     chunks: list[Chunk]
     end: int
+    is_withheld: bool = False
 
     def lines_after(self, last: logs.SegmentLines | None) -> logs.SegmentLines | None:
         """Return which lines begin in it.
@@ -88,8 +91,13 @@ class JobLogs:
     """The log database. Who may read which job's log is for the caller to decide."""
 
     def __init__(
-        self, database: LogDatabase, clock: Clock, bounds: LogBounds | None = None
+        self,
+        database: LogDatabase,
+        clock: Clock,
+        bounds: LogBounds | None = None,
+        quotas: LogQuotas | None = None,
     ) -> None:
+        self.quotas = quotas
         self._database = database
         self._clock = clock
         self.bounds = bounds or LogBounds()
@@ -111,7 +119,8 @@ class JobLogs:
         begin beyond the log's end are not taken, and the answer tells from where to send again. If
         that `is_after_loss` nobody can, so they are taken all the same. Raises InvalidInput for
         chunks that are too long, empty or out of order, and when the log is as long as a log may
-        be: workers end it themselves a little before.
+        be: workers end it themselves a little before. Once the quota of the org is used up, the log
+        says so in the place of what comes.
         """
         _check(chunks)
 
@@ -127,8 +136,13 @@ class JobLogs:
 
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start
+            is_over = self.quotas is not None and self.quotas.is_used_up(org_id, self._usage_of)
+            if self.quotas and is_over:
+                fresh = withheld(fresh, LOG_QUOTA_USED)
+                if self.truncation(job_id) is None:
+                    self.quotas.record_truncation(job_id, start)
             packed = self._inline_if_small(size, pack, fresh)
-            new = NewSegment(org_id, logs.Segment(job_id, start, size, packed), fresh, end)
+            new = NewSegment(org_id, logs.Segment(job_id, start, size, packed), fresh, end, is_over)
             if self._database.write(partial(self._append, new=new)):
                 return start + size
 
@@ -146,6 +160,8 @@ class JobLogs:
             return False
         if segment.start > new.end:
             logs.insert_gap(db, segment.job_id, new.end, segment.start - new.end)
+        if new.is_withheld and not logs.find_truncation(db, segment.job_id):
+            logs.insert_gap(db, segment.job_id, segment.start, segment.size, LOG_QUOTA_USED)
 
         logs.append(db, new.org_id, segment, self._clock.now())
         lines = new.lines_after(logs.find_last_lines(db, segment.job_id))
@@ -172,17 +188,22 @@ class JobLogs:
         Return "" if it was not.
         """
 
-        def query(db: Connection) -> tuple[logs.LogLoss | None, bool, int, str]:
+        def query(
+            db: Connection,
+        ) -> tuple[logs.LogLoss | None, bool, int, str, logs.Truncation | None]:
             return (
                 logs.find_loss_after(db, leased_at),
                 logs.has_gap(db, job_id),
                 logs.size(db, job_id),
                 _removal(whole_logs.find(db, job_id)),
+                logs.find_truncation(db, job_id),
             )
 
-        loss, has_gap, size, removal = self._database.read(query)
+        loss, has_gap, size, removal, cut = self._database.read(query)
         if removal:
             return removal
+        if cut:
+            return f"its log is truncated at byte {cut.start:,}: {cut.reason}"
         if size >= self.bounds.job_bytes:
             limit = self.bounds.job_bytes // MIB
             return f"its log has reached the limit of {limit} MiB: what came behind was not kept"
@@ -248,6 +269,13 @@ class JobLogs:
     def close(self) -> None:
         """End the threads that pack."""
         self._packers.kill()
+
+    def _usage_of(self, org_id: str) -> int:
+        return self._database.read(lambda db: logs.find_usage(db, org_id))
+
+    def truncation(self, job_id: str) -> logs.Truncation | None:
+        """Return where a quota has ended a job's log, None if none has."""
+        return self._database.read(lambda db: logs.find_truncation(db, job_id))
 
     def usage(self) -> dict[str, int]:
         """Return how many bytes the logs of each org take; "" stands for those of nobody."""

@@ -52,6 +52,15 @@ def missing(start: int, end: int) -> Iterator[list[Chunk]]:
         yield [(offset, 0, 2, 0, filler[:size])]
 
 
+def withheld(chunks: Sequence[Chunk], reason: str) -> list[Chunk]:
+    """Return chunks that say in as many bytes why theirs are not kept; they pack to almost none."""
+    line = f"[not kept: {reason}]\n".encode()
+    return [
+        (start, phase, stream, at_ms, (line * (len(data) // len(line) + 1))[: len(data)])
+        for start, phase, stream, at_ms, data in chunks
+    ]
+
+
 def not_before(chunks: Sequence[Chunk], offset: int) -> list[Chunk]:
     """Return the part of the chunks at and after `offset`; the one that spans it is cut."""
     fresh: list[Chunk] = []

@@ -6,6 +6,7 @@ What waits is counted no further than its limit, so that a trigger costs at most
 from __future__ import annotations
 
 from opsicle.domain.errors import TooManyRequests
+from opsicle.server.dispatch.quotas import require_quota
 from opsicle.server.store import queue_limits
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
@@ -29,7 +30,11 @@ def running_limit_reason(db: Connection, org_id: str) -> str:
 
 
 def require_room_to_wait(db: Connection, row: AutomationRow) -> None:
-    """Raise TooManyRequests where as many wait, of a new automation's org or template, as may."""
+    """Raise TooManyRequests where as many wait, of a new automation's org or template, as may.
+
+    Also where the quota of its org for this hour is used up.
+    """
+    require_quota(db, row.org_id, row.created_at)
     most = queue_limits.find(db, row.org_id).max_waiting
     if most is not None and queue_limits.count_waiting(db, row.org_id, most) >= most:
         raise TooManyRequests(

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.automations import AutomationState
-from opsicle.domain.run_windows import RunWindow, common_window
+from opsicle.domain.run_windows import ALWAYS, RunWindow, common_window
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.stored_values import stored_requirements
@@ -83,10 +83,14 @@ class RunWindows:
             concurrency.insert_change(db, change)
 
 
-def window_of(db: Connection, approval_id: str | None) -> RunWindow:
-    """Return in which window those who agreed let an automation begin, to be told to people."""
+def window_of(db: Connection, approval_id: str | None, planned: RunWindow = ALWAYS) -> RunWindow:
+    """Return in which window those who agreed let an automation begin, to be told to people.
+
+    `planned` is what whoever asked has said of it.
+    """
     decisions = approvals.list_decisions(db, approval_id) if approval_id else []
-    return common_window(each.window for each in decisions if each.verdict is Verdict.APPROVE)
+    agreed = [each.window for each in decisions if each.verdict is Verdict.APPROVE]
+    return common_window([planned, *agreed])
 
 
 def expire(db: Connection, outbox: Outbox, row: WindowRow | AutomationRow, at: datetime) -> bool:

@@ -18,7 +18,7 @@ from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
-from opsicle.server.store import audit, epochs, migrations, orgs, workers
+from opsicle.server.store import audit, epochs, migrations, orgs, whole_fleet
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import readable
@@ -31,7 +31,6 @@ _CA_WARNING, _CA_PROBLEM = timedelta(days=365), timedelta(days=60)
 _UNSEEN = timedelta(days=1)
 _AHEAD = timedelta(seconds=60)
 _MOST_NAMED = 5
-_WORKERS_AT_ONCE = 500
 
 
 def examine(folder: Path, now: datetime) -> list[Diagnosis]:
@@ -184,7 +183,7 @@ def _time_of_record(db: Connection, now: datetime) -> Iterator[Diagnosis]:
 
 
 def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
-    rows = list(in_service(db))
+    rows = list(whole_fleet.in_service(db))
     others = [f"{_name(row)} ({row.version})" for row in rows if row.version != __version__]
     ended = [_name(row) for row in rows if row.certificate_expires_at <= now]
     unseen = [
@@ -206,15 +205,6 @@ def _workers(db: Connection, now: datetime) -> Iterator[Diagnosis]:
             yield Diagnosis(
                 "workers", level, f"{len(found)} {message}: {first_names(found, _MOST_NAMED)}", hint
             )
-
-
-def in_service(db: Connection) -> Iterator[WorkerRow]:
-    """Return the workers of all orgs, and the shared ones, that were not revoked."""
-    for org_id in (*orgs.list_ids(db), None):
-        after = ""
-        while rows := workers.list_in_service(db, org_id, after, _WORKERS_AT_ONCE):
-            yield from rows
-            after = rows[-1].id
 
 
 def _name(row: WorkerRow) -> str:

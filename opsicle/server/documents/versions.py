@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, VersionConflict
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
@@ -77,6 +77,27 @@ def push_version(
     if newest is None and most is not None:
         require_room(db, draft.kind, actor.org_id, most)
     return add_version(db, actor, draft, newest, now, recorded), True
+
+
+def require_newest(
+    db: Connection, kind: DocumentKind, org_id: str, name: str, expected: int
+) -> None:
+    """Raise VersionConflict unless this is the newest version; 0: there is none."""
+    row = documents.find(db, kind, org_id, name)
+    newest = row.version if row else 0
+    if newest == expected:
+        return
+    if row is None:
+        raise VersionConflict(
+            f"there is no {kind} {name} any more", hint="Push without an expected version."
+        )
+    why = f" ({row.message})" if row.message else ""
+    raise VersionConflict(
+        f"version {newest} of {name} has been pushed by {row.pusher_email}{why}; "
+        f"expected was {expected or 'none'}",
+        hint=f"`opsicle {kind.plural} diff {name} {expected or 1} {newest}` shows what has "
+        f"changed; push again with {newest} as the expected version.",
+    )
 
 
 def require_room(db: Connection, kind: DocumentKind, org_id: str, most: int) -> None:

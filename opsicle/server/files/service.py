@@ -120,6 +120,7 @@ class Files:
 
         def insert(db: Connection) -> bool:
             self._require_few_unused(db, actor, upload.size)
+            self._artifacts.require_fits(db, actor.org_id)
             files.insert_upload(db, row)
             data = {"name": name, "size": upload.size, "sha256": upload.sha256}
             audit.append(db, now, actor.org_id, actor, "upload", f"files/{row.id}", data)

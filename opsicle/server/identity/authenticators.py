@@ -60,7 +60,7 @@ class Authenticators:
         """
         _require_session(actor)
         seed = totp.new_seed()
-        sealed = self._seal.close(seed, _context(actor.user_id))
+        sealed = self._seal.close(seed, context_of(actor.user_id))
 
         def work(db: Connection) -> None:
             if not authenticators.put_unconfirmed(db, actor.user_id, sealed, self._clock.now()):
@@ -178,7 +178,7 @@ class Authenticators:
         return step is not None and authenticators.use_step(db, user_id, step)
 
     def _step(self, row: AuthenticatorRow, given: str) -> int | None:
-        seed = self._seal.open(row.sealed_seed, _context(row.user_id))
+        seed = self._seal.open(row.sealed_seed, context_of(row.user_id))
         return totp.matching_step(seed, given, self._clock.now())
 
     def _record_refusal(self, actor: Actor) -> None:
@@ -199,7 +199,8 @@ def wrong_code() -> InvalidInput:
     )
 
 
-def _context(user_id: str) -> str:
+def context_of(user_id: str) -> str:
+    """Return what the seed of somebody's app is bound to."""
     return f"totp seed of user {user_id}"
 
 

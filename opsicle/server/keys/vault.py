@@ -161,6 +161,13 @@ class Vault:
         settings.put(db, CHECK_SETTING, _check_for(new))
         return len(rows)
 
+    def take_over(self, db: Connection, other: MasterKey) -> int:
+        """Wrap everything in a database under this vault's key that was wrapped under another.
+
+        Raises as `rewrap_all`.
+        """
+        return Vault(other).rewrap_all(db, self._key)
+
 
 def new_salt() -> bytes:
     """Return a salt that nobody can guess."""

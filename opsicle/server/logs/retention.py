@@ -69,21 +69,29 @@ class LogRetention:
 
         Return how many logs went, and give their room back to the disk.
         """
-        own = {row.org_id: row.mib * MIB for row in self._database.read(log_retention.list_mib)}
-        server = self._job_logs.bounds.org_bytes
-        total = 0
-        for org_id, stored in self._job_logs.usage().items():
-            most = min(server, own.get(org_id, server))
-            if org_id and stored > most:
-                rule = LogRule(
-                    f"the logs of the org may take {_size_text(most)}",
-                    self._clock.now(),
-                    stored - most,
-                )
-                total += self._apply(org_id, rule)
+        total = sum(self._shrink(*each) for each in self._job_logs.usage().items())
         if total:
             self._job_logs.release_free_space()
         return total
+
+    def make_room(self, org_id: str) -> int:
+        """Remove the oldest logs of one org that has all its share. Return how many went."""
+        return self._shrink(org_id, self._job_logs.usage().get(org_id, 0))
+
+    def _shrink(self, org_id: str, stored: int) -> int:
+        most = self._share(org_id) if org_id else stored
+        if stored < most or not org_id:
+            return 0
+        text = f"the logs of the org may take {_size_text(most)}"
+        return self._apply(org_id, LogRule(text, self._clock.now(), stored - most + 1))
+
+    def _share(self, org_id: str) -> int:
+        """Return how many bytes an org's logs may take, by the server and by the org itself."""
+        quotas = self._job_logs.quotas
+        quota = quotas.of(org_id) if quotas else None
+        server = self._job_logs.bounds.org_bytes if quota is None else quota
+        own = self._database.read(lambda db: log_retention.find_mib(db, org_id))
+        return server if own is None else min(server, own * MIB)
 
     def _age_rule(self, org_id: str, keep: timedelta) -> LogRule:
         own = self._database.read(lambda db: log_retention.find_days(db, org_id))

@@ -29,7 +29,6 @@ from opsicle.wire.org_api import (
     InviteAdminRequest,
     NameServerOperatorRequest,
     NewInvitation,
-    Org,
     ServerOperator,
     ServerState,
 )
@@ -79,17 +78,6 @@ class ServerOperations:
         self._step_up.require(actor, Action.SERVER_MANAGE)
         self._status.hold.release(actor)
         return self.server(actor)
-
-    def list_orgs(self, actor: Actor, cursor: str, limit: int) -> Page[Org]:
-        """Return all orgs of the server by code."""
-        actor.require(Action.SERVER_MANAGE)
-        rows = self._database.read(lambda db: orgs.list_all(db, cursor, limit + 1))
-        return page_of(
-            rows,
-            limit,
-            lambda row: Org(id=row.id, code=row.code, name=row.name),
-            lambda row: row.code,
-        )
 
     def invite_admin(self, actor: Actor, code: str, request: InviteAdminRequest) -> NewInvitation:
         """Make the link for the admin of an org that has none.

@@ -13,6 +13,7 @@ from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState, is_final
 from opsicle.domain.concurrency import QueuePlace
 from opsicle.domain.errors import NotFound, required
+from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of, where
@@ -91,6 +92,12 @@ class AutomationRow(Row, frozen=True, kw_only=True):
     fan_out: str = ""
     member_of: str = ""
     only_worker: str = ""
+    start_at: datetime | None = None
+
+    @property
+    def planned_window(self) -> RunWindow:
+        """From when on whoever asked lets it begin, before anybody else has said anything."""
+        return RunWindow.of(self.start_at, None, self.requester_email)
 
     @property
     def rank(self) -> str:
@@ -109,7 +116,7 @@ class AutomationRow(Row, frozen=True, kw_only=True):
         )
 
 
-_SELECT = """
+SELECT = """
     SELECT a.id, a.org_id, a.template_id, a.template, a.version, a.values_json, a.requirements,
            a.on_worker_lost, a.state, a.fence, a.job_id, a.requester_id,
            coalesce(u.former_email, u.email), u.name, a.reason, a.rerun_of, a.manifest_digest,
@@ -120,7 +127,7 @@ _SELECT = """
            q.id, q.state, q.waiting_for, j.state IS 'leased', w.state IS 'revoked',
            a.started_by_kind, a.started_by_name, a.started_by_id, a.depth, a.resumed_from,
            a.not_before, a.not_after, a.calls, a.called_by, a.evidence,
-           a.fan_out, a.member_of, a.only_worker
+           a.fan_out, a.member_of, a.only_worker, a.start_at
       FROM automations a
       JOIN users u ON u.id = a.requester_id
       LEFT JOIN jobs j ON j.id = a.job_id
@@ -145,19 +152,21 @@ def insert(db: apsw.Connection, row: AutomationRow, resume_point: str | None = N
                                  concurrency_limit, on_limit, turn, max_waiting,
                                  started_by_kind, started_by_name, started_by_id, depth,
                                  resumed_from, resume_point, calls, called_by, fan_out,
-                                 member_of, only_worker)
+                                 member_of, only_worker, start_at, not_before)
         VALUES (:id, :org_id, :template_id, :template, :version, :values_json, :requirements,
                 :on_worker_lost, :state, :fence, :job_id, :requester_id, :reason, :rerun_of,
                 :manifest_digest, :manifest_format, :principal_id, :mac, :created_at, :queued_at,
                 :priority, :concurrency_key, :concurrency_limit, :on_limit, :turn, :max_waiting,
                 :started_by_kind, :started_by_name, :started_by_id, :depth,
                 :resumed_from, :resume_point, :calls, :called_by, :fan_out, :member_of,
-                :only_worker)
+                :only_worker, :start_at, :not_before)
         """,
         {
             **msgspec.structs.asdict(row),
             "created_at": to_text(row.created_at),
             "queued_at": to_text(row.queued_at) if row.queued_at else None,
+            "start_at": to_text(row.start_at) if row.start_at else None,
+            "not_before": to_text(row.not_before) if row.not_before else None,
             "resume_point": resume_point,
         },
     )
@@ -202,7 +211,7 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
     """
     return fetch_all(
         db,
-        _SELECT
+        SELECT
         + """
          WHERE a.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
            AND a.mac = ''
@@ -231,7 +240,7 @@ def authenticate(db: apsw.Connection, automation_id: str, principal_id: str, mac
 def find(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow | None:
     """Return one automation of this org, or None."""
     where = "WHERE a.org_id = :org_id AND a.id = :id"
-    return fetch_one(db, _SELECT + where, {"org_id": org_id, "id": automation_id}, AutomationRow)
+    return fetch_one(db, SELECT + where, {"org_id": org_id, "id": automation_id}, AutomationRow)
 
 
 def get(db: apsw.Connection, org_id: str, automation_id: str) -> AutomationRow:
@@ -293,7 +302,7 @@ def list_newest(
         wanted.since_id and "id >= :since_id",
     )
     sql = f"""
-        {_SELECT}
+        {SELECT}
          WHERE a.id IN (SELECT id FROM automations {page} ORDER BY id DESC LIMIT :limit)
          ORDER BY a.id DESC
     """  # noqa: S608 - literals of this file
@@ -329,7 +338,7 @@ def list_waiting(
     """
     return fetch_all(
         db,
-        _SELECT
+        SELECT
         + """
          WHERE a.org_id = :org_id
            AND a.requirements = :requirements

@@ -18,17 +18,11 @@ def find_days(db: apsw.Connection, org_id: str) -> int | None:
     return None if days is None else int(days)
 
 
-class LogShare(Row, frozen=True):
-    """How much an org wants its logs to take at most."""
-
-    org_id: str
-    mib: int
-
-
-def list_mib(db: apsw.Connection) -> list[LogShare]:
-    """Return the orgs that want their logs to take less than the server lets them."""
-    sql = "SELECT id, max_log_mib FROM orgs WHERE max_log_mib IS NOT NULL"
-    return fetch_all(db, sql, {}, LogShare)
+def find_mib(db: apsw.Connection, org_id: str) -> int | None:
+    """Return how much an org wants its logs to take at most; None: as the server lets them."""
+    sql = "SELECT max_log_mib FROM orgs WHERE id = :org_id"
+    mib = fetch_value(db, sql, {"org_id": org_id})
+    return None if mib is None else int(mib)
 
 
 def set_days(db: apsw.Connection, org_id: str, days: int | None) -> None:

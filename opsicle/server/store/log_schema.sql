@@ -1,7 +1,7 @@
 CREATE TABLE gaps (
     job_id TEXT NOT NULL,
     start  INTEGER NOT NULL,
-    size   INTEGER NOT NULL,
+    size   INTEGER NOT NULL, reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (job_id, start)
 ) STRICT, WITHOUT ROWID;
 

@@ -157,6 +157,12 @@ class Usage(Row, frozen=True):
     stored: int
 
 
+def find_usage(db: apsw.Connection, org_id: str) -> int:
+    """Return how many bytes an org's logs take."""
+    sql = "SELECT stored FROM usage WHERE org_id = :org_id"
+    return int(fetch_value(db, sql, {"org_id": org_id}) or 0)
+
+
 def list_usage(db: apsw.Connection) -> list[Usage]:
     """Return what the logs of each org take."""
     return fetch_all(db, "SELECT org_id, stored FROM usage", {}, Usage)
@@ -179,10 +185,32 @@ def list_from(db: apsw.Connection, job_id: str, offset: int, limit: int) -> list
     )
 
 
-def insert_gap(db: apsw.Connection, job_id: str, start: int, size: int) -> None:
+def insert_gap(db: apsw.Connection, job_id: str, start: int, size: int, reason: str = "") -> None:
     """Note that so many bytes of a log are not here, though its worker has delivered them."""
     db.execute(
-        "INSERT OR IGNORE INTO gaps (job_id, start, size) VALUES (?, ?, ?)", (job_id, start, size)
+        "INSERT OR IGNORE INTO gaps (job_id, start, size, reason) VALUES (?, ?, ?, ?)",
+        (job_id, start, size, reason),
+    )
+
+
+class Truncation(Row, frozen=True):
+    """From where on output of a job was not kept, and why."""
+
+    start: int
+    reason: str
+
+
+def find_truncation(db: apsw.Connection, job_id: str) -> Truncation | None:
+    """Return where the server stopped keeping a job's output by itself, None if it has not."""
+    return fetch_one(
+        db,
+        """
+        SELECT start, reason FROM gaps
+         WHERE job_id = :job_id AND reason <> ''
+         ORDER BY start LIMIT 1
+        """,
+        {"job_id": job_id},
+        Truncation,
     )
 
 

@@ -288,6 +288,24 @@ BEGIN
     UPDATE contents SET uses = uses + 1 WHERE org_id = NEW.org_id AND sha256 = NEW.sha256;
 END;
 
+CREATE TABLE automation_hours (
+    org_id    TEXT NOT NULL REFERENCES orgs (id),
+    hour      TEXT NOT NULL,
+    triggered INTEGER NOT NULL,
+    PRIMARY KEY (org_id, hour)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER automation_hours_end AFTER INSERT ON automation_hours
+BEGIN
+    DELETE FROM automation_hours
+     WHERE org_id = NEW.org_id AND hour < strftime('%Y-%m-%dT%H', NEW.hour || ':00', '-31 days');
+END;
+
+CREATE TABLE automation_totals (
+    org_id TEXT PRIMARY KEY REFERENCES orgs (id),
+    kept   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE automations (
     id                  TEXT PRIMARY KEY,
     org_id              TEXT NOT NULL REFERENCES orgs (id),
@@ -311,7 +329,7 @@ CREATE TABLE automations (
     started_at          TEXT,
     finished_at         TEXT,
     cancel_requested_at TEXT,
-    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '', fan_out TEXT NOT NULL DEFAULT '', member_of TEXT NOT NULL DEFAULT '', only_worker TEXT NOT NULL DEFAULT '',
+    cancel_requested_by TEXT REFERENCES users (id), manifest_digest TEXT NOT NULL DEFAULT '', approved_at TEXT, manifest_format INTEGER NOT NULL DEFAULT 1, principal_id TEXT NOT NULL DEFAULT '', mac TEXT NOT NULL DEFAULT '', priority INTEGER NOT NULL DEFAULT 5, concurrency_key TEXT, concurrency_limit INTEGER, on_limit TEXT, concurrency_released_at TEXT, turn TEXT NOT NULL DEFAULT 'ready' CHECK (turn IN ('early', 'new', 'behind', 'ready')), rank TEXT NOT NULL GENERATED ALWAYS AS ((9 - priority) || id) VIRTUAL, max_waiting INTEGER, started_by_kind TEXT NOT NULL DEFAULT '', started_by_name TEXT NOT NULL DEFAULT '', started_by_id TEXT, depth INTEGER NOT NULL DEFAULT 0, resumed_from TEXT, resume_point TEXT, not_before TEXT, not_after TEXT, calls TEXT NOT NULL DEFAULT '', called_by TEXT NOT NULL DEFAULT '', evidence TEXT NOT NULL DEFAULT '', fan_out TEXT NOT NULL DEFAULT '', member_of TEXT NOT NULL DEFAULT '', only_worker TEXT NOT NULL DEFAULT '', start_at TEXT,
     FOREIGN KEY (template_id, version) REFERENCES template_versions (template_id, version)
 ) STRICT, WITHOUT ROWID;
 
@@ -398,6 +416,9 @@ END;
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
     WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused');
 
+CREATE INDEX automations_planned ON automations (org_id, start_at, id)
+    WHERE start_at IS NOT NULL AND state IN ('awaiting_approval', 'queued');
+
 CREATE INDEX automations_queued ON automations (org_id, requirements, rank)
     WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready';
 
@@ -422,6 +443,19 @@ CREATE TRIGGER automations_stay_bound BEFORE UPDATE OF manifest_digest, evidence
 WHEN OLD.manifest_digest <> '' AND NOT (OLD.state = 'planning' AND NEW.state IN ('awaiting_approval', 'queued'))
 BEGIN
     SELECT RAISE(ABORT, 'what an automation was triggered to do never changes');
+END;
+
+CREATE TRIGGER automations_that_come_are_counted AFTER INSERT ON automations
+BEGIN
+    INSERT INTO automation_totals (org_id, kept) VALUES (NEW.org_id, 1)
+        ON CONFLICT (org_id) DO UPDATE SET kept = kept + 1;
+    INSERT INTO automation_hours (org_id, hour, triggered) VALUES (NEW.org_id, substr(NEW.created_at, 1, 13), 1)
+        ON CONFLICT (org_id, hour) DO UPDATE SET triggered = triggered + 1;
+END;
+
+CREATE TRIGGER automations_that_go_are_counted AFTER DELETE ON automations
+BEGIN
+    UPDATE automation_totals SET kept = kept - 1 WHERE org_id = OLD.org_id;
 END;
 
 CREATE INDEX automations_waiting_of_template ON automations (org_id, template_id)
@@ -779,7 +813,7 @@ CREATE TABLE orgs (
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0), log_retention_days INTEGER CHECK (log_retention_days > 0), max_log_mib INTEGER CHECK (max_log_mib > 0)) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0), log_retention_days INTEGER CHECK (log_retention_days > 0), max_log_mib INTEGER CHECK (max_log_mib > 0), hourly_quota INTEGER CHECK (hourly_quota > 0), log_quota_mib INTEGER CHECK (log_quota_mib > 0), artifact_quota_mib INTEGER CHECK (artifact_quota_mib > 0)) STRICT, WITHOUT ROWID;
 
 CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 

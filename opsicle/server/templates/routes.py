@@ -10,6 +10,7 @@ from opsicle.domain.access import Action
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.templates.service import Templates
+from opsicle.wire.document_api import PushTemplateRequest
 from opsicle.wire.endpoints import templates as endpoints
 
 
@@ -20,7 +21,7 @@ def routes(templates: Templates) -> list[Route]:
         serve(endpoints.VALIDATE, templates.validate, view),
         Route(endpoints.SCHEMA, schema, view),
         serve(endpoints.LIST_TEMPLATES, templates.list_templates, view),
-        serve(endpoints.PUSH, templates.push, push_),
+        Route(endpoints.PUSH, partial(push, templates), push_),
         serve(endpoints.SHOW, templates.get, view),
         serve(endpoints.DELETE, templates.delete, delete_),
         serve(endpoints.LIST_VERSIONS, templates.list_versions, view),
@@ -35,6 +36,16 @@ def schema(_request: Request) -> Reply:
 
     encoded = msgspec.json.encode(template_schema())
     return Reply(200, raw=encoded, content_type=endpoints.SCHEMA.content_type)
+
+
+def push(templates: Templates, request: Request) -> Reply:
+    """Make a new version of a template: 201, or 200 if the newest one says the same already.
+
+    With `expected_version`, 409 with the code `version_conflict` where another one is the newest.
+    """
+    wanted = request.body(PushTemplateRequest)
+    pushed = templates.push(request.actor, wanted.source, wanted.message, wanted.expected_version)
+    return Reply(201 if pushed.is_new else 200, pushed)
 
 
 def diff(templates: Templates, request: Request, name: str) -> Reply:

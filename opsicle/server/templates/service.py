@@ -35,6 +35,7 @@ from opsicle.server.documents.versions import (
     delete,
     number_in,
     pusher_of,
+    require_newest,
 )
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
@@ -111,12 +112,15 @@ class Templates:
             on_failure=list(template.on_failure),
         )
 
-    def push(self, actor: Actor, source: str, message: str = "") -> Pushed:
+    def push(
+        self, actor: Actor, source: str, message: str = "", expected_version: int | None = None
+    ) -> Pushed:
         """Make a new version of the template that the document names, or its first.
 
         If the newest version says the same already, nothing changes and that version is the answer.
         Of two pushes at once each gets a number of its own. Raises InvalidInput with every mistake
-        in the document; NotAllowed and StepUpRequired where it changes who must approve.
+        in the document; NotAllowed and StepUpRequired where it changes who must approve;
+        VersionConflict unless `expected_version` is the newest, or None.
         """
         actor.require(Action.TEMPLATES_PUSH)
         document = self._reading.read(actor.org_id, partial(_read, message=message), source)
@@ -133,6 +137,8 @@ class Templates:
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
             if newest and document.draft.is_same_as(newest):
                 return newest.version, False, unknown
+            if expected_version is not None:
+                require_newest(db, _TEMPLATE, actor.org_id, name, expected_version)
             if change_of(db, actor.org_id, name, document.template) != change:
                 raise document.draft.conflict()
 

@@ -14,7 +14,6 @@ from opsicle.server.store.workers import SilentRow
 from opsicle.server.workers.service import Workers
 from opsicle.wire.worker_api import LeaveReply, LeaveRequest
 
-DEFAULT_SILENT_SECONDS = 300
 _AT_ONCE = 100
 """Ended in one transaction, while everybody's changes wait."""
 
@@ -26,9 +25,15 @@ class EphemeralWorkers:
     before, as those of any worker; while one of its jobs waits for people, it is not ended.
     """
 
-    silent_seconds = DEFAULT_SILENT_SECONDS
-
-    def __init__(self, database: Database, fleet: Fleet, workers_: Workers, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        fleet: Fleet,
+        workers_: Workers,
+        clock: Clock,
+        silent_seconds: int,
+    ) -> None:
+        self.silent_seconds = silent_seconds
         self._database = database
         self._fleet = fleet
         self._workers = workers_

@@ -27,6 +27,13 @@ LIST_AUTOMATIONS = Endpoint(
     reply=Page[AutomationSummary],
     query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
 )
+PLANNED = Endpoint(
+    "GET",
+    "/api/v1/planned-starts",
+    reply=Page[AutomationSummary],
+    query=PAGE,
+    description="List what is to begin at a time and has not, what begins first first.",
+)
 RECENT_RUNS = Endpoint(
     "GET",
     "/api/v1/recent-runs",

@@ -49,13 +49,6 @@ UPDATE = Endpoint(
     description="Change the org that the caller's session is for.",
 )
 SWITCH = Endpoint("POST", "/api/v1/orgs/<org>/switch", body=SwitchRequest, reply=LoginReply)
-LIST_ALL = Endpoint(
-    "GET",
-    "/api/v1/server/orgs",
-    reply=Page[Org],
-    query=PAGE,
-    description="List all orgs of the server, for those who run it.",
-)
 INVITE_ADMIN = Endpoint(
     "POST",
     "/api/v1/server/orgs/<org>/invitations",

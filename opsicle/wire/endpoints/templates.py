@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.wire.document_api import PushRequest, SourceRequest, TemplateDiff, Validation
+from opsicle.wire.document_api import PushTemplateRequest, SourceRequest, TemplateDiff, Validation
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
@@ -31,13 +31,10 @@ LIST_TEMPLATES = Endpoint(
 PUSH = Endpoint(
     "POST",
     "/api/v1/templates",
-    body=PushRequest,
+    body=PushTemplateRequest,
     reply=Pushed,
     status=201,
     max_body=MAX_DOCUMENT_BODY_BYTES,
-    description=(
-        "Make a new version of a template: 201, or 200 if the newest one says the same already."
-    ),
 )
 SHOW = Endpoint(
     "GET",

@@ -31,7 +31,6 @@ def routes(orgs: Orgs, accounts: Accounts, operations: ServerOperations) -> list
 def _operator_routes(operations: ServerOperations) -> list[Route]:
     may = Action.SERVER_MANAGE
     return [
-        serve(endpoints.LIST_ALL, operations.list_orgs, may),
         serve(endpoints.INVITE_ADMIN, operations.invite_admin, may),
         serve(endpoints.LIST_SERVER_OPERATORS, operations.list_operators, may),
         serve(endpoints.ADD_SERVER_OPERATOR, operations.add_operator, may),

@@ -1,0 +1,20 @@
+"""Orgs as those see and change them who run the server."""
+
+from __future__ import annotations
+
+from opsicle.domain.access import Action
+from opsicle.server.http.routing import Route
+from opsicle.server.http.serving import serve
+from opsicle.server.operation.orgs import OrgOperations
+from opsicle.wire.endpoints import operation as endpoints
+
+
+def routes(orgs: OrgOperations) -> list[Route]:
+    """Return the routes of orgs for those who run the server. `<org>` is a code."""
+    may = Action.SERVER_MANAGE
+    return [
+        serve(endpoints.LIST, orgs.list_all, may),
+        serve(endpoints.SHOW, orgs.get, may),
+        serve(endpoints.CHANGE_QUOTAS, orgs.change_quotas, may),
+        serve(endpoints.OWN_USAGE, orgs.own_usage, Action.ORGS_MANAGE),
+    ]

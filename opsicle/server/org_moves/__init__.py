@@ -1,0 +1,1 @@
+"""Moving an org from one server to another: what it takes along, and how it is taken in."""

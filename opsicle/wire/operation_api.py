@@ -1,0 +1,65 @@
+"""Messages about orgs as those see and change them who run the server; see `user_api.py`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from opsicle.wire.jobs import Int32
+
+
+class OrgQuotas(msgspec.Struct, kw_only=True):
+    """What an org may use; null: as the server has it for all, of automations any number."""
+
+    automations_an_hour: int | None = None
+    log_mib: int | None = None
+    artifact_mib: int | None = None
+
+
+class OrgUsage(msgspec.Struct, kw_only=True):
+    """How large an org is, and how active.
+
+    `log_bytes` are packed, as they lie on the disk, and may take `most_log_bytes`; files take
+    `artifact_bytes` of `most_artifact_bytes`. `automations` are those that are kept. Those of the
+    last day and of 30 days are counted by the clock's hours. `last_activity_at` is when the org's
+    record got its newest entry.
+    """
+
+    automations: int
+    automations_last_hour: int
+    automations_last_day: int
+    automations_last_30_days: int
+    audit_entries: int
+    members: int
+    workers: int
+    log_bytes: int
+    most_log_bytes: int
+    artifact_bytes: int
+    most_artifact_bytes: int
+    last_activity_at: datetime | None = None
+
+
+class OperatedOrg(msgspec.Struct, kw_only=True):
+    """An org of the server: how large it is and what it may use, and nothing of what is in it."""
+
+    id: str
+    code: str
+    name: str
+    usage: OrgUsage
+    quotas: OrgQuotas
+
+
+class OwnUsage(msgspec.Struct, kw_only=True):
+    """What the caller's org uses, and what it may."""
+
+    usage: OrgUsage
+    quotas: OrgQuotas
+
+
+class ChangeQuotasRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Changes what an org may use. Only what is given changes; null is as the server has it."""
+
+    automations_an_hour: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    log_mib: Int32 | msgspec.UnsetType | None = msgspec.UNSET
+    artifact_mib: Int32 | msgspec.UnsetType | None = msgspec.UNSET

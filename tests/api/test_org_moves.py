@@ -1,0 +1,245 @@
+"""An org that moves to another server has there what it had, and nothing of it runs by itself."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+
+from opsicle.domain.errors import Conflict, NotFound
+from opsicle.security.age_keys import Passphrase
+from opsicle.security.audit_key import AuditPublicKey
+from opsicle.server.org_moves import importing
+from opsicle.server.store import migrations, org_tables, secrets
+from opsicle.wire.audit import Checkpoint
+from tests.api.backing_up import back_up
+from tests.api.backing_up import refused as refused_restore
+from tests.api.moving_orgs import (
+    ALICE,
+    AT_REST,
+    SECRET,
+    Moved,
+    carry_out,
+    changed,
+    differences,
+    export,
+    looked_at,
+    nothing,
+    refused,
+    served,
+    sql,
+    take,
+)
+from tests.api.route_walk import prepare
+from tests.api.running_server import ADMINS
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory, prepared_folder: Path) -> Moved:
+    """Return an org with one of everything, exported while its server runs."""
+    folder = tmp_path_factory.mktemp("from") / "data"
+    shutil.copytree(prepared_folder, folder)
+    with served(folder) as api_server:
+        things = prepare(api_server, "acme", ALICE, "restart-web")
+        prepare(api_server, "globex", ADMINS["globex"], "restart-web")
+        alice = api_server.session(ALICE)
+        approved = alice.post(f"/api/v1/approvals/{things['approval_id']}/approve", {})
+        assert approved.status == 200, approved.content
+        alice.post("/api/v1/automations", {"template": "restart-web"})
+        ran, *begun = carry_out(api_server, api_server.worker("acme", "runner"))
+        for template in ("restart-web", "restart-web-asks"):
+            made = alice.post("/api/v1/automations", {"template": template})
+            assert made.status == 201, made.content
+        token = alice.post("/api/v1/tokens", {"name": "program"}).json["token"]
+        content = export(folder)
+        shown = looked_at(api_server.client(token), things)
+    return Moved(content, things, shown, token, folder, ran, set(begun))
+
+
+@pytest.fixture
+def to(tmp_path: Path) -> Path:
+    """Return the data folder of another server, which has an org and people of its own."""
+    folder = tmp_path / "to"
+    with served(folder) as api_server:
+        token = api_server.setup_token()
+        body = {"token": token, "org": "initech", "email": "ines@example.com",
+                "password": "correct horse battery staple"}  # fmt: skip
+        assert api_server.client().post("/api/v1/setup", body).status == 200
+    return folder
+
+
+def test_all_that_an_org_has_is_shown_alike_by_the_other_server(moved: Moved, to: Path) -> None:
+    report = take(moved.content, to)
+
+    with served(to) as api_server:
+        shown = looked_at(api_server.client(moved.token), moved.things)
+    assert {path: status for path, (status, _) in shown.items()} == {
+        path: status for path, (status, _) in moved.shown.items()
+    }
+    found = {
+        each
+        for path, (_, after) in shown.items()
+        for each in differences(path, moved.shown[path][1], after)
+    }
+    assert found == AT_REST
+    assert (report.org, report.linked, report.missing) == ("acme", (), ())
+
+
+def test_nothing_of_it_runs_by_itself_and_what_is_run_there_runs_once(
+    moved: Moved, to: Path
+) -> None:
+    report = take(moved.content, to)
+
+    with served(to) as api_server:
+        alice = api_server.client(moved.token)
+        states = {
+            each["id"]: each["state"] for each in alice.get("/api/v1/automations").json["items"]
+        }
+        assert {states[each] for each in moved.begun} == {"unknown"}
+        assert set(report.unknown) == moved.begun
+        assert states[moved.ran] == "succeeded"
+        assert len(report.cancelled) == 2
+        assert {states[each] for each in report.cancelled} == {"cancelled"}
+        assert alice.get("/api/v1/approvals").json["items"] == []
+        assert alice.get("/api/v1/workers").json["items"] == []
+
+        worker = api_server.worker("acme", "here")
+        assert api_server.poll(worker)[1] == ()
+        made = alice.post("/api/v1/automations", {"template": "restart-web"})
+        (work,) = api_server.poll(worker)[1]
+        assert work.automation_id == made.json["id"]
+
+        sealed = api_server.state.read(secrets.list_sealed)
+        assert [api_server.services.core.vault.open_secret(row) for row in sealed] == [SECRET]
+
+
+def test_its_record_goes_on_under_the_new_key_from_where_the_old_one_signed(
+    moved: Moved, to: Path
+) -> None:
+    take(moved.content, to)
+    with served(moved.folder) as api_server:
+        before = api_server.session(ALICE, "acme").get("/api/v1/audit/export").content.splitlines()
+        key = AuditPublicKey.load(api_server.services.core.audit_key.public.pem)
+
+    with served(to) as api_server:
+        alice = api_server.client(moved.token)
+        verdict = alice.get("/api/v1/audit/verify").json
+        (entry,) = alice.get("/api/v1/audit?verb=import_org").json["items"]
+        ends = [
+            alice.get(f"/api/v1/audit?verb={verb}&actor=import").json["items"]
+            for verb in ("cancel", "lose")
+        ]
+        after = alice.get("/api/v1/audit/export").content.splitlines()
+
+    assert verdict["is_intact"], verdict
+    assert entry["data"]["audit_key"] == key.pem
+    signed = msgspec.convert(entry["data"]["checkpoint"], Checkpoint)
+    assert key.has_signed(verdict["chain"], signed)
+    assert entry["seq"] == signed.seq + 1
+    assert [len(items) for items in ends] == [2, 2]
+    old = [line for line in before if b'"type":"entry"' in line][: signed.seq]
+    assert old == [line for line in after if b'"type":"entry"' in line][: signed.seq]
+
+
+def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_leaves_nothing(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    content, half = moved.content, len(moved.content) // 2
+    flipped = content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
+    foreign = "UPDATE memberships SET org_id = '" + "0" * 26 + "'"
+    edited = "UPDATE audit_entries SET actor_name = 'mallory' WHERE seq = 2"
+
+    refused(content[:half], to, "cut short or altered")
+    refused(flipped, to, "cut short or altered")
+    refused(content, to, "does not open", key=Passphrase("another one"))
+    refused(back_up(moved.folder), to, "a server's backup")
+    refused(changed(content, sql(foreign), tmp_path), to, "another org|damaged")
+    refused(changed(content, sql(edited), tmp_path), to, "entry 2 was altered")
+    newer = {"schema": migrations.newest_schema() + 1, "version": "9.9.9"}
+    refused(changed(content, nothing, tmp_path, **newer), to, "a newer Opsicle, 9.9.9")
+    refused_restore(content, tmp_path / "restored", "one org's export")
+
+    assert take(changed(content, nothing, tmp_path), to).org == "acme"
+
+
+def test_an_import_that_fails_in_its_last_step_leaves_nothing_and_can_be_made_again(
+    moved: Moved, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise Conflict("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing.audit, "append", fail)
+        refused(moved.content, to, "the disk is gone")
+
+    assert take(moved.content, to).org == "acme"
+
+
+def test_an_org_comes_once(moved: Moved, to: Path, tmp_path: Path, prepared_folder: Path) -> None:
+    take(moved.content, to)
+    shutil.copytree(prepared_folder, tmp_path / "twin")
+
+    refused(moved.content, to, "on this server already")
+    refused(moved.content, moved.folder, "on this server already")
+    with served(tmp_path / "twin") as api_server:
+        other = api_server.actor(ALICE).org_id
+    assert other  # the folder that all tests begin with holds the very same org
+    refused(moved.content, tmp_path / "twin", "on this server already")
+    with pytest.raises(Conflict, match="was exported before"):
+        export(moved.folder)
+    assert export(moved.folder, again=True)
+    with pytest.raises(NotFound, match="no org initech"):
+        export(moved.folder, "initech")
+
+
+def test_another_org_of_the_same_code_is_left_alone(moved: Moved, to: Path) -> None:
+    with served(to) as api_server:
+        api_server.found("acme", "someone@example.com")
+
+    refused(moved.content, to, "another org of this server has the code acme")
+
+
+def test_whoever_has_an_account_there_is_somebody_else_until_told(moved: Moved, to: Path) -> None:
+    with served(to) as api_server:
+        api_server.found("umbrella", ALICE)
+    assert "--link-accounts" in refused(moved.content, to, f"have accounts here: {ALICE}").hint
+
+    report = take(moved.content, to, links=True)
+
+    assert report.linked == (ALICE,)
+    with served(to) as api_server:
+        session = api_server.session(ALICE, "acme")
+        me = session.get("/api/v1/whoami").json
+        (ran,) = [
+            each
+            for each in session.get("/api/v1/automations").json["items"]
+            if each["id"] == moved.ran
+        ]
+        assert (me["role"], me["user"]["email"]) == ("admin", ALICE)
+        assert ran["requester"]["email"] == ALICE
+        assert ran["requester"]["id"] != me["user"]["id"]
+        made = session.post("/api/v1/automations", {"template": "restart-web"})
+        assert made.status == 201, made.content
+
+
+def test_every_table_comes_along_or_is_left_behind_for_a_reason(tmp_path: Path) -> None:
+    for name, folder in (("s", migrations.STATE_MIGRATIONS), ("l", migrations.LOG_MIGRATIONS)):
+        migrations.migrate(tmp_path / name, folder)
+    tables = set()
+    for name in ("s", "l"):
+        with closing(apsw.Connection(str(tmp_path / name))) as db:
+            query = (
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+            )
+            tables |= {str(table) for (table,) in db.execute(query)}
+
+    decided = [
+        org_tables.STATE_TABLES, org_tables.PROOF_TABLES, org_tables.LOG_TABLES,
+        org_tables.LEFT_BEHIND, {org_tables.USERS: ""},
+    ]  # fmt: skip
+    assert sorted(name for each in decided for name in each) == sorted(tables)
+    assert all(org_tables.LEFT_BEHIND.values())

@@ -1,0 +1,187 @@
+"""The pages in German and English, and times by the locale, the zone and the wish of the reader."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.accessibility import findings
+from tests.browser.conftest import PATIENCE_MS
+from tests.browser.reading import has_no_horizontal_scroll
+from tests.product import PASSWORD, Installation
+
+Open = Callable[..., Page]
+EMAIL = "greta@example.com"
+
+
+@pytest.fixture(scope="module")
+def open_in(browser: Browser, installation: Installation) -> Iterator[Open]:
+    """Return what opens a page in a browser of some locale and time zone."""
+    contexts = []
+
+    def open_one(locale: str, path: str, zone: str = "Europe/Berlin") -> Page:
+        context = browser.new_context(
+            ignore_https_errors=True,
+            base_url=installation.server.url,
+            locale=locale,
+            timezone_id=zone,
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(path)
+        page.get_by_role("heading", level=1).wait_for()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+
+
+def log_in(page: Page) -> None:
+    page.locator("[name=email]").fill(EMAIL)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("[type=submit]").click()
+    page.locator(".rail-more").wait_for(state="attached")
+
+
+def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
+    installation: Installation, open_in: Open
+) -> None:
+    installation.person(EMAIL, "member")
+    german = open_in("de-AT", "/login")
+    expect(german.locator("html")).to_have_attribute("lang", "de")
+    expect(german.get_by_role("heading", level=1)).to_have_text("Anmelden")
+
+    german.get_by_role("button", name="English").click()
+    expect(german.get_by_role("heading", level=1)).to_have_text("Log in")
+    german.get_by_role("button", name="Deutsch").click()
+    expect(german.get_by_role("heading", level=1)).to_have_text("Anmelden")
+
+    log_in(german)
+    for path, title in (
+        ("/", "Start"),
+        ("/templates", "Vorlagen"),
+        ("/approvals", "Genehmigungen"),
+        ("/profile", "Profil"),
+    ):
+        german.goto(path)
+        expect(german.get_by_role("heading", level=1)).to_have_text(title)
+        expect(german.locator("main .loading")).to_have_count(0)
+        assert findings(german, None, "html") == [], path
+        for width in (1100, 740, 360, 320):
+            german.set_viewport_size({"width": width, "height": 740})
+            assert has_no_horizontal_scroll(german), f"{path}, {width} px"
+
+    german.get_by_label("Sprache").select_option("de")
+    german.get_by_label("Zeitzone").select_option("Asia/Tokyo")
+    german.get_by_label("Zeiten", exact=True).select_option("exact")
+    german.get_by_role("button", name="Speichern").click()
+    times = german.locator("main time").first
+    expect(times).to_have_attribute("title", "gerade eben")
+
+    other = open_in("en-US", "/login", "America/New_York")
+    log_in(other)
+    expect(other.locator("html")).to_have_attribute("lang", "de")
+    other.goto("/profile")
+    expect(other.get_by_label("Zeitzone")).to_have_value("Asia/Tokyo")
+    shown = other.locator("main time").first
+    at = shown.get_attribute("datetime")
+    asia = {"dateStyle": "medium", "timeStyle": "short", "timeZone": "Asia/Tokyo"}
+    expect(shown).to_have_text(
+        other.evaluate(
+            "([at, how]) => new Intl.DateTimeFormat('de', how).format(new Date(at))", [at, asia]
+        )
+    )
+
+
+READ = """async (folder) => {
+  const times = await import(`${folder}/lib/times.js`);
+  const { sizeText } = await import(`${folder}/lib/bytes.js`);
+  const { listText, number, plural } = await import(`${folder}/lib/language.js`);
+  const runs = (count) => plural(count, { one: `${count} run`, other: `${number(count)} runs` });
+  return [
+    ...["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-03-29T00:59:59Z",
+        "2026-03-29T01:00:00Z"].map(times.exactTime),
+    times.clockTime(Date.parse("2026-10-25T01:30:00.250Z")),
+    times.durationText(4_230), times.durationText(200_000_000), sizeText(4_300),
+    number(150_007), runs(1), runs(1234), listText(["a", "b", "c"]),
+  ];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "folder", "shown"),
+    [
+        (
+            "de-DE",
+            "/de",
+            [
+                "25.10.2026, 02:30:00 MESZ",
+                "25.10.2026, 02:30:00 MEZ",
+                "29.03.2026, 01:59:59 MEZ",
+                "29.03.2026, 03:00:00 MESZ",
+                "02:30:00.250",
+                "4,2 s",
+                "2 T 7 h",
+                "4,2 KiB",
+                "150.007",
+                "1 run",
+                "1.234 runs",
+                "a, b und c",
+            ],
+        ),
+        (
+            "en-US",
+            "",
+            [
+                "Oct 25, 2026, 2:30:00 AM GMT+2",
+                "Oct 25, 2026, 2:30:00 AM GMT+1",
+                "Mar 29, 2026, 1:59:59 AM GMT+1",
+                "Mar 29, 2026, 3:00:00 AM GMT+2",
+                "02:30:00.250",
+                "4.2 s",
+                "2 d 7 h",
+                "4.2 KiB",
+                "150,007",
+                "1 run",
+                "1,234 runs",
+                "a, b, and c",
+            ],
+        ),
+    ],
+)
+def test_times_and_numbers_are_written_by_the_locale_also_where_an_hour_is_missing_or_twice(
+    open_in: Open, locale: str, folder: str, shown: list[str]
+) -> None:
+    page = open_in(locale, "/login")
+
+    assert page.evaluate(READ, folder) == shown
+
+
+def test_a_day_ends_at_midnight_in_the_readers_zone_though_it_may_have_25_hours(
+    open_in: Open,
+) -> None:
+    page = open_in("de-DE", "/login")
+    page.clock.set_fixed_time("2026-10-24T12:00:00Z")
+
+    found = page.evaluate(
+        """async () => {
+          const { dayAfter, ago } = await import("/de/lib/times.js");
+          const { setMe } = await import("/de/lib/session.js");
+          const days = () => [1, 2, 3].map((count) => new Date(dayAfter(count)).toISOString());
+          const here = days();
+          setMe({ display: { language: "", time_zone: "Asia/Kolkata", times: "exact" } });
+          const { textContent, title } = ago("2026-10-24T11:57:00Z");
+          return [here, days(), textContent, title];
+        }"""
+    )
+
+    assert found == [
+        ["2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z", "2026-10-26T23:00:00.000Z"],
+        ["2026-10-24T18:30:00.000Z", "2026-10-25T18:30:00.000Z", "2026-10-26T18:30:00.000Z"],
+        "24.10.2026, 17:27",
+        "vor 3 Min.",
+    ]
