@@ -142,7 +142,7 @@ def test_the_start_of_a_job_goes_before_the_first_look_of_who_follows_it(
     [work] = worker.poll().work
 
     following = gevent.spawn(core.live_streams.automation, alice, automation.id, Position())
-    gevent.sleep(0)
+    following.join(timeout=0.01)
     worker.start(work)
 
     assert not following.ready()
