@@ -28,7 +28,7 @@ export function mount(root, { title }) {
     show: (org) => () => showOrg(org),
     signal: page.signal,
   });
-  const health = h("section", {});
+  const health = h("section", { class: "part" });
   const below = h(
     "p",
     { class: "muted" },
@@ -40,7 +40,7 @@ export function mount(root, { title }) {
     pageHeading(title, { below }),
     heldQueue(page),
     health,
-    h("section", {}, h("h2", {}, t`Orgs`), list.element),
+    h("section", { class: "part" }, h("h2", {}, t`Orgs`), list.element),
   );
   const fetchState = () => get("/server", page);
   loadInto(health, page.signal, fetchState, (state) => replace(health, healthOf(state)));
@@ -76,10 +76,14 @@ function facts(rows) {
 }
 
 const COLUMNS = [
-  column(t`Org`, (org) => [
-    h("strong", {}, org.code),
-    h("div", { class: "muted small" }, standing(org) || visible(org.name)),
-  ]),
+  column(
+    t`Org`,
+    (org) => [
+      h("strong", {}, org.code),
+      h("div", { class: "muted small" }, standing(org) || visible(org.name)),
+    ],
+    { size: "tall" },
+  ),
   column(t`Last day`, ({ usage }) => number(usage.automations_last_day)),
   column(t`30 days`, ({ usage }) => number(usage.automations_last_30_days), { isMinor: true }),
   column(t`Logs`, ({ usage }) => sizeText(usage.log_bytes)),
