@@ -49,6 +49,7 @@ PACKAGES = {
     "podman": Package("podman", "runs phases in containers"),
     "runc": Package("runc", "starts those containers"),
     "docker-cli | docker.io": Package("docker", "its program, which a worker may use as well"),
+    "docker-compose": Package("docker-compose", "judges the example for Compose"),
     "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"
@@ -56,6 +57,10 @@ PACKAGES = {
     "user-mode-linux": Package(
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
+    "slurmctld": Package("/usr/sbin/slurmctld", "the head of a Slurm cluster of one node"),
+    "slurmd": Package("/usr/sbin/slurmd", "its node, on which phases run"),
+    "slurm-client": Package("sbatch", "hands phases to it"),
+    "munge": Package("/usr/sbin/munged", "lets its parts know each other"),
     "age": Package("age", "a foreign judge of backups"),
     "mandoc": Package("mandoc", "judges the manual page"),
     "man-db": Package("man", "shows it"),

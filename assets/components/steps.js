@@ -98,6 +98,22 @@ function usageLimits(limits) {
   ];
 }
 
+function slurmFacts({ slurm }) {
+  if (!slurm) {
+    return [];
+  }
+  const { partition, account, qos, time, cpus, memory_mib: memory } = slurm;
+  return [
+    t`a job of Slurm`,
+    partition && t`partition ${partition}`,
+    account && t`account ${account}`,
+    qos && t`QOS ${qos}`,
+    time && t`at most ${limitText(time)}`,
+    cpus && t`${cpus} CPUs`,
+    memory && t`${memory} MiB of memory`,
+  ];
+}
+
 function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
     plural(limit, { one: t`1 retry`, other: t`${limit} retries` }),
@@ -124,6 +140,7 @@ function facts(phase) {
     phase.when && phase.when !== "success" && t`when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
+    ...slurmFacts(phase),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,

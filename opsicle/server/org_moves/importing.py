@@ -132,6 +132,8 @@ class OrgImport:
     ) -> OrgImportReport:
         head = unpacked.head
         state.read(lambda db: _check_free(db, head))
+        if (draft / LOGS).exists() and org_copies.has_foreign_logs(draft / LOGS, head.org_id):
+            raise _foreign("its logs")
         with org_copies.draft(draft / STATE) as db:
             self._on_progress("verifying the record")
             last = _check_draft(db, head)
@@ -242,16 +244,25 @@ class OrgImport:
 def _bring_up_to_date(draft: Path) -> None:
     """Bring the databases of an export to this program's schema, and look for damage."""
     try:
-        migrations.migrate(draft / STATE, migrations.STATE_MIGRATIONS)
-        check_integrity(draft / STATE, is_thorough=True)
+        _check_database(draft / STATE, migrations.STATE_MIGRATIONS)
         if (draft / LOGS).exists():
-            migrations.migrate(draft / LOGS, migrations.LOG_MIGRATIONS)
-            check_integrity(draft / LOGS, is_thorough=True)
+            _check_database(draft / LOGS, migrations.LOG_MIGRATIONS)
     except Conflict as error:
         raise Conflict(
             f"the export cannot be used: {error.message}",
             hint="Export the org again. Nothing was changed.",
         ) from error
+
+
+def _check_database(database: Path, steps: Path) -> None:
+    """Bring one database up to date. Raises Conflict for a damaged one, InvalidInput for others."""
+    migrations.migrate(database, steps)
+    if not org_copies.is_made_by(steps, database):
+        raise InvalidInput(
+            f"{database.name} in the export is no database of Opsicle's",
+            hint="It was not made by `opsicle orgs export`; nothing of it was used.",
+        )
+    check_integrity(database, is_thorough=True)
 
 
 def _check_free(db: Connection, head: OrgHead) -> None:
@@ -277,10 +288,7 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     found = orgs.find(db, head.org_id)
     foreign = org_copies.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
-        raise InvalidInput(
-            f"the export holds what is of another org{f', in {foreign}' if foreign else ''}",
-            hint="It was not made by `opsicle orgs export`; nothing of it was used.",
-        )
+        raise _foreign(foreign or "orgs")
     verdict = audit_record.verify(
         chain_of(head.org_id),
         AuditPublicKey.load(head.audit_key_pem),
@@ -296,6 +304,13 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     last = audit_checkpoints.find_last(db, head.org_id)
     assert last is not None  # it was signed to its end
     return last
+
+
+def _foreign(place: str) -> InvalidInput:
+    return InvalidInput(
+        f"the export holds what is of another org, in {place}",
+        hint="It was not made by `opsicle orgs export`; nothing of it was used.",
+    )
 
 
 def _transport_key(draft: Path) -> MasterKey:

@@ -7,9 +7,11 @@ put into it or changed: they say what may become of rows that live.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import apsw
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import to_text
+from opsicle.server.store import migrations
 from opsicle.server.store.authenticators import AuthenticatorRow
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.org_tables import RIGHTS, USERS
@@ -85,7 +88,7 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
     with closing(open_untouched(source)) as rows:
         for table in tables:
             on_rows(table)
-            names = _columns(rows, table)
+            names = _columns(db, table)
             marks = ", ".join("?" for _ in names.split(", "))
             sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
             try:
@@ -101,6 +104,27 @@ def _columns(db: apsw.Connection, table: str) -> str:
     """Return the columns that hold something: those that are computed do so by themselves."""
     rows = db.execute(f"PRAGMA table_xinfo({table})").fetchall()
     return ", ".join(str(row[1]) for row in rows if row[6] == 0)
+
+
+def is_made_by(steps: Path, database: Path) -> bool:
+    """Return whether a database has just the tables, indexes and triggers that migrations make.
+
+    What comes from elsewhere may hold any: a trigger that acts, a name that is a statement.
+    """
+    return _schema(database) == _schema_made_by(steps)
+
+
+@cache
+def _schema_made_by(steps: Path) -> frozenset[tuple[object, ...]]:
+    with tempfile.TemporaryDirectory(prefix="opsicle-schema-") as folder:
+        migrations.migrate(Path(folder) / "model.db", steps)
+        return _schema(Path(folder) / "model.db")
+
+
+def _schema(database: Path) -> frozenset[tuple[object, ...]]:
+    with closing(open_untouched(database)) as db:
+        rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+        return frozenset(rows.fetchall())
 
 
 @contextmanager
@@ -132,6 +156,18 @@ def find_foreign(db: apsw.Connection, org_id: str, tables: Iterable[str]) -> str
         ):
             return table
     return ""
+
+
+def has_foreign_logs(database: Path, org_id: str) -> bool:
+    """Return whether a database of logs holds a piece of a log that is not this org's."""
+    of_no_log = "job_id NOT IN (SELECT job_id FROM job_logs)"
+    with closing(open_untouched(database)) as db:
+        if find_foreign(db, org_id, ("job_logs", "usage")):
+            return True
+        return any(
+            db.execute(f"SELECT 1 FROM {table} WHERE {of_no_log} LIMIT 1").fetchone()  # noqa: S608
+            for table in ("segments", "segment_lines", "gaps")
+        )
 
 
 def count(db: apsw.Connection, table: str) -> int:
@@ -231,7 +267,8 @@ def put_code_of_decision(
 def settle(db: apsw.Connection, at: datetime) -> SettledWork:
     """Bring a draft to rest, so that nothing of it runs or is sent on its own anywhere.
 
-    What had waited is cancelled, and what had begun is unknown, since it goes on where it was.
+    What had waited is cancelled, and what had begun is unknown, since it goes on where it was. The
+    org itself is suspended: whoever runs the server looks at it first.
     """
     given = {"at": to_text(at), "why": MOVED}
     began = (
@@ -284,13 +321,13 @@ _AT_REST = (
     """
     UPDATE invitations SET revoked_at = :at WHERE accepted_at IS NULL AND revoked_at IS NULL
     """,
-    "UPDATE schedules SET is_paused = 1",
     "UPDATE channels SET is_enabled = 0",
     "UPDATE contents SET uses = 0",  # counted anew, as what uses them comes
     """
     UPDATE orgs
-       SET allows_shared_workers = 0, shared_served_seq = 0, hourly_quota = NULL,
-           log_quota_mib = NULL, artifact_quota_mib = NULL
+       SET suspended_at = :at, suspended_reason = 'it came from another server', delete_at = NULL,
+           deletion_asked_by = '', allows_shared_workers = 0, shared_served_seq = 0,
+           hourly_quota = NULL, log_quota_mib = NULL, artifact_quota_mib = NULL
     """,
     "UPDATE users SET is_server_operator = 0",
 )
