@@ -72,8 +72,7 @@ class Accounts:
         )
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
-        me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights)
-        me.remarks = [suspended] if suspended else []
+        me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights, suspended)
         me.remarks += self._remarks.shown if actor.may(Action.SERVER_MANAGE) else []
         me.display = msgspec.convert(display, Display, from_attributes=True)
         return me
@@ -136,5 +135,6 @@ class Accounts:
         rights = rights_of(db, place.org_id, actor.user_id).with_server_actions(
             actor.rights.server_actions
         )
-        me = me_of(person, OrgRef(place.org_code, place.org_name), place.role, rights)
+        suspended = suspension_text(db, place.org_id)
+        me = me_of(person, OrgRef(place.org_code, place.org_name), place.role, rights, suspended)
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
