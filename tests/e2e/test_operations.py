@@ -24,6 +24,9 @@ AUTOSCALING, CERTIFICATES, CHECKING, MOVING, OPERATOR = map(
     ("autoscaling", "certificates", "checking-and-upgrading", "moving-the-server", "operator"),
 )
 
+RESUME, DELETE = "opsicle orgs resume globex", "opsicle orgs delete globex "
+"""Commands of that page which stand twice, or ask somebody at a terminal."""
+
 
 def test_a_server_is_looked_at_and_goes_to_another_machine(site: Site, tmp_path: Path) -> None:
     url = f"{site.server.url} --ca-file {site.data}/ca.pem"
