@@ -87,6 +87,7 @@ export const ENDPOINTS = new Set([
   "GET /triggers/{trigger}/calls",
   "POST /triggers/{trigger}/pause",
   "POST /triggers/{trigger}/resume",
+  "POST /triggers/{trigger}/sample-calls",
   "POST /triggers/{trigger}/secret",
   "GET /targets",
   "POST /targets",
