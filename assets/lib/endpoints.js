@@ -136,6 +136,7 @@ export const ENDPOINTS = new Set([
   "POST /invitations/accept",
   "POST /invitations/look",
   "DELETE /invitations/{invitation}",
+  "GET /can",
   "GET /roles",
   "POST /roles",
   "PATCH /roles/{role}",
