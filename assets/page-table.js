@@ -7,6 +7,7 @@
 
 import { t } from "./lib/language.js";
 
+const access = () => import("./pages/access.js");
 const approval = () => import("./pages/approval.js");
 const approvals = () => import("./pages/approvals.js");
 const audit = () => import("./pages/audit.js");
@@ -79,6 +80,7 @@ const GROUPS = {
     ["/templates/:name/run", t`Run`, run, "automations.create"],
     ["/targets/:name", t`Target`, target, "targets.view"],
     ["/workers/:name", t`Worker`, worker, "workers.view"],
+    ["/access", t`Who may do what`, access, "users.view"],
     ["/planned", t`Planned starts`, planned, "automations.view"],
     ["/automations/:id", t`Automation`, automation, "automations.view"],
     ["/logs", t`Search the logs`, logs, "automations.view"],
