@@ -7,11 +7,8 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
-<<<<<<< HEAD
 import { stateText } from "../components/states.js";
-=======
 import { openSample } from "../components/trigger-sample.js";
->>>>>>> web-dev
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";

@@ -227,6 +227,7 @@ WORKER_ROUTES = {
 HOOKS = {"kind": "webhook", "url": "https://hooks.example.com/"}
 
 BODIES: dict[str, object] = {
+    "POST /api/v1/triggers/<trigger>/sample-calls": {"body": "{}"},
     "POST /api/v1/totp/confirm": {"totp": "x"},
     "POST /api/v1/totp/recovery-codes": {"totp": "x"},
     "POST /api/v1/totp/disable": {"totp": "x"},
