@@ -142,7 +142,7 @@ class Services:
             state, self.sessions, self.hasher, self.throttle, clock, core.on_set_up
         )
         self.logins = Logins(state, self.sessions, self.hasher, self.throttle, self.apps, clock)
-        self.accounts = Accounts(state, self.sessions, clock, core.remarks)
+        self.accounts = Accounts(state, self.sessions, clock, core.remarks, self.fleet)
 
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
