@@ -106,6 +106,8 @@ export const ENDPOINTS = new Set([
   "GET /workers/{worker}",
   "GET /workers/{worker}/jobs",
   "PATCH /workers/{worker}",
+  "GET /join-tokens",
+  "DELETE /join-tokens/{join_token}",
   "POST /workers/tokens",
   "POST /workers/{worker}/drain",
   "POST /workers/{worker}/revoke",
