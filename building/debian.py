@@ -56,6 +56,10 @@ PACKAGES = {
     "user-mode-linux": Package(
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
+    "slurmctld": Package("/usr/sbin/slurmctld", "the head of a Slurm cluster of one node"),
+    "slurmd": Package("/usr/sbin/slurmd", "its node, on which phases run"),
+    "slurm-client": Package("sbatch", "hands phases to it"),
+    "munge": Package("/usr/sbin/munged", "lets its parts know each other"),
     "age": Package("age", "a foreign judge of backups"),
     "mandoc": Package("mandoc", "judges the manual page"),
     "man-db": Package("man", "shows it"),

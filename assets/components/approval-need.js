@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { noticeBox } from "./problems.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /** The need as the server tells it; null if nobody has to agree. */
 export function needView(need) {
@@ -12,12 +13,13 @@ export function needView(need) {
     return noticeBox(
       "warn",
       h("strong", {}, t`It needs an approval that cannot be given`),
-      said(need.problem),
+      paragraph(said(need.problem)),
     );
   return noticeBox(
     "note",
     h("strong", {}, t`It waits for approval before it runs`),
-    need.is_default && said(t`The template names no policy; ${need.policy} applies by itself.`),
+    need.is_default &&
+      paragraph(t`The template names no policy; ${need.policy} applies by itself.`),
     gateList(need.gates),
   );
 }
@@ -38,6 +40,6 @@ function gateText({ name, required, people, is_conditional: isConditional }) {
   );
 }
 
-function said(text) {
+function paragraph(text) {
   return h("p", {}, visible(text));
 }

@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { exactTime } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 import { stateText } from "./states.js";
@@ -118,8 +119,8 @@ export function sentenceOf(entry, { hasLinks = false } = {}) {
 
 /** Why, in the words of whoever did it or of the program; "" if that says nothing. */
 export function reasonOf({ data }) {
-  const said = data.reason ?? data.explanation ?? data.comment;
-  return typeof said === "string" && said ? `“${visibleLine(said)}”` : "";
+  const words = data.reason ?? data.explanation ?? data.comment;
+  return typeof words === "string" && words ? `“${visibleLine(words)}”` : "";
 }
 
 /** The whole entry as it stands in the record, for who wants to see that. */
@@ -167,7 +168,7 @@ function thingOf({ resource, about }, hasLinks) {
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
   const before = KINDS[kind] ?? `the ${singular(kind)}`;
   if (NAMELESS.has(kind) && !about) return visible(before);
-  const name = visible(about || id);
+  const name = visible(said(about) || id);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);
   const shown = hasPage ? h("a", { href: `/${kind}/${id}` }, name) : h("strong", {}, name);
   return [before && `${visible(before)} `, shown];

@@ -9,6 +9,7 @@ import { chainView } from "./chain.js";
 import { valueView } from "./files.js";
 import { stateBadge } from "./states.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /** What `inputsView` shows of an automation. */
 export function inputsOf({ values, variables, files, outputs }) {
@@ -136,7 +137,7 @@ function jobView(job) {
     t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
     " ",
     job.started_at && duration(job.started_at, job.finished_at),
-    job.explanation && h("p", { class: "muted" }, visible(job.explanation)),
+    job.explanation && h("p", { class: "muted" }, visible(said(job.explanation))),
     job.workspace_kept_until && keptView(job),
   );
 }

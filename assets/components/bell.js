@@ -12,6 +12,7 @@ import { closesByItself } from "./menus.js";
 import { problemBox } from "./problems.js";
 import { stateDot } from "./states.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 const SHOWN = 5;
 const LATELY_MS = 2 * 24 * 3_600_000;
@@ -76,7 +77,7 @@ function failed(automations) {
   return [
     h("h2", {}, t`Your runs that failed`),
     automations.map(({ id, state, template, explanation, finished_at: at }) =>
-      entry(`/automations/${id}`, state, template, [visible(explanation), ", ", ago(at)]),
+      entry(`/automations/${id}`, state, template, [visible(said(explanation)), ", ", ago(at)]),
     ),
   ];
 }

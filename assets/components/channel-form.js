@@ -4,6 +4,7 @@ import { post } from "../lib/api.js";
 import { askForm } from "./dialogs.js";
 import { field, input, select } from "./fields.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /** Ask for the settings of a channel of one of these kinds and make it, then `reload`. */
 export function openChannelForm(descriptors, reload) {
@@ -45,9 +46,9 @@ export function openChannelForm(descriptors, reload) {
 function fieldsOf({ settings, credential }) {
   const fields = settings.map((setting) =>
     field({
-      label: setting.label,
+      label: said(setting.label),
       path: `config.${setting.name}`,
-      help: setting.hint,
+      help: said(setting.hint),
       isRequired: setting.is_required,
       control: controlOf(setting),
     }),

@@ -14,6 +14,7 @@ import { keptNotice } from "./problems.js";
 import { codeField } from "./step-up.js";
 import { variableField } from "./variable-fields.js";
 import { listText, plural, t } from "../lib/language.js";
+import { instantOf, zoneName } from "../lib/times.js";
 
 const ENDPOINTS = {
   approve: "/approvals/{approval_id}/approve",
@@ -91,7 +92,7 @@ export function decisionButtons(approval, redraw) {
   return WAYS[approval.kind]
     .filter((way) => mayStill(way.verb, approval))
     .map((way) =>
-      button(`${way.action}…`, {
+      button(t`${way.action}…`, {
         look: way.look === "danger" ? "" : way.look, // red is for the final press
         onclick: () => openDecision(approval, way.action, redraw),
       }),
@@ -126,7 +127,7 @@ export function openDecision(approval, way, redraw, typed = "") {
     if (choice) body.choice = choice;
     if (window)
       for (const [name, { control }] of Object.entries(window))
-        if (control.value) body[name] = new Date(control.value).toISOString();
+        if (control.value) body[name] = instantOf(control.value);
     if (values.length)
       body.values = Object.fromEntries(values.map((each) => [each.variable.id, each.value()]));
     return post(ENDPOINTS[verb], { path: { approval_id: approval.id }, body });
@@ -168,7 +169,7 @@ function isOwnApproval({ person, verdict }) {
   return verdict === "approve" && person.id === whoAmI().user.id;
 }
 
-/** When it may begin, in the browser's time zone; empty for any time. */
+/** When it may begin, in the person's time zone; empty for any time. */
 function windowFields() {
   const time = (path, label, help) =>
     field({ label, path, help, control: input({ type: "datetime-local" }) });
@@ -176,7 +177,7 @@ function windowFields() {
     not_before: time(
       "not_before",
       t`Not before`,
-      t`It waits until then. The time zone is this browser’s.`,
+      t`It waits until then. In the time zone ${zoneName()}.`,
     ),
     not_after: time("not_after", t`Not after`, t`If it has not begun by then it expires.`),
   };

@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { markdown } from "../lib/markdown.js";
+import { said } from "../lib/server-texts.js";
 import { visible, visibleInLog, visibleValue } from "../lib/visible.js";
 import { stateBadge } from "./states.js";
 import { commandList } from "./steps.js";
@@ -28,7 +29,7 @@ export function evidenceView({
           "li",
           { class: "plan-phase" },
           h("h3", {}, visible(phase.name), " ", stateBadge(phase.state)),
-          phase.explanation && h("p", {}, visible(phase.explanation)),
+          phase.explanation && h("p", {}, visible(said(phase.explanation))),
           commandList(phase.commands),
         ),
       ),

@@ -11,6 +11,7 @@ import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
@@ -101,7 +102,7 @@ export function failedRow(automation) {
       "span",
       { class: "tile-what" },
       h("strong", {}, visible(whatRuns(automation))),
-      h("span", {}, visible(explanation)),
+      h("span", {}, visible(said(explanation))),
       line && h("code", { class: "tile-line" }, `${line.number}  ${line.text}`),
     ),
     side(ago(at)),

@@ -70,7 +70,7 @@ function linkButton({ channel, chat_user: user }, done) {
       done,
     });
   const [verb, onclick, look] = user ? [t`Unlink`, unlink, "quiet"] : [t`Link`, link, "quiet"];
-  return button(`${verb}…`, { look, "aria-label": `${verb} ${channel}`, onclick });
+  return button(t`${verb}…`, { look, "aria-label": `${verb} ${channel}`, onclick });
 }
 
 function showCode(channel, { code, expires_at: until }, closed) {

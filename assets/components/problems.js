@@ -4,6 +4,7 @@ import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { icon } from "./icons.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 /**
  * An error (see lib/api.js) as a box that a screen reader announces; `actions` are buttons in it.
@@ -30,7 +31,8 @@ export function problemBox(error, ...actions) {
 
 /** A message of the server's as a sentence of its own. */
 export function sentence(text) {
-  return visible(text.charAt(0).toUpperCase() + text.slice(1));
+  const own = said(text);
+  return visible(own.charAt(0).toUpperCase() + own.slice(1));
 }
 
 /** Says that a form is filled with what stood in it before a login. */

@@ -6,6 +6,7 @@ import { visible } from "../lib/visible.js";
 import { needView } from "./approval-need.js";
 import { noticeBox, problemBox, sentence } from "./problems.js";
 import { number, plural, t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 const PAUSE_MS = 400; // after the last key
 const MOST_MACHINES = 20;
@@ -71,6 +72,6 @@ function placeText({ machines, workers, fitting, waiting }) {
     {},
     fitting > 0 && visible(runs),
     fitting > 0 && waiting && " ",
-    waiting && t`For now it waits: ${visible(waiting)}.`,
+    waiting && t`For now it waits: ${visible(said(waiting))}.`,
   );
 }

@@ -27,7 +27,7 @@ function changeButton({ code, allows_shared_workers: allows }, done) {
   const body = { allows_shared_workers: !allows };
   const onclick = () =>
     confirm({
-      title: allows ? t`Only ${code}’s own workers?` : `Let shared workers serve ${code}?`,
+      title: allows ? t`Only ${code}’s own workers?` : t`Let shared workers serve ${code}?`,
       text: allows
         ? t`What waits goes to shared workers no more; what runs there ends.`
         : t`Commands and secrets then also reach workers that carry out jobs of other orgs, under the same account.`,
@@ -43,6 +43,6 @@ function changeButton({ code, allows_shared_workers: allows }, done) {
 function text({ code, allows_shared_workers: allows }) {
   const says = allows
     ? t`Shared workers, which serve many orgs, serve ${code} too.`
-    : `Shared workers, which serve many orgs, do not serve ${code}.`;
+    : t`Shared workers, which serve many orgs, do not serve ${code}.`;
   return h("p", { class: "muted" }, says);
 }

@@ -6,6 +6,7 @@ import { visible } from "../lib/visible.js";
 import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
 import { plural, t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 const WHEN = { always: t`always`, failure: t`on failure`, success: t`on success` };
 const DEFAULT_TIMEOUT_SECONDS = 60;
@@ -97,6 +98,22 @@ function usageLimits(limits) {
   ];
 }
 
+function slurmFacts({ slurm }) {
+  if (!slurm) {
+    return [];
+  }
+  const { partition, account, qos, time, cpus, memory_mib: memory } = slurm;
+  return [
+    t`a job of Slurm`,
+    partition && t`partition ${partition}`,
+    account && t`account ${account}`,
+    qos && t`QOS ${qos}`,
+    time && t`at most ${limitText(time)}`,
+    cpus && t`${cpus} CPUs`,
+    memory && t`${memory} MiB of memory`,
+  ];
+}
+
 function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
     plural(limit, { one: t`1 retry`, other: t`${limit} retries` }),
@@ -123,6 +140,7 @@ function facts(phase) {
     phase.when && phase.when !== "success" && t`when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
+    ...slurmFacts(phase),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,
@@ -173,7 +191,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
 function phaseTexts({ explanation, message }, attempt) {
   return [explanation !== attempt && explanation, message]
     .filter(Boolean)
-    .map((text) => h("p", { class: "phase-explanation" }, visible(text)));
+    .map((text) => h("p", { class: "phase-explanation" }, visible(said(text))));
 }
 
 /** The tries that another one followed; each shows its place in the log. */
@@ -204,7 +222,7 @@ function tryList(phase, index, goTo) {
 }
 
 function tryEnd({ exit_code: code, explanation }) {
-  return visible(explanation || t`exit code ${code}`);
+  return visible(said(explanation) || t`exit code ${code}`);
 }
 
 /** Whether an automation has so many commands that those which went well are better folded. */

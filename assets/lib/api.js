@@ -4,6 +4,7 @@ import { ENDPOINTS, PREFIX } from "./endpoints.js";
 import { speakAs, t } from "./language.js";
 import { inOrg, setWindowsOrg, windowsOrg } from "./org-address.js";
 import { queryText } from "./query.js";
+import { saidProblem } from "./server-texts.js";
 import { setMe, whoAmI } from "./session.js";
 import { noteServerTime } from "./times.js";
 
@@ -277,7 +278,7 @@ function unreachable() {
 
 async function problem(response) {
   try {
-    return new ApiError({ status: response.status, ...(await response.json()) });
+    return new ApiError({ status: response.status, ...saidProblem(await response.json()) });
   } catch {
     return new ApiError({
       status: response.status,

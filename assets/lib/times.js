@@ -13,6 +13,17 @@ const FORMATS = {
   dayName: { weekday: "short", day: "numeric", month: "short" },
   time: { hour: "2-digit", minute: "2-digit" },
   date: { year: "numeric", month: "2-digit", day: "2-digit" },
+  parts: {
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+    hourCycle: "h23",
+    calendar: "gregory",
+    numberingSystem: "latn",
+  },
 };
 const UNITS = [
   ["day", 86_400],
@@ -22,6 +33,7 @@ const UNITS = [
 const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const TOLERATED_SKEW_MS = 2_000; // the Date header counts whole seconds, and the way takes time
 const QUARTER_MS = 900_000;
+const DAY_MS = 86_400_000;
 
 const formats = new Map();
 let skewMs = 0;
@@ -177,6 +189,32 @@ export function dayAfter(count) {
     if (dayOf(at) !== day) left -= 1;
   }
   return at;
+}
+
+/** The time zone that times are shown in, such as "Europe/Berlin". */
+export function zoneName() {
+  return zone() ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+/**
+ * What a person means who types "2026-10-25T02:30" in their time zone, as ISO 8601 in UTC: the first
+ * of two such times where the clocks are put back.
+ */
+export function instantOf(typed) {
+  const meant = Date.parse(`${typed}Z`);
+  const offsets = [meant - DAY_MS, meant + DAY_MS].map(offsetAt);
+  const offset = offsets.find((each) => offsetAt(meant - each) === each) ?? offsets[0];
+  return new Date(meant - offset).toISOString();
+}
+
+/** How many milliseconds the clocks of the person's zone are ahead of UTC at a time. */
+function offsetAt(milliseconds) {
+  const parts = format("parts").formatToParts(milliseconds);
+  const { year, month, day, hour, minute, second } = Object.fromEntries(
+    parts.map(({ type, value }) => [type, Number(value)]),
+  );
+  const there = Date.UTC(year, month - 1, day, hour, minute, second);
+  return there - Math.floor(milliseconds / 1_000) * 1_000;
 }
 
 function untilText(iso) {

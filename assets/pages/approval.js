@@ -20,6 +20,7 @@ import { takeDraft } from "../lib/drafts.js";
 import { t } from "../lib/language.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
+import { said as ofServer } from "../lib/server-texts.js";
 import { ago, countdown, durationText, exactTime } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -195,7 +196,10 @@ function standing(approval) {
       noticeBox("warn", h("p", {}, t`It would not run as it was asked: ${visible(policyChange)}.`)),
     approval.window && noticeBox("note", h("p", {}, t`It may begin ${visible(approval.window)}.`)),
     isWaiting &&
-      noticeBox("note", h("p", {}, `${own || t`It waits for ${visible(approval.waiting_for)}`}.`)),
+      noticeBox(
+        "note",
+        h("p", {}, `${own || t`It waits for ${visible(ofServer(approval.waiting_for))}`}.`),
+      ),
   ];
 }
 

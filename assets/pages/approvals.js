@@ -7,6 +7,7 @@ import { column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -53,7 +54,7 @@ const COLUMNS = [
   column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),
   column(t`State`, ({ state, explanation, waiting_for: waiting }) => [
     stateBadge(state),
-    h("div", { class: "muted small" }, visible(explanation || waiting)),
+    h("div", { class: "muted small" }, visible(said(explanation || waiting))),
   ]),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
 ];

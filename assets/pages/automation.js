@@ -25,6 +25,7 @@ import { showList } from "../lib/keyed.js";
 import { t } from "../lib/language.js";
 import { failureExcerpt } from "../lib/log-excerpts.js";
 import { markdown } from "../lib/markdown.js";
+import { said } from "../lib/server-texts.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
@@ -338,7 +339,7 @@ function remarks(automation, { goTo, excerptOf }) {
         "note",
         h("strong", {}, t`Waiting:`),
         " ",
-        visible(waiting),
+        visible(said(waiting)),
         " ",
         waitingLink(automation),
       ),

@@ -9,6 +9,7 @@ import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -87,7 +88,7 @@ function isCancelling(automation) {
 }
 
 function remarkOf({ waiting_reason: waiting, explanation }) {
-  return waiting ? t`Waits: ${waiting}` : explanation;
+  return waiting ? t`Waits: ${said(waiting)}` : said(explanation);
 }
 
 function empty(isNarrowed) {

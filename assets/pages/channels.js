@@ -144,7 +144,7 @@ function channelActions({ name, is_enabled: isOn }, done) {
       done,
     });
   const act = (verb, onclick, look = "quiet") =>
-    button(`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
+    button(t`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
   return [isOn && act(t`Test`, test), act(turn, toggle), act(t`Delete`, end, "quiet")];
 }
 

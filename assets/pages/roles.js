@@ -8,6 +8,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -63,7 +64,7 @@ function section(label, kind, page) {
     signal: page.signal,
   });
   const open = () => openForm(kind, null, list.reload);
-  const add = may(kind.may) && button(`${kind.add}…`, { name: "plus", onclick: open });
+  const add = may(kind.may) && button(t`${kind.add}…`, { name: "plus", onclick: open });
   const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
   return h("section", { class: "part" }, head, list.element);
 }
@@ -73,7 +74,8 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
     h("strong", {}, name),
     " ",
     isBuiltIn && h("span", { class: "fact" }, t`built in`),
-    description && h("div", { class: "muted small" }, visible(description)),
+    description &&
+      h("div", { class: "muted small" }, visible(isBuiltIn ? said(description) : description)),
   ];
 }
 
@@ -117,7 +119,7 @@ function actions(kind, thing, done) {
       done,
     });
   const act = (verb, label, onclick, look = "quiet") =>
-    button(`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
+    button(t`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
   return [
     kind === GROUP && act(t`Add`, t`Add to`, () => openJoin(thing.name, done)),
     thing.name !== "admin" && act(t`Change`, t`Change`, () => openForm(kind, thing, done)),

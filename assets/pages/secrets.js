@@ -140,7 +140,7 @@ function openForm(secret, list) {
     return post("/secrets", { body: { ...body, name: name.control.value.trim() } });
   };
   askForm({
-    title: secret ? t`New value of ${secret.name}` : "New secret",
+    title: secret ? t`New value of ${secret.name}` : t`New secret`,
     fields: secret ? [description, value] : [name, description, value],
     send,
     action: secret ? t`Keep the new value` : t`Keep the secret`,

@@ -29,7 +29,7 @@ from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType
 from opsicle.domain.variables import check_values, environment
-from opsicle.domain.workers import runtime_of
+from opsicle.domain.workers import CONTAINER, SLURM, runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import (
@@ -253,7 +253,11 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
     with_paths = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
     with_paths += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
     for place, phase in with_paths:
-        if phase.image is not None and runtime_of(phase) not in runtimes.kinds:
+        if phase.slurm is not None and SLURM not in runtimes.kinds:
+            why = runtimes.unavailable.get(SLURM, "")
+            message = f"nothing can be handed to Slurm here: {why}. Leave `slurm` out"
+            problems.append(Problem(f"{place}.slurm", message))
+        elif phase.image is not None and CONTAINER not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
             problems.append(
                 Problem(

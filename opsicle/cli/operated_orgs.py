@@ -9,13 +9,22 @@ from opsicle.cli.log_searches import size_text
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, Fields, emit
 from opsicle.cli.sessions import connect
+from opsicle.cli.terminal import ask
 from opsicle.domain.errors import UsageError
 from opsicle.wire.endpoints import operation as endpoints
-from opsicle.wire.operation_api import ChangeQuotasRequest, OperatedOrg, OrgQuotas, OrgUsage
+from opsicle.wire.operation_api import (
+    ChangeQuotasRequest,
+    DeleteOrgRequest,
+    OperatedOrg,
+    OrgQuotas,
+    OrgUsage,
+    SuspendRequest,
+)
 
 COLUMNS = [
     Column("code", lambda org: org.code),
     Column("name", lambda org: org.name),
+    Column("suspended", lambda org: org.suspended_at),
     Column("last day", lambda org: org.usage.automations_last_day),
     Column("30 days", lambda org: org.usage.automations_last_30_days),
     Column("last activity", lambda org: org.usage.last_activity_at),
@@ -68,18 +77,67 @@ def quota(org: str, totp: str | None, **quotas: int | None) -> None:
 
 
 @click.command()
+@click.argument("org")
+@click.option("--reason", metavar="TEXT", default="", help="Why, which its people are shown.")
+@click.option(
+    "--cancel-running",
+    is_flag=True,
+    help="Cancel what runs and what waits. Without, what runs goes on, what waits waits on.",
+)
+@totp_option
+def suspend(org: str, reason: str, cancel_running: bool, totp: str | None) -> None:
+    """Let an org start nothing any more, for server operators. Its people may read."""
+    request = SuspendRequest(reason=reason, cancels_running=cancel_running)
+    emit_org(with_proof(totp, lambda api: api.call(endpoints.SUSPEND, org, body=request)))
+
+
+@click.command()
+@click.argument("org")
+@totp_option
+def resume(org: str, totp: str | None) -> None:
+    """Let a suspended org go on, and keep one that was to be deleted, for server operators."""
+    emit_org(with_proof(totp, lambda api: api.call(endpoints.RESUME, org)))
+
+
+@click.command()
+@click.argument("org")
+@click.option(
+    "--confirm", metavar="ORG", help="The org's code again, instead of typing it when asked."
+)
+@click.option(
+    "--grace-days",
+    type=click.IntRange(0, 90),
+    default=7,
+    metavar="N",
+    help="In how many days; until then it is suspended, and `orgs resume` keeps it.",
+)
+@totp_option
+def delete(org: str, confirm: str | None, grace_days: int, totp: str | None) -> None:
+    """Have an org deleted, with everything that is of it, for server operators."""
+    typed = confirm or ask(f"Type {org} to have all of it deleted", "--confirm")
+    request = DeleteOrgRequest(confirm=typed, grace_days=grace_days)
+    emit_org(with_proof(totp, lambda api: api.call(endpoints.DELETE, org, body=request)))
+
+
+@click.command()
 def usage() -> None:
     """Show what the org that you are logged in to uses, and what it may."""
     own = connect().call(endpoints.OWN_USAGE)
     emit(own, usage_fields(own.usage, own.quotas))
 
 
-COMMANDS = (inspect, quota, usage)
+COMMANDS = (inspect, quota, suspend, resume, delete, usage)
 
 
 def emit_org(org: OperatedOrg) -> None:
     """Print an org as those see it who run the server."""
-    fields = [("code", org.code), ("name", org.name), ("id", org.id)]
+    fields: list[tuple[str, object]] = [("code", org.code), ("name", org.name), ("id", org.id)]
+    if org.suspended_at:
+        fields += [("suspended", org.suspended_at), ("because", org.suspended_reason)]
+    if org.delete_at:
+        fields += [("deleted at", org.delete_at), ("asked by", org.deletion_asked_by)]
+    if done := org.removal:
+        fields.append(("removed", f"{done.automations_removed:,} of {done.automations:,}"))
     emit(org, [*fields, *usage_fields(org.usage, org.quotas)])
 
 

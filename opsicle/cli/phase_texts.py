@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from opsicle.domain.clocks import duration_text
 from opsicle.domain.templates import (
     DEFAULT_SHELL,
@@ -11,12 +13,14 @@ from opsicle.domain.templates import (
     Phase,
     ResourceLimits,
     Retries,
+    SlurmOptions,
 )
 
 
 def phase_lines(phase: Phase) -> Iterator[str]:
     """Yield a phase with all that decides what it does: what is left out is as by default."""
     more = [*(_container(phase) if phase.image else []), *_limits(phase.limits)]
+    more += [_slurm(phase.slurm)] if phase.slurm is not None else []
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -50,6 +54,11 @@ def _container(phase: Phase) -> list[str]:
     parts += [f"user {phase.user}"] if phase.user else []
     parts += ["read-only root"] if phase.read_only else []
     return parts
+
+
+def _slurm(asked: SlurmOptions) -> str:
+    options = [f"{name} {value}" for name, value in msgspec.structs.asdict(asked).items() if value]
+    return " ".join(["in Slurm", ", ".join(options)]).strip().replace("_mib", " MiB")
 
 
 def _limits(limits: ResourceLimits | None) -> Iterator[str]:

@@ -228,6 +228,23 @@ SERVER_ACTIONS = frozenset({Action.SERVER_MANAGE, Action.ORGS_CREATE})
 """What no role and no rule of an org can give; see `server_actions`."""
 
 
+FROZEN = frozenset(
+    action
+    for action, line in TABLE.items()
+    if line.verb is not Verb.VIEW
+    and action
+    not in (
+        Action.ACCOUNT_USE,
+        Action.ORGS_MANAGE,
+        Action.AUTOMATIONS_CREATE,
+        Action.AUTOMATIONS_CANCEL_ANY,
+        Action.APPROVALS_DECIDE,
+    )
+)
+"""What nobody does in an org that is suspended. Starting and approving are not here, as they are
+refused in their transactions, and whoever may start may also cancel."""
+
+
 def server_actions(*, is_server_operator: bool, has_open_orgs: bool) -> frozenset[Action]:
     """Return what somebody may do that no role of an org gives: run the server, found orgs."""
     allowed: set[Action] = set()

@@ -12,6 +12,7 @@
     ├── Conflict              the thing is in the wrong state, or changed meanwhile
     │   ├── VersionConflict   somebody has pushed a version since the one that was expected
     │   ├── LeavesBehind      a removal would take more with it than itself: say that it is meant
+    │   ├── Suspended             the org starts nothing until those who run the server let it
     │   ├── LeaseLost         the job has passed to another worker, or is over
     │   ├── LogIncomplete     a job cannot finish while part of its log is missing
     │   ├── Unreadable        a row that somebody has altered, or that is damaged
@@ -135,6 +136,18 @@ class LeavesBehind(Conflict):
 
     code = "leaves_behind"
     title = "More goes with it"
+
+
+class Suspended(Conflict):
+    """The org starts nothing, and nothing of it changes, until those who run the server let it."""
+
+    code = "suspended"
+    title = "The org is suspended"
+
+    @classmethod
+    def because(cls, text: str) -> Suspended:
+        """Make the error with what there is to say of it."""
+        return cls(text, hint="Reading goes on. Ask whoever runs this server.")
 
 
 class LeaseLost(Conflict):

@@ -65,6 +65,7 @@ _FIRST: Fields = {
     "Concurrency": ("group", "limit", "on_limit", "by"),
     "Retries": ("limit", "delay"),
     "ResourceLimits": ("cpu_seconds", "memory_mib", "processes", "file_mib"),
+    "SlurmOptions": ("partition", "account", "qos", "time", "cpus", "memory_mib"),
     "VolumeMount": ("host", "container"),
     "InputFile": ("variable", "position", "name", "size", "sha256"),
     "WorkOrder": (
@@ -192,6 +193,7 @@ _LATER: Fields = {
         "pause",
         "on_failure",
         "calls",
+        "slurm",
     ),
     "BoundCall": ("fan_out",),
     "BoundFanOut": ("timeout",),

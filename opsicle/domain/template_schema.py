@@ -206,6 +206,7 @@ def _phase() -> Schema:
             "user": _text("A number, or two: user and group."),
             "readOnly": _flag("Whether the container's root is read-only."),
             "limits": _limits(),
+            "slurm": _slurm(),
             "secrets": _list(_text("The name of a secret."), "What it is handed."),
             "artifacts": _list(_text("A pattern."), "Files that are kept."),
             "outputs": _list(_text("A name."), "Values that it hands on."),
@@ -224,6 +225,20 @@ def _limits() -> Schema:
             "nice": _integer("How far it stands back.", 1, 19),
         },
         "The most that it may use.",
+    )
+
+
+def _slurm() -> Schema:
+    return _object(
+        {
+            "partition": _text("Where it waits."),
+            "account": _text("Whom it is charged to."),
+            "qos": _text("Its quality of service."),
+            "time": _integer("Seconds that it may run.", 60),
+            "cpus": _integer("How many it is given.", 1),
+            "memoryMiB": _integer("How much it is given.", 1),
+        },
+        "It is a job of Slurm, with these options.",
     )
 
 

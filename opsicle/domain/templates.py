@@ -107,6 +107,20 @@ class ResourceLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     nice: int | None = None
 
 
+class SlurmOptions(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a phase asks of Slurm; None: what its cluster, or its worker, has as the default.
+
+    `time` is in seconds, from when Slurm has begun it; `memory_mib` and `cpus` are reserved.
+    """
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    time: int | None = None
+    cpus: int | None = None
+    memory_mib: int | None = None
+
+
 class OnFailure(StrEnum):
     """What a failed phase does to its job: end it, or ask people what is to become of it."""
 
@@ -133,7 +147,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
     container, and have their defaults where it has no image. `artifacts` are patterns of the files
-    that are kept once it has ended.
+    that are kept once it has ended. One with `slurm` is a job of Slurm.
     """
 
     name: str
@@ -156,6 +170,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     on_failure: OnFailure = OnFailure.FAIL
     artifacts: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
+    slurm: SlurmOptions | None = None
 
     @property
     def is_waiting(self) -> bool:

@@ -11,7 +11,9 @@ from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.workers import (
     CONTAINER,
     NO_RUNTIME,
+    SLURM,
     SSH,
+    SUBPROCESS,
     Candidate,
     Requirements,
     fits_labels,
@@ -183,14 +185,23 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
     whose = "no connected worker" + (" with these labels" if asked.terms else "")
     if SSH in asked.runtimes:
         return [], f"{whose} reaches targets over SSH (it needs OpenSSH's `ssh`)"
+    if SLURM in asked.runtimes and not any(SLURM in one.runtimes for one in candidates):
+        return [], f"{whose} has Slurm (it needs `sbatch`, and a cluster that answers)"
     if (
         not any(CONTAINER in candidate.runtimes for candidate in candidates)
         and CONTAINER in asked.runtimes
     ):
         return [], f"{whose} runs containers (phase `{asked.image_phase}` has an image)"
     if len(asked.runtimes) > 1:
-        return [], f"{whose} runs both containers and subprocesses"
+        return [], f"{whose} runs {_phases_text(asked.runtimes)}"
     return [], f"{whose} runs subprocesses (phases without an image)"
+
+
+def _phases_text(kinds: frozenset[str]) -> str:
+    """Return kinds of phases in words, as in "both containers and subprocesses"."""
+    words = {CONTAINER: "containers", SLURM: "jobs of Slurm", SUBPROCESS: "subprocesses"}
+    *most, last = [word for kind, word in words.items() if kind in kinds]
+    return f"{'both' if len(most) == 1 else 'all of'} {', '.join(most)} and {last}"
 
 
 def _not_draining(asked: Requirements, candidates: list[Candidate]) -> _Narrowed:

@@ -18,6 +18,7 @@ EPHEMERAL_SILENT_SECONDS = 300
 SUBPROCESS = "subprocess"
 CONTAINER = "container"
 SSH = "ssh"
+SLURM = "slurm"
 
 NO_RUNTIME = "none"
 """What no worker offers: asked for by what runs on several machines, and is given to none."""
@@ -95,10 +96,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def runtime_of(phase: Phase, *, on_target: bool = False) -> str:
     """Return which kind of runtime a phase needs.
 
-    `ssh` if its job has a target; else `container` if it has an image, or `subprocess`.
+    `ssh` if its job has a target; else `slurm` if it says so, `container` if it has an image, or
+    `subprocess`.
     """
     if on_target:
         return SSH
+    if phase.slurm is not None:
+        return SLURM
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 

@@ -84,6 +84,8 @@ from opsicle.server.members.roles import Roles
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
 from opsicle.server.operation.orgs import OrgOperations
+from opsicle.server.operation.removal import OrgRemoval
+from opsicle.server.operation.standing import OrgStanding
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
 from opsicle.server.schedules.service import Schedules
@@ -296,6 +298,18 @@ class Services:
         self.org_operations = OrgOperations(
             state, step_up, self.job_logs, core.artifact_bounds, clock
         )
+        self.org_standing = OrgStanding(
+            state, self.org_operations, self.automations, sessions, step_up, self.fleet, clock
+        )
+        self.org_removal = OrgRemoval(
+            state,
+            self.job_logs,
+            self.contents,
+            self.workers,
+            self.lease_store,
+            sessions,
+            clock,
+        )
 
         self.roles = Roles(state, sessions, step_up, clock)
         self.groups = Groups(state, sessions, step_up, clock)
@@ -330,6 +344,7 @@ class Services:
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()
+        self.org_removal.close()
         self.job_logs.close()
         self.contents.close()
 

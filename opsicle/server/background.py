@@ -29,6 +29,7 @@ _LISTEN_EVERY_SECONDS = 2.0
 _DELIVER_EVERY_SECONDS = 1.0
 _PRUNE_AUDIT_EVERY_SECONDS = 3600.0
 _REFRESH_QUEUE_EVERY_SECONDS = 60.0
+_REMOVE_ORGS_EVERY_SECONDS = 30.0
 _START_SCHEDULES_EVERY_SECONDS = 1.0
 _START_CHAINS_EVERY_SECONDS = 1.0
 _RUN_CALLS_EVERY_SECONDS = 1.0
@@ -87,6 +88,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_LOGS_EVERY_SECONDS,
             steady(lambda: services.log_retention.prune(keep().logs)),
         ),
+        Loop("remove orgs", _REMOVE_ORGS_EVERY_SECONDS, steady(services.org_removal.turn)),
         Loop("expire uploads", _PRUNE_ARTIFACTS_EVERY_SECONDS, steady(services.files.expire)),
         Loop(
             "prune artifacts",

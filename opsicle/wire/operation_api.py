@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from opsicle.domain.bounds import Reason, Word
 from opsicle.wire.jobs import Int32
 
 
@@ -41,13 +42,49 @@ class OrgUsage(msgspec.Struct, kw_only=True):
 
 
 class OperatedOrg(msgspec.Struct, kw_only=True):
-    """An org of the server: how large it is and what it may use, and nothing of what is in it."""
+    """An org of the server: how large it is and what it may use, and nothing of what is in it.
+
+    It starts nothing since `suspended_at`; at `delete_at` it is deleted, as `deletion_asked_by` has
+    asked, and `removal` says how far that is.
+    """
 
     id: str
     code: str
     name: str
     usage: OrgUsage
     quotas: OrgQuotas
+    suspended_at: datetime | None = None
+    suspended_reason: str = ""
+    delete_at: datetime | None = None
+    deletion_asked_by: str = ""
+    removal: OrgRemovalProgress | None = None
+
+
+class OrgRemovalProgress(msgspec.Struct, kw_only=True):
+    """How far the removal of an org is: so many of its automations, and rows in all."""
+
+    begun_at: datetime
+    automations: int
+    automations_removed: int
+    rows_removed: int
+
+
+class SuspendRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Suspends an org; `reason` is shown to its people.
+
+    `cancels_running`: what runs and waits is cancelled, instead of going on and waiting on.
+    """
+
+    reason: Reason = ""
+    cancels_running: bool = False
+
+
+class DeleteOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Has an org deleted in so many days. `confirm` is its code, a second time."""
+
+    confirm: Word
+    grace_days: Int32 = 7
+    cancels_running: bool = True
 
 
 class OwnUsage(msgspec.Struct, kw_only=True):

@@ -111,7 +111,8 @@ class Display(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Me(msgspec.Struct, kw_only=True):
     """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
 
-    `remarks` is what is not as it should be on the server, for server operators, who can mend it.
+    `remarks` is that their org is suspended, if it is, and for server operators what is not as it
+    should be on the server.
     """
 
     user: Person

@@ -12,6 +12,10 @@ from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
+_NEVER_TAKEN_AGAIN = frozenset({"files", "slurm"})
+"""What no job takes that has begun: its staged files, and what a job of Slurm needs to begin, which
+so begins no more."""
+
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
     """Remove the spools, artifacts and workspaces of all but the open jobs.
@@ -30,7 +34,7 @@ def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:
 
     for path in folder.workspaces.iterdir():
         job_id, _, suffix = path.name.partition(".")
-        if job_id not in open_jobs or suffix == "files":  # which no job takes that has begun
+        if job_id not in open_jobs or suffix in _NEVER_TAKEN_AGAIN:
             _remove_workspace(path)
 
 

@@ -12,7 +12,7 @@ grace then; the engine is told to send them TERM by `TERM_ALL`.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.process_limits import SHELLS_OWN, process_limits
@@ -45,10 +45,9 @@ def first_script(
     """
     lines = [b"trap opsicle_stopping=1 TERM", f"unset {_ENGINES_OWN} {SHELLS_OWN}".encode()]
     lines += [line.encode() for line in process_limits(limits)]
-    for name, value in environment.items():
-        lines.append(b"export " + name.encode() + b"=" + _quoted(value.encode(*_ANY)))
+    lines += export_lines(environment)
 
-    command = b" ".join(_quoted(argument) for argument in arguments)
+    command = b" ".join(quoted(argument) for argument in arguments)
     if limits.nice is not None:
         lines.append(_NEEDS_NICE)
         command = b"nice -n %d " % limits.nice + command
@@ -68,6 +67,12 @@ def first_script(
 _ANY = ("utf-8", "surrogateescape")
 
 
-def _quoted(value: bytes) -> bytes:
+def export_lines(environment: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield the lines of a script that set variables."""
+    for name, value in environment.items():
+        yield b"export " + name.encode() + b"=" + quoted(value.encode(*_ANY))
+
+
+def quoted(value: bytes) -> bytes:
     """Quote for a shell, whatever the bytes are."""
     return shlex.quote(value.decode(*_ANY)).encode(*_ANY)

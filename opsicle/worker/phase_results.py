@@ -109,7 +109,7 @@ class PhaseResults:
 
     def _written(self, phase: Phase) -> WrittenOutputs:
         try:
-            content = _read(self._output_file, MAX_OUTPUT_FILE_BYTES + 1)
+            content = read_left(self._output_file, MAX_OUTPUT_FILE_BYTES + 1)
         except OSError:
             return WrittenOutputs({}, _NO_FILE_ANY_MORE.format("OPSICLE_OUTPUT"))
         return read_outputs(content, phase.outputs)
@@ -123,7 +123,7 @@ class PhaseResults:
         if any(text.endswith(SUMMARY_CUT) for text in before):
             return ""
         try:
-            content = _read(self._summary_file, MAX_OUTPUT_FILE_BYTES)
+            content = read_left(self._summary_file, MAX_OUTPUT_FILE_BYTES)
         except OSError:
             return f"*{_NO_FILE_ANY_MORE.format('OPSICLE_SUMMARY')}.*\n"
 
@@ -146,7 +146,7 @@ def _size(values: dict[str, str]) -> int:
     return sum(len(name) + len(value.encode()) for name, value in values.items())
 
 
-def _read(path: Path, limit: int) -> bytes:
+def read_left(path: Path, limit: int) -> bytes:
     """Return the beginning of a file that a job may have put something else in the place of.
 
     Empty if there is none. Raises OSError for what is no file; follows no link, waits for no pipe.
@@ -159,3 +159,12 @@ def _read(path: Path, limit: int) -> bytes:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError("it is no file")
         return file.read(limit)
+
+
+def put_left(path: Path, content: bytes | None) -> None:
+    """Leave here what was left elsewhere: a file, or something (None) that is none."""
+    if content is None:
+        path.unlink()
+        path.mkdir()
+    else:
+        path.write_bytes(content)

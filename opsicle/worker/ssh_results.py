@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from pathlib import Path
 
+from opsicle.worker.phase_results import put_left
+
 _LINE = "code ([0-9]{1,3}) (-?[0-9]{1,9}) (-?[0-9]{1,9}) ([01])"
 """The exit code, the sizes of outputs and summary, and whether it wanted more processes than it may
 have, behind the nonce (see ssh_scripts.py)."""
@@ -39,15 +41,6 @@ def read_result(answer: Path, nonce: str, places: Mapping[str, Path]) -> RemoteR
 
     rest = content[said.end() :]
     for name, size in (("output", int(said[2])), ("summary", int(said[3]))):
-        _put(places[name], rest[:size] if size >= 0 else None)
+        put_left(places[name], rest[:size] if size >= 0 else None)
         rest = rest[max(0, size) :]
     return RemoteResult.TOO_MANY_PROCESSES if said[4] == b"1" else RemoteResult.ENDED
-
-
-def _put(path: Path, content: bytes | None) -> None:
-    """Leave here what was left on the target: a file, or something (None) that is none."""
-    if content is None:
-        path.unlink()
-        path.mkdir()
-    else:
-        path.write_bytes(content)

@@ -22,8 +22,10 @@ from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.archive import STATE, ArchiveWriter, OrgHead, read_members
 from opsicle.server.org_moves.export import OrgExport
 from opsicle.server.org_moves.importing import OrgImport, OrgImportOptions, OrgImportReport
+from opsicle.server.store import org_copies
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import Enrolment, FinishRequest
+from tests.api.authenticator_app import App
 from tests.api.backing_up import KEY
 from tests.api.route_walk import MAY, QUERIES, Things, filled
 from tests.api.running_server import ADMINS, ApiServer, Client
@@ -70,6 +72,7 @@ class Moved(NamedTuple):
     shown: dict[str, Any]
     token: str
     folder: Path
+    app: App
     ran: str
     begun: set[str]
 
@@ -163,8 +166,6 @@ def files_of(folder: Path) -> set[str]:
 
 def refused(content: bytes, to: Path, match: str, **more: Any) -> OpsicleError:
     """See that an import says why it fails, and leaves nothing. Return what it says."""
-    with served(to):
-        pass
     rows, files = rows_of(to), files_of(to)
     with pytest.raises(OpsicleError, match=match) as refusal:
         take(content, to, **more)
@@ -194,14 +195,11 @@ def changed(content: bytes, change: Callable[[Path], None], folder: Path, **head
 
 
 def sql(statement: str) -> Callable[[Path], None]:
+    """Return a change that no trigger forbids."""
+
     def change(database: Path) -> None:
-        with closing(apsw.Connection(str(database))) as db:
+        with org_copies.draft(database) as db:
             db.execute("PRAGMA journal_mode = DELETE")
-            triggers = db.execute(
-                "SELECT name FROM sqlite_schema WHERE type = 'trigger'"
-            ).fetchall()
-            for (name,) in triggers:
-                db.execute(f"DROP TRIGGER {name}")
             db.execute(statement)
 
     return change

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import msgspec
 import pytest
 
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, InvalidInput, NotFound
+from opsicle.security import age_keys
 from opsicle.security.age_keys import Passphrase
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.org_moves import importing
 from opsicle.server.store import migrations, org_tables, secrets
 from opsicle.wire.audit import Checkpoint
-from tests.api.backing_up import back_up
+from tests.api.authenticator_app import enrol
+from tests.api.backing_up import KEY, back_up
 from tests.api.backing_up import refused as refused_restore
 from tests.api.moving_orgs import (
     ALICE,
@@ -35,7 +39,8 @@ from tests.api.moving_orgs import (
     take,
 )
 from tests.api.route_walk import prepare
-from tests.api.running_server import ADMINS
+from tests.api.running_server import ADMINS, PASSWORD
+from tests.api.test_backup_commands import call
 
 
 @pytest.fixture(scope="module")
@@ -54,22 +59,29 @@ def moved(tmp_path_factory: pytest.TempPathFactory, prepared_folder: Path) -> Mo
         for template in ("restart-web", "restart-web-asks"):
             made = alice.post("/api/v1/automations", {"template": template})
             assert made.status == 201, made.content
+        app = enrol(api_server, api_server.person("acme", "bob", "operator"))
         token = alice.post("/api/v1/tokens", {"name": "program"}).json["token"]
         content = export(folder)
         shown = looked_at(api_server.client(token), things)
-    return Moved(content, things, shown, token, folder, ran, set(begun))
+    return Moved(content, things, shown, token, folder, app, ran, set(begun))
 
 
-@pytest.fixture
-def to(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory, _quick_passwords: None) -> Path:
     """Return the data folder of another server, which has an org and people of its own."""
-    folder = tmp_path / "to"
+    folder = tmp_path_factory.mktemp("other") / "data"
     with served(folder) as api_server:
         token = api_server.setup_token()
         body = {"token": token, "org": "initech", "email": "ines@example.com",
-                "password": "correct horse battery staple"}  # fmt: skip
+                "password": PASSWORD}  # fmt: skip
         assert api_server.client().post("/api/v1/setup", body).status == 200
     return folder
+
+
+@pytest.fixture
+def to(tmp_path: Path, other: Path) -> Path:
+    """Return a copy of it."""
+    return shutil.copytree(other, tmp_path / "to")
 
 
 def test_all_that_an_org_has_is_shown_alike_by_the_other_server(moved: Moved, to: Path) -> None:
@@ -113,6 +125,10 @@ def test_nothing_of_it_runs_by_itself_and_what_is_run_there_runs_once(
         (work,) = api_server.poll(worker)[1]
         assert work.automation_id == made.json["id"]
 
+        bob = api_server.session("bob@example.com")
+        api_server.clock.advance(minutes=1)
+        code = replace(moved.app, clock=api_server.clock).code()
+        assert bob.post("/api/v1/step-up", {"totp": code}).status == 200
         sealed = api_server.state.read(secrets.list_sealed)
         assert [api_server.services.core.vault.open_secret(row) for row in sealed] == [SECRET]
 
@@ -159,6 +175,10 @@ def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_le
     refused(back_up(moved.folder), to, "a server's backup")
     refused(changed(content, sql(foreign), tmp_path), to, "another org|damaged")
     refused(changed(content, sql(edited), tmp_path), to, "entry 2 was altered")
+    acts = "CREATE TRIGGER acts AFTER INSERT ON users BEGIN DELETE FROM users; END"
+    odd = "CREATE TABLE \"x; ATTACH 'elsewhere' AS y\" (z)"
+    refused(changed(content, sql(acts), tmp_path), to, "no database of Opsicle's")
+    refused(changed(content, sql(odd), tmp_path), to, "no database of Opsicle's")
     newer = {"schema": migrations.newest_schema() + 1, "version": "9.9.9"}
     refused(changed(content, nothing, tmp_path, **newer), to, "a newer Opsicle, 9.9.9")
     refused_restore(content, tmp_path / "restored", "one org's export")
@@ -243,3 +263,27 @@ def test_every_table_comes_along_or_is_left_behind_for_a_reason(tmp_path: Path) 
     ]  # fmt: skip
     assert sorted(name for each in decided for name in each) == sorted(tables)
     assert all(org_tables.LEFT_BEHIND.values())
+
+
+def test_the_commands_take_an_org_from_one_data_folder_to_another(
+    prepared_folder: Path, to: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(age_keys.Passphrase.__new__, "__defaults__", (KEY.work_factor,))
+    shutil.copytree(prepared_folder, tmp_path / "from")
+    (tmp_path / "passphrase").write_text(f"{KEY.text}\n")
+    (tmp_path / "weak").write_text("short")
+    file, passphrase = tmp_path / "acme.age", ("--passphrase-file", tmp_path / "passphrase")
+
+    weak = call("orgs", "export", "acme", file, "--data-dir", tmp_path / "from",
+                "--passphrase-file", tmp_path / "weak")  # fmt: skip
+    exported = call("-o", "json", "orgs", "export", "acme", file, "--data-dir", tmp_path / "from",
+                    *passphrase)  # fmt: skip
+    with served(to):
+        running = call("orgs", "import", file, "--data-dir", to, *passphrase)
+    imported = call("-o", "json", "orgs", "import", file, "--data-dir", to, *passphrase)
+
+    assert isinstance(weak.exception, InvalidInput)
+    assert json.loads(exported.stdout)["people"] == 1, exported.exception
+    assert isinstance(running.exception, Conflict)
+    assert running.exception.message.startswith("another server is using")
+    assert json.loads(imported.stdout)["org"] == "acme", imported.exception

@@ -14,11 +14,11 @@ import apsw
 import pytest
 
 from tests.e2e.litestream import litestream
-from tests.e2e.restored_sites import Site
+from tests.e2e.restored_sites import TEMPLATE, Site
 from tests.product import CHECKOUT
 from tests.support import SCALE, free_port, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 * max(1, SCALE / 4))]
 
 AUTOMATIONS = max(6, round(16 * SCALE))
 """How many run while the server is killed; OPSICLE_TEST_SCALE=12.5 makes them 200."""
@@ -70,6 +70,7 @@ def test_a_standby_takes_over_from_a_server_that_is_killed_with_its_machine(
 ) -> None:
     folder = tmp_path / "replica"
     folder.mkdir()
+    site.installation.push(TEMPLATE.replace("sleep 0.1", "sleep 1"))  # for two hundred of them
     site.installation.worker("w2", None, "--slots", str(AUTOMATIONS))
     standby_url = name_standby(site)
     with replicated(site, folder) as replication:

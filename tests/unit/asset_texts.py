@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 _WORD = re.compile(r"[A-Za-z_$#][\w$]*|\d[\w.]*")
@@ -48,9 +49,10 @@ class Token(NamedTuple):
     depth: int
 
 
-def tokens(module: str) -> list[Token]:
+@cache
+def tokens(module: str) -> tuple[Token, ...]:
     """Return the tokens of a module, without blanks and comments."""
-    return _Reader(module).read(0, 0, is_inner=False)[0]
+    return tuple(_Reader(module).read(0, 0, is_inner=False)[0])
 
 
 class _Reader:

@@ -176,7 +176,7 @@ def _choices(hint: Any, name: str) -> list[Any]:
         return _filters(hint)
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [_struct(hint)]
-    return _SIMPLE[hint] if name != "state" or hint is not str else ["", *_STATES]
+    return _BY_NAME.get(name, _SIMPLE[str]) if hint is str else _SIMPLE[hint]
 
 
 _SIMPLE: dict[Any, list[Any]] = {
@@ -192,6 +192,8 @@ _SIMPLE: dict[Any, list[Any]] = {
     RecordedActor: [SystemActor()],
 }
 _STATES = ["queued", "running", "succeeded", "pending", "approved", "failed"]
+_BY_NAME = {"state": ["", *_STATES], "table": ["groups", "link_codes"]}
+"""What a text is by its name."""
 
 
 def _collections(origin: Any, arguments: tuple[Any, ...], name: str) -> list[Any]:

@@ -81,6 +81,7 @@ TABLES = {
     "losses": Table(small_because="one row for each time that the logs were lost"),
     "memberships": Table(small_because=PEOPLE),
     "notice_preferences": Table(small_because=PEOPLE),
+    "org_removals": Table(small_because="one row for each org that is just being removed"),
     "orgs": Table(small_because=MADE_BY_PEOPLE),
     "password_resets": Table(small_because=PEOPLE),
     "policies": Table(small_because=MADE_BY_PEOPLE),

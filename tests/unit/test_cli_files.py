@@ -212,6 +212,10 @@ def test_a_missing_required_value_is_not_asked_for_without_a_terminal(
             phases("touch ran", more=", image: alpine"),
             "spec.template.phases[0].image: no container can be run here: there is no program",
         ),
+        (
+            phases("touch ran", more=", slurm: {}"),
+            "spec.template.phases[0].slurm: nothing can be handed to Slurm here: there is no",
+        ),
     ],
 )
 def test_what_cannot_be_carried_out_here_is_refused_before_anything_starts(

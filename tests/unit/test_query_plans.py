@@ -33,9 +33,28 @@ OPEN_ALONE = "an index of what is open, which does not grow with the past"
 IN_SERVICE = "the workers of one org that are in service, where something of it is queued"
 OF_A_PERSON = "those of one person"
 
+OF_A_REMOVAL = "once, when a whole org is removed for good"
 CHECKPOINTS = "for an export, a verification or the thinning, which need them all, in a thread"
 
 EXCEPTIONS = {
+    (
+        "org_removals.list_automations",
+        "SEARCH automations USING COVERING INDEX automations_by_org (org_id=?)",
+    ): ONE_PAGE,
+    (
+        "org_removals.list_own_workers",
+        "SEARCH workers USING INDEX workers_by_org (org_id=?)",
+    ): OF_A_REMOVAL,
+    (
+        "org_removals.shut_out",
+        "SEARCH workers USING INDEX workers_by_org (org_id=?)",
+    ): OF_A_REMOVAL,
+    (
+        "org_removals.shut_out",
+        "SEARCH tokens USING INDEX tokens_by_user (org_id=?)",
+    ): OF_A_REMOVAL,
+    ("org_removals.shut_out", "SCAN join_tokens"): OF_A_REMOVAL,
+    ("org_removals.shut_out", "SCAN sessions"): OF_A_REMOVAL,
     ("sessions.delete_beyond", "USE TEMP B-TREE FOR ORDER BY"): OF_A_PERSON,
     (
         "invitations.open_until",

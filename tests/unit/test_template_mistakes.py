@@ -8,6 +8,7 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.template_parser import parse_document, parse_template
 from tests.unit import (
     call_mistakes,
+    cluster_mistakes,
     document_mistakes,
     phase_mistakes,
     spec_mistakes,
@@ -28,6 +29,7 @@ EVERY_MISTAKE = (
     | spec_mistakes.MISTAKES
     | phase_mistakes.MISTAKES
     | call_mistakes.MISTAKES
+    | cluster_mistakes.MISTAKES
     | variable_mistakes.MISTAKES
 )
 

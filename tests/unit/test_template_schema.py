@@ -47,6 +47,7 @@ PLACES = {
     "spec.template.phases[]": "spec: {template: {phases: [U]}}",
     "spec.template.phases[].retries": "spec: {template: {phases: [{retries: U}]}}",
     "spec.template.phases[].limits": "spec: {template: {phases: [{limits: U}]}}",
+    "spec.template.phases[].slurm": "spec: {template: {phases: [{slurm: U}]}}",
     "spec.template.phases[].pause": (
         "spec: {template: {phases: [{pause: {approvers: {manager: true}, zzz: 1}}]}}"
     ),

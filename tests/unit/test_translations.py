@@ -10,18 +10,29 @@ from itertools import pairwise
 
 import pytest
 
+from opsicle.domain.errors import BY_CODE, TooManyRequests
 from opsicle.kit import resources
 from opsicle.server.http import translations
 from opsicle.server.http.joining import Joined, without_comments
 from opsicle.server.http.translations import Catalog, preferred, texts_in
+from tests.product import CHECKOUT
 from tests.unit.asset_texts import tokens
 from tests.unit.unmarked_texts import unmarked
 
 LANGUAGES = translations.languages()[1:]
+SAID = ("lib/server-texts.js", "lib/server-errors.js")
+"""The modules that know sentences of the server."""
+
+COMPOSED = {"aborted by", "no connected worker has label", "behind 1 other of group"}
+"""What the server puts together from words."""
+
+SENTENCE = re.compile(r'\["((?:[^"\\]|\\.)*)",\s*t`([^`]*)`')
+TITLE = re.compile(r"^  (\w+): t`([^`]*)`,$", re.MULTILINE)
+
 NOT_READ = frozenset(
-    ["lib/endpoints.js", "lib/join-commands.js", "lib/bytes.js", "lib/language.js"]
+    ["lib/endpoints.js", "lib/join-commands.js", "lib/bytes.js", "lib/language.js", *SAID]
 )
-"""Modules whose words are addresses, commands, units and the languages' own names."""
+"""Modules whose words are addresses, commands, units, languages' own names, and the server's."""
 
 NO_TEXTS = frozenset(
     """
@@ -92,6 +103,24 @@ def test_every_text_that_people_read_is_marked() -> None:
         if text[1:-1] not in NO_TEXTS and not text[1:].startswith("apiVersion:")
     }
     assert found == set(), "mark it as t`…`, with its German in assets/languages/de"
+
+
+def test_a_sentence_of_the_server_is_known_as_the_server_says_it() -> None:
+    source = "".join(path.read_text() for path in (CHECKOUT / "opsicle").rglob("*.py"))
+    source = re.sub(r'"\s*f?"', "", source.replace("{quoted(", "{("))
+    known = [found for name in SAID for found in SENTENCE.findall(resources.asset(name).decode())]
+    titles = TITLE.findall(resources.asset("lib/server-errors.js").decode())
+
+    assert len(known) > 100
+    assert [english for english, own in known if english != own] == []
+    pieces = {
+        piece.strip()
+        for english, _ in known
+        for piece in re.split(r"\{\d\}|; |, which holds it|: | \(", english)
+    }
+    assert {piece for piece in pieces if len(piece) > 3 and piece not in source} == COMPOSED
+    kinds = BY_CODE | {TooManyRequests.code: TooManyRequests}
+    assert {code: kinds[code].title for code, _ in titles} == dict(titles)
 
 
 def test_every_text_that_a_module_marks_can_be_exchanged() -> None:

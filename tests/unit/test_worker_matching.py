@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase, Template
 from opsicle.domain.waiting_reasons import waiting_reason
 from opsicle.domain.workers import (
     CONTAINER,
+    SLURM,
     SUBPROCESS,
     Candidate,
     Requirements,
@@ -76,6 +77,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
             Requirements(runtimes=BOTH),
             [worker(), worker("b", runtimes=frozenset({CONTAINER}))],
             "no connected worker runs both containers and subprocesses",
+        ),
+        (
+            Requirements(runtimes=frozenset({SUBPROCESS, SLURM})),
+            [worker()],
+            "no connected worker has Slurm (it needs `sbatch`, and a cluster that answers)",
         ),
         (
             Requirements(),

@@ -84,6 +84,7 @@ _NAMING_CALLS = frozenset(
     ]
 )
 _COMPARISONS = frozenset(["===", "!==", "case", "from", "import"])
+_NOTHING = (Token("", "", 0, 0),) * 2
 _WORDS = re.compile(r"[^\W\d_]{2,} [^\W\d_]|^[A-Z][a-z]|^ ?[a-z]+[.:,]? $")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _VALUE = re.compile(r"\$\{(?:[^{}]|\{[^{}]*\})*\}")
@@ -91,25 +92,36 @@ _VALUE = re.compile(r"\$\{(?:[^{}]|\{[^{}]*\})*\}")
 
 def unmarked(module: str) -> Iterator[str]:
     """Return the literals of a module that look like texts for people and are not marked so."""
-    all_tokens = tokens(module)
     calls: list[tuple[str, int]] = []  # which functions a token is an argument of, and the which
+    before: list[Token] = []  # what stands before it, without what is inside of templates
+    all_tokens = tokens(module)
     for i, token in enumerate(all_tokens):
-        before, second = (all_tokens[i - k].text if i >= k else "" for k in (1, 2))
-        after = all_tokens[i + 1].text if i + 1 < len(all_tokens) else ""
+        while before and before[-1].depth > token.depth:
+            before.pop()
+        beside = tuple(each.text for each in (*_NOTHING, *before[-2:])[-2:])
+        before.append(token)
+
         if token.text in "([{":
-            calls.append((before if token.text == "(" else token.text, 0))
+            calls.append((beside[1] if token.text == "(" else token.text, 0))
         elif token.text in ")]}" and calls:
             calls.pop()
         elif token.text == "," and calls:
             calls[-1] = (calls[-1][0], calls[-1][1] + 1)
-        elif token.kind not in ("string", "template") or before == "t":
+        elif token.kind not in ("string", "template") or beside[1] == "t":
             continue
-        elif not _names(before, second, after) and _is_read(token, (before, second), calls):
+        elif not _names(beside, _after(all_tokens, i)) and _is_read(token, beside, calls):
             yield token.text
 
 
-def _names(before: str, second: str, after: str) -> bool:
+def _after(all_tokens: tuple[Token, ...], i: int) -> str:
+    """Return the token behind one, and behind what is inside of that."""
+    depth = all_tokens[i].depth
+    return next((each.text for each in all_tokens[i + 1 :] if each.depth <= depth), "")
+
+
+def _names(beside: tuple[str, ...], after: str) -> bool:
     """Return whether a literal is compared, a name or a key, judged by what stands beside it."""
+    second, before = beside
     is_compared = before in _COMPARISONS or after in ("===", "!==")
     is_property = before == ":" and second in _NAMING_PROPERTIES
     is_key = after == ":" and before in ("{", ",")
@@ -117,8 +129,8 @@ def _names(before: str, second: str, after: str) -> bool:
     return is_compared or is_property or is_key or is_index
 
 
-def _is_read(token: Token, beside: tuple[str, str], calls: list[tuple[str, int]]) -> bool:
-    before, second = beside
+def _is_read(token: Token, beside: tuple[str, ...], calls: list[tuple[str, int]]) -> bool:
+    second, before = beside
     shown = _VALUE.sub("", token.text[1:-1])
     if not _LETTERS.search(shown) or shown.startswith("/"):
         return False

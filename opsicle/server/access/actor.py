@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from opsicle.domain.access import SERVER_ACTIONS, Action
-from opsicle.domain.errors import NotAllowed
+from opsicle.domain.access import FROZEN, SERVER_ACTIONS, Action
+from opsicle.domain.errors import NotAllowed, Suspended
 from opsicle.domain.rights import NO_RIGHTS, Rights
 from opsicle.domain.rules import NamedResource
 from opsicle.server.store.audit import Author
@@ -19,7 +19,7 @@ class Actor:
 
     `rights` come from `access/rights.py: rights_of`; without them an actor may do nothing.
     `rotates` are the secrets whose update a token names among its scopes, if whoever made the token
-    showed a fresh code for it.
+    showed a fresh code for it. `is_suspended`: their org is, so that they change nothing in it.
     """
 
     user_id: str
@@ -33,6 +33,7 @@ class Actor:
     session_id: str = ""
     rights: Rights = NO_RIGHTS
     rotates: frozenset[str] = frozenset()
+    is_suspended: bool = False
 
     @property
     def author(self) -> Author:
@@ -49,8 +50,11 @@ class Actor:
     def require(self, action: Action, target: NamedResource | None = None) -> None:
         """Raise NotAllowed unless this actor may, with this template.
 
-        Without a target: with anything at all.
+        Without a target: with anything at all. Suspended where their org is, for what would change
+        it; what would start something is asked again in its transaction, whoever starts it.
         """
+        if self.is_suspended and action in FROZEN:
+            raise Suspended.because("the org is suspended: nothing of it changes")
         if action in SERVER_ACTIONS and not self.may(action):
             raise NotAllowed(
                 f"only a server operator may do this ({action})", hint="Ask who runs this server."

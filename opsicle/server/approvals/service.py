@@ -24,6 +24,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import get_document
 from opsicle.server.access.principals import is_answerable_for
 from opsicle.server.access.stored_values import stored_requirements
+from opsicle.server.access.suspended import require_active
 from opsicle.server.access.template_access import is_hidden
 from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
@@ -202,6 +203,7 @@ class Approvals:
 
         def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
             case = self._get(db, actor, approval_id)
+            require_active(db, actor.org_id)
             return case.automation, self._vote(db, actor, case, decision)
 
         is_proven = bool(request.totp)

@@ -14,7 +14,7 @@ from functools import partial
 from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_fan_outs import BoundFanOut, MemberOf, MemberState, progress, shown_state
-from opsicle.domain.errors import TooManyRequests
+from opsicle.domain.errors import Suspended, TooManyRequests
 from opsicle.domain.fan_outs import FanOutKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
@@ -44,6 +44,7 @@ from opsicle.server.store import audit, automation_transitions, automations, fan
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.fan_outs import FanOutMemberRow, FanOutRow
+from opsicle.server.store.suspensions import is_suspended
 from opsicle.wire.starts import StarterKind
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,8 @@ class FanOuts:
     def _attempt(self, rows: Iterable[FanOutRow]) -> None:
         held = bool(self._fleet.held)
         for row in rows:
-            step, failed = partial(self._step, row, is_held=held), partial(_log_failure, row)
+            is_held = held or self._database.read(partial(is_suspended, org_id=row.org_id))
+            step, failed = partial(self._step, row, is_held=is_held), partial(_log_failure, row)
             self._attempts.attempt(row.id, step, failed)
 
     def _step(self, row: FanOutRow, *, is_held: bool) -> None:
@@ -209,7 +211,7 @@ class FanOuts:
         )
         try:
             self._automations.create(actor, request, starter=starter)
-        except TooManyRequests as error:  # it waits until the org lets more wait
+        except (TooManyRequests, Suspended) as error:  # it waits until the org lets more wait
             raise AlreadyTaken from error
 
     def _member_run(

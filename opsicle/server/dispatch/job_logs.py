@@ -318,6 +318,10 @@ class JobLogs:
 
         self._database.write(work)
 
+    def forget_org(self, org_id: str) -> None:
+        """Count nothing any more for an org that is gone."""
+        self._database.write(lambda db: logs.delete_usage(db, org_id))
+
     def release_free_space(self) -> None:
         """Give the room that is free back to the disk, in small steps."""
         self._database.release_free_space()

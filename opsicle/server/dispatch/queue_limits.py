@@ -6,8 +6,9 @@ What waits is counted no further than its limit, so that a trigger costs at most
 from __future__ import annotations
 
 from opsicle.domain.errors import TooManyRequests
+from opsicle.server.access.suspended import require_active, suspension_text
 from opsicle.server.dispatch.quotas import require_quota
-from opsicle.server.store import queue_limits
+from opsicle.server.store import queue_limits, suspensions
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
@@ -16,6 +17,8 @@ _RETRY_AFTER_SECONDS = 30
 
 def free_capacity(db: Connection, org_id: str, wanted: int) -> int:
     """Return how many of `wanted` automations an org may have begin."""
+    if suspensions.is_suspended(db, org_id):
+        return 0
     most = queue_limits.find(db, org_id).max_running
     if most is None:
         return wanted
@@ -23,7 +26,9 @@ def free_capacity(db: Connection, org_id: str, wanted: int) -> int:
 
 
 def running_limit_reason(db: Connection, org_id: str) -> str:
-    """Say that an org has as many automations running as it may; "" if it has not."""
+    """Say that an org is suspended, or has as many running as it may; "" if neither is so."""
+    if suspended := suspension_text(db, org_id):
+        return suspended
     if free_capacity(db, org_id, 1) > 0:
         return ""
     return f"org limit of {queue_limits.find(db, org_id).max_running} running reached"
@@ -32,8 +37,9 @@ def running_limit_reason(db: Connection, org_id: str) -> str:
 def require_room_to_wait(db: Connection, row: AutomationRow) -> None:
     """Raise TooManyRequests where as many wait, of a new automation's org or template, as may.
 
-    Also where the quota of its org for this hour is used up.
+    Also where the quota of its org for this hour is used up; Suspended where its org is that.
     """
+    require_active(db, row.org_id)
     require_quota(db, row.org_id, row.created_at)
     most = queue_limits.find(db, row.org_id).max_waiting
     if most is not None and queue_limits.count_waiting(db, row.org_id, most) >= most:

@@ -55,6 +55,8 @@ class Catalog:
     def _translated(self, name: str, source: str) -> str:
         text = text_of(source)
         translated = self._find(name, text.key)
+        if not text.values:
+            return translated  # places in it are filled by the module itself
         return _PLACE.sub(lambda place: f"${{{text.values[int(place[1])]}}}", translated)
 
     def _find(self, name: str, key: str) -> str:

@@ -13,6 +13,7 @@ from opsicle.domain.schedule_parser import is_time_zone
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
+from opsicle.server.access.suspended import suspension_text
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.identity.me import me_of
@@ -72,15 +73,21 @@ class Accounts:
     def whoami(self, actor: Actor) -> Me:
         """Return who asks, where, and what they may do there."""
         actor.require(Action.ACCOUNT_VIEW)
-        org, display = self._database.read(
-            lambda db: (orgs.find(db, actor.org_id), users.get_display(db, actor.user_id))
+        org, display, suspended = self._database.read(
+            lambda db: (
+                orgs.find(db, actor.org_id),
+                users.get_display(db, actor.user_id),
+                suspension_text(db, actor.org_id),
+            )
         )
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
         me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights)
+        me.remarks = [suspended] if suspended else []
         if actor.may(Action.SERVER_MANAGE):
             held = f"The queue is {self._fleet.held}: nothing is handed to workers, in any org."
-            me.remarks = [*([held] if self._fleet.held else []), *self._remarks.shown]
+            me.remarks += [held] if self._fleet.held else []
+            me.remarks += self._remarks.shown
         me.display = msgspec.convert(display, Display, from_attributes=True)
         return me
 

@@ -67,6 +67,7 @@ class _Bearer:
                 session_id="" if row.kind == "token" else row.id,
                 rights=self.rights,
                 rotates=self.rotates,
+                is_suspended=row.is_suspended,
             )
         return self.actor
 

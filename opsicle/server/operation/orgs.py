@@ -25,14 +25,16 @@ from opsicle.server.dispatch.quotas import HOUR
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.store import audit, org_quotas, orgs
+from opsicle.server.store import audit, org_quotas, org_removals, orgs, suspensions
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.org_quotas import QuotaRow
+from opsicle.server.store.org_removals import RemovalRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.wire.operation_api import (
     ChangeQuotasRequest,
     OperatedOrg,
     OrgQuotas,
+    OrgRemovalProgress,
     OrgUsage,
     OwnUsage,
 )
@@ -131,6 +133,7 @@ class OrgOperations:
 
     def _shown(self, db: Connection, row: OrgRow, log_bytes: int, now: datetime) -> OperatedOrg:
         quotas = org_quotas.find(db, row.id)
+        standing, removal = suspensions.find(db, row.id), org_removals.find(db, row.id)
         return OperatedOrg(
             id=row.id,
             code=row.code,
@@ -141,6 +144,11 @@ class OrgOperations:
                 log_mib=quotas.log_mib,
                 artifact_mib=quotas.artifact_mib,
             ),
+            suspended_at=standing.suspended_at,
+            suspended_reason=standing.reason,
+            delete_at=standing.delete_at,
+            deletion_asked_by=standing.asked_by,
+            removal=_progress(removal) if removal else None,
         )
 
     def _usage(
@@ -159,6 +167,15 @@ class OrgOperations:
             most_log_bytes=quotas.log_mib * MIB if quotas.log_mib else server_logs,
             most_artifact_bytes=quotas.artifact_mib * MIB if quotas.artifact_mib else server_files,
         )
+
+
+def _progress(row: RemovalRow) -> OrgRemovalProgress:
+    return OrgRemovalProgress(
+        begun_at=row.begun_at,
+        automations=row.automations,
+        automations_removed=row.removed,
+        rows_removed=row.rows_removed,
+    )
 
 
 def _hour(at: datetime) -> str:

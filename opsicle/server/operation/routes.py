@@ -6,15 +6,19 @@ from opsicle.domain.access import Action
 from opsicle.server.http.routing import Route
 from opsicle.server.http.serving import serve
 from opsicle.server.operation.orgs import OrgOperations
+from opsicle.server.operation.standing import OrgStanding
 from opsicle.wire.endpoints import operation as endpoints
 
 
-def routes(orgs: OrgOperations) -> list[Route]:
+def routes(orgs: OrgOperations, standing: OrgStanding) -> list[Route]:
     """Return the routes of orgs for those who run the server. `<org>` is a code."""
     may = Action.SERVER_MANAGE
     return [
         serve(endpoints.LIST, orgs.list_all, may),
         serve(endpoints.SHOW, orgs.get, may),
         serve(endpoints.CHANGE_QUOTAS, orgs.change_quotas, may),
+        serve(endpoints.SUSPEND, standing.suspend, may),
+        serve(endpoints.RESUME, standing.resume, may),
+        serve(endpoints.DELETE, standing.delete, may),
         serve(endpoints.OWN_USAGE, orgs.own_usage, Action.ORGS_MANAGE),
     ]

@@ -242,16 +242,25 @@ class OrgImport:
 def _bring_up_to_date(draft: Path) -> None:
     """Bring the databases of an export to this program's schema, and look for damage."""
     try:
-        migrations.migrate(draft / STATE, migrations.STATE_MIGRATIONS)
-        check_integrity(draft / STATE, is_thorough=True)
+        _check_database(draft / STATE, migrations.STATE_MIGRATIONS)
         if (draft / LOGS).exists():
-            migrations.migrate(draft / LOGS, migrations.LOG_MIGRATIONS)
-            check_integrity(draft / LOGS, is_thorough=True)
+            _check_database(draft / LOGS, migrations.LOG_MIGRATIONS)
     except Conflict as error:
         raise Conflict(
             f"the export cannot be used: {error.message}",
             hint="Export the org again. Nothing was changed.",
         ) from error
+
+
+def _check_database(database: Path, steps: Path) -> None:
+    """Bring one database up to date. Raises Conflict for a damaged one, InvalidInput for others."""
+    migrations.migrate(database, steps)
+    if not org_copies.is_made_by(steps, database):
+        raise InvalidInput(
+            f"{database.name} in the export is no database of Opsicle's",
+            hint="It was not made by `opsicle orgs export`; nothing of it was used.",
+        )
+    check_integrity(database, is_thorough=True)
 
 
 def _check_free(db: Connection, head: OrgHead) -> None:

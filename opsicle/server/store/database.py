@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -103,12 +104,20 @@ class Database:
 
         return cast("T", result.get())
 
+    def write_unchecked(self, work: Callable[[Connection], T]) -> T:
+        """Run a unit of work as `write` does, apart from others, without looking up references.
+
+        For what removes all that refers too: looking that up could walk through whole tables.
+        """
+        return cast("T", self.write(_Unchecked(work)))
+
     def _commit_waiting(self) -> None:
         """Commit batch after batch until none waits."""
         while self._waiting:
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            batch = self._next_batch()
             try:
-                outcomes = self._commit([work for work, _ in batch])
+                with self._references(is_checked=not isinstance(batch[0][0], _Unchecked)):
+                    outcomes = self._commit([work for work, _ in batch])
             except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
 
@@ -121,6 +130,25 @@ class Database:
             if self._commits and self._commits.wants_checkpoint:
                 self.checkpoint()
         self._committing = None
+
+    def _next_batch(self) -> list[tuple[Unit, AsyncResult[Any]]]:
+        """Take the units that are committed next: one that is unchecked goes alone."""
+        gathered = self._waiting[:MAX_BATCH]
+        apart = (i for i, (unit, _) in enumerate(gathered) if isinstance(unit, _Unchecked))
+        count = max(1, next(apart, MAX_BATCH))
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
+
+    @contextmanager
+    def _references(self, *, is_checked: bool) -> Iterator[None]:
+        if is_checked:
+            yield
+            return
+        self._writer.execute("PRAGMA foreign_keys = OFF")
+        try:
+            yield
+        finally:
+            self._writer.execute("PRAGMA foreign_keys = ON")
 
     def checkpoint(self) -> None:
         """Fold the write-ahead log into the file, as far as no reader needs it.
@@ -269,6 +297,16 @@ class Database:
             self._writer.close()
             self._committer.close()
             self._long_readers.kill()
+
+
+class _Unchecked:
+    """A unit of work in which references are not looked up."""
+
+    def __init__(self, work: Callable[[Connection], Any]) -> None:
+        self._work = work
+
+    def __call__(self, db: Connection) -> Any:
+        return self._work(db)
 
 
 def open_connection(path: Path, *, is_reader: bool = False) -> Connection:

@@ -150,6 +150,11 @@ def add_usage(db: apsw.Connection, org_id: str, stored: int) -> int:
     )
 
 
+def delete_usage(db: apsw.Connection, org_id: str) -> None:
+    """Forget what an org's logs took."""
+    db.execute("DELETE FROM usage WHERE org_id = :org_id", {"org_id": org_id})
+
+
 class Usage(Row, frozen=True):
     """How many bytes the logs of an org take; "" stands for those of nobody."""
 

@@ -7,9 +7,11 @@ put into it or changed: they say what may become of rows that live.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import apsw
 
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import to_text
+from opsicle.server.store import migrations
 from opsicle.server.store.authenticators import AuthenticatorRow
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.org_tables import RIGHTS, USERS
@@ -85,7 +88,7 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
     with closing(open_untouched(source)) as rows:
         for table in tables:
             on_rows(table)
-            names = _columns(rows, table)
+            names = _columns(db, table)
             marks = ", ".join("?" for _ in names.split(", "))
             sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
             try:
@@ -101,6 +104,27 @@ def _columns(db: apsw.Connection, table: str) -> str:
     """Return the columns that hold something: those that are computed do so by themselves."""
     rows = db.execute(f"PRAGMA table_xinfo({table})").fetchall()
     return ", ".join(str(row[1]) for row in rows if row[6] == 0)
+
+
+def is_made_by(steps: Path, database: Path) -> bool:
+    """Return whether a database has just the tables, indexes and triggers that migrations make.
+
+    What comes from elsewhere may hold any: a trigger that acts, a name that is a statement.
+    """
+    return _schema(database) == _schema_made_by(steps)
+
+
+@cache
+def _schema_made_by(steps: Path) -> frozenset[tuple[object, ...]]:
+    with tempfile.TemporaryDirectory(prefix="opsicle-schema-") as folder:
+        migrations.migrate(Path(folder) / "model.db", steps)
+        return _schema(Path(folder) / "model.db")
+
+
+def _schema(database: Path) -> frozenset[tuple[object, ...]]:
+    with closing(open_untouched(database)) as db:
+        rows = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
+        return frozenset(rows.fetchall())
 
 
 @contextmanager

@@ -12,6 +12,7 @@ BEGIN
 END;
 
 CREATE TRIGGER account_owners_stay BEFORE DELETE ON account_owners
+WHEN NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'who answered for an account is never forgotten');
 END;
@@ -44,6 +45,7 @@ END;
 CREATE TRIGGER approval_decisions_stay BEFORE DELETE ON approval_decisions
 WHEN NOT EXISTS (SELECT 1 FROM approvals p JOIN removals r ON r.org_id = p.org_id
                   WHERE p.id = OLD.approval_id AND p.state <> 'pending' AND p.automation_id <= r.removed_to)
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'a decision is removed by retention only, together with its automation');
 END;
@@ -102,8 +104,9 @@ CREATE UNIQUE INDEX approvals_of_runs ON approvals (automation_id) WHERE kind = 
 CREATE INDEX approvals_pending ON approvals (next_at) WHERE state = 'pending';
 
 CREATE TRIGGER approvals_stay BEFORE DELETE ON approvals
-WHEN OLD.state = 'pending'
-     OR OLD.automation_id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+WHEN (OLD.state = 'pending'
+      OR OLD.automation_id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), ''))
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'an approval is removed by retention only, and only one that has ended');
 END;
@@ -164,6 +167,7 @@ CREATE TRIGGER audit_checkpoint_gaps_stay BEFORE DELETE ON audit_checkpoint_gaps
 WHEN NOT EXISTS (SELECT 1 FROM audit_checkpoint_gaps
                   WHERE org_id = OLD.org_id AND first <= OLD.first AND last >= OLD.last
                     AND NOT (first = OLD.first AND last = OLD.last))
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'a gap is removed only for a wider one');
 END;
@@ -187,9 +191,10 @@ BEGIN
 END;
 
 CREATE TRIGGER audit_checkpoints_stay BEFORE DELETE ON audit_checkpoints
-WHEN NOT EXISTS (SELECT 1 FROM audit_checkpoint_gaps
-                  WHERE org_id = OLD.org_id AND first <= OLD.number AND last >= OLD.number)
-  OR EXISTS (SELECT 1 FROM audit_exports WHERE org_id = OLD.org_id AND number = OLD.number)
+WHEN (NOT EXISTS (SELECT 1 FROM audit_checkpoint_gaps
+                   WHERE org_id = OLD.org_id AND first <= OLD.number AND last >= OLD.number)
+      OR EXISTS (SELECT 1 FROM audit_exports WHERE org_id = OLD.org_id AND number = OLD.number))
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'a checkpoint is removed only where a gap is signed for it');
 END;
@@ -227,6 +232,7 @@ WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause',
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
                           ORDER BY number DESC LIMIT 1), 0)
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'an audit entry is removed by retention only');
 END;
@@ -427,8 +433,9 @@ CREATE INDEX automations_rerun ON automations (rerun_of) WHERE rerun_of IS NOT N
 CREATE INDEX automations_resumed ON automations (resumed_from) WHERE resumed_from IS NOT NULL;
 
 CREATE TRIGGER automations_stay BEFORE DELETE ON automations
-WHEN OLD.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
-     OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), '')
+WHEN (OLD.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+      OR OLD.id > coalesce((SELECT removed_to FROM removals WHERE org_id = OLD.org_id), ''))
+ AND NOT EXISTS (SELECT 1 FROM org_removals WHERE org_id = OLD.org_id)
 BEGIN
     SELECT RAISE(ABORT, 'an automation is removed by retention only, and only one that has ended');
 END;
@@ -808,12 +815,26 @@ CREATE TABLE notice_preferences (
     PRIMARY KEY (user_id, channel_id, kind)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE org_removals (
+    org_id         TEXT PRIMARY KEY,
+    code           TEXT NOT NULL,
+    asked_by       TEXT NOT NULL,
+    begun_at       TEXT NOT NULL,
+    automations    INTEGER NOT NULL,
+    removed        INTEGER NOT NULL DEFAULT 0,
+    rows_removed   INTEGER NOT NULL DEFAULT 0,
+    log_bytes      INTEGER NOT NULL,
+    artifact_bytes INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE orgs (
     id         TEXT PRIMARY KEY,
     code       TEXT NOT NULL UNIQUE,
     name       TEXT NOT NULL,
     created_at TEXT NOT NULL
-, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0), log_retention_days INTEGER CHECK (log_retention_days > 0), max_log_mib INTEGER CHECK (max_log_mib > 0), hourly_quota INTEGER CHECK (hourly_quota > 0), log_quota_mib INTEGER CHECK (log_quota_mib > 0), artifact_quota_mib INTEGER CHECK (artifact_quota_mib > 0)) STRICT, WITHOUT ROWID;
+, allows_shared_workers INTEGER NOT NULL DEFAULT 0, shared_served_seq INTEGER NOT NULL DEFAULT 0, max_running INTEGER CHECK (max_running > 0), max_waiting INTEGER CHECK (max_waiting > 0), log_retention_days INTEGER CHECK (log_retention_days > 0), max_log_mib INTEGER CHECK (max_log_mib > 0), hourly_quota INTEGER CHECK (hourly_quota > 0), log_quota_mib INTEGER CHECK (log_quota_mib > 0), artifact_quota_mib INTEGER CHECK (artifact_quota_mib > 0), suspended_at TEXT, suspended_reason TEXT NOT NULL DEFAULT '', delete_at TEXT, deletion_asked_by TEXT NOT NULL DEFAULT '') STRICT, WITHOUT ROWID;
+
+CREATE INDEX orgs_by_deletion ON orgs (delete_at) WHERE delete_at IS NOT NULL;
 
 CREATE INDEX orgs_by_shared_served_seq ON orgs (shared_served_seq);
 

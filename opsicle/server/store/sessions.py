@@ -28,7 +28,7 @@ class BearerRow(Row, frozen=True):
     """Who holds a token.
 
     `kind` is browser, cli or token; `expires_at` None: never; `scopes` None: all they may.
-    `is_proven`: whoever made an API token showed a fresh code for it.
+    `is_suspended`: the org is. `is_proven`: whoever made an API token showed a fresh code for it.
     """
 
     id: str
@@ -42,6 +42,7 @@ class BearerRow(Row, frozen=True):
     org_code: str
     role: str
     is_server_operator: bool
+    is_suspended: bool = False
     scopes: str | None = None
     is_proven: bool = False
 
@@ -73,7 +74,7 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
         db,
         """
         SELECT s.id, s.kind, s.expires_at, s.last_used_at, u.id, u.email, u.name, o.id, o.code,
-               m.role, u.is_server_operator
+               m.role, u.is_server_operator, o.suspended_at IS NOT NULL
           FROM sessions s
           JOIN users u ON u.id = s.user_id
           JOIN orgs o ON o.id = s.org_id

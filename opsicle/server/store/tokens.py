@@ -57,7 +57,7 @@ def find_bearer(db: apsw.Connection, token_hash: str) -> BearerRow | None:
         db,
         """
         SELECT t.id, 'token', t.expires_at, t.last_used_at, u.id, u.email, u.name, o.id, o.code,
-               m.role, u.is_server_operator, t.scopes, t.is_proven
+               m.role, u.is_server_operator, o.suspended_at IS NOT NULL, t.scopes, t.is_proven
           FROM tokens t
           JOIN users u ON u.id = t.user_id
           JOIN orgs o ON o.id = t.org_id

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
-from opsicle.wire.operation_api import ChangeQuotasRequest, OperatedOrg, OwnUsage
+from opsicle.wire.operation_api import (
+    ChangeQuotasRequest,
+    DeleteOrgRequest,
+    OperatedOrg,
+    OwnUsage,
+    SuspendRequest,
+)
 from opsicle.wire.pages import Page
 
 LIST = Endpoint(
@@ -25,6 +31,26 @@ CHANGE_QUOTAS = Endpoint(
     body=ChangeQuotasRequest,
     reply=OperatedOrg,
     description="Change what an org may use, for those who run the server.",
+)
+SUSPEND = Endpoint(
+    "POST",
+    "/api/v1/server/orgs/<org>/suspend",
+    body=SuspendRequest,
+    reply=OperatedOrg,
+    description="Let an org start nothing any more, for those who run the server.",
+)
+RESUME = Endpoint(
+    "POST",
+    "/api/v1/server/orgs/<org>/resume",
+    reply=OperatedOrg,
+    description="Let a suspended org go on, and keep one that was to be deleted.",
+)
+DELETE = Endpoint(
+    "POST",
+    "/api/v1/server/orgs/<org>/delete",
+    body=DeleteOrgRequest,
+    reply=OperatedOrg,
+    description="Have an org deleted after some days, in which it is suspended.",
 )
 OWN_USAGE = Endpoint(
     "GET",

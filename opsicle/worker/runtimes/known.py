@@ -7,6 +7,7 @@ from pathlib import Path
 
 from opsicle.worker.runtimes.containers import ContainerRuntime
 from opsicle.worker.runtimes.protocol import Runtime
+from opsicle.worker.runtimes.slurm import SlurmRuntime
 from opsicle.worker.runtimes.ssh import SshRuntime
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime
 
@@ -21,4 +22,5 @@ def known_runtimes(allowed_mounts: Sequence[Path] = ()) -> tuple[Runtime, ...]:
         ContainerRuntime("podman", allowed_mounts),
         ContainerRuntime("docker", allowed_mounts),
         SshRuntime(),
+        SlurmRuntime(),
     )

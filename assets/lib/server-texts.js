@@ -1,0 +1,179 @@
+// What the server says in words of its own, in the language of the page: why something waits, how it
+// ended, what is wrong. It says that in English, and this knows its commonest sentences word for
+// word; all others stay as they are.
+
+import { LANGUAGE, t } from "./language.js";
+import { ERRORS, TITLES } from "./server-errors.js";
+
+/**
+ * Each in English and in the language of the page, with numbers in place of values; the third says
+ * which value is such a sentence itself.
+ */
+const SENTENCES = [
+  ["phase {0} failed with exit code {1}", t`phase {0} failed with exit code {1}`],
+  [
+    "phase {0} failed with exit code {1}, at attempt {2}",
+    t`phase {0} failed with exit code {1}, at attempt {2}`,
+  ],
+  ["phase {0}: timed out after {1} s", t`phase {0}: timed out after {1} s`],
+  [
+    "phase {0}: timed out: the whole job may take {1} s",
+    t`phase {0}: timed out: the whole job may take {1} s`,
+  ],
+  ["timed out after {0} s, before phase {1}", t`timed out after {0} s, before phase {1}`],
+  ["timed out after {0} s", t`timed out after {0} s`],
+  ["{0} cancelled the automation", t`{0} cancelled the automation`],
+  ["{0} cancelled it while it was paused", t`{0} cancelled it while it was paused`],
+  ["worker {0} was lost while the job ran", t`worker {0} was lost while the job ran`],
+  ["worker {0} refused to run it: {1}", t`worker {0} refused to run it: {1}`],
+  ["it was not run: {0}", t`it was not run: {0}`, 0],
+  ["it did not go on: {0}", t`it did not go on: {0}`],
+  ["it was replaced by {0}", t`it was replaced by {0}`],
+  ["nobody decided on gate {0} in time", t`nobody decided on gate {0} in time`],
+  ["rejected by {0}: {1}", t`rejected by {0}: {1}`],
+  ["rejected by {0}", t`rejected by {0}`],
+  ["aborted by {0}: {1}", t`aborted by {0}: {1}`],
+  ["aborted by {0}", t`aborted by {0}`],
+  ["withdrawn by {0}", t`withdrawn by {0}`],
+  ["it waits for approval: {0}", t`it waits for approval: {0}`, 0],
+  ["it is paused, and waits for {0}", t`it is paused, and waits for {0}`, 0],
+  [
+    "it waits for what it has called, or to go on after that",
+    t`it waits for what it has called, or to go on after that`,
+  ],
+  [
+    "it was decided, and waits for a free slot of {0}, which holds it",
+    t`it was decided, and waits for a free slot of {0}, which holds it`,
+  ],
+  [
+    "it was decided, and waits for {0}, which holds it and is draining",
+    t`it was decided, and waits for {0}, which holds it and is draining`,
+  ],
+  ["{0} is about to go on with it", t`{0} is about to go on with it`],
+  ["{0} is about to start it", t`{0} is about to start it`],
+  ["{0} was given it, but {1}", t`{0} was given it, but {1}`, 1],
+  [
+    "{0}, which holds it, was revoked, so it cannot go on: cancel it",
+    t`{0}, which holds it, was revoked, so it cannot go on: cancel it`,
+  ],
+  [
+    "{0}: whoever runs the server must release the queue",
+    t`{0}: whoever runs the server must release the queue`,
+    0,
+  ],
+  ["it is about to begin on its machines", t`it is about to begin on its machines`],
+  ["it is for {0} alone: {1}", t`it is for {0} alone: {1}`, 1],
+  [
+    "it waits for {0}, which keeps its workspace until {1}: {2}",
+    t`it waits for {0}, which keeps its workspace until {1}: {2}`,
+    2,
+  ],
+  [
+    "or cancel it, and resume with --fresh-workspace",
+    t`or cancel it, and resume with --fresh-workspace`,
+  ],
+  ["no worker has enrolled yet", t`no worker has enrolled yet`],
+  ["that is not there any more", t`that is not there any more`],
+  ["was stopped", t`was stopped`],
+  ["is not connected", t`is not connected`],
+  ["has not been heard of since {0}", t`has not been heard of since {0}`],
+  ["{0} fits, but {1}", t`{0} fits, but {1}`, 1],
+  ["none of the {0} workers is connected: {1}", t`none of the {0} workers is connected: {1}`],
+  ["no connected worker has label {0}: {1}", t`no connected worker has label {0}: {1}`, 1],
+  ["no connected worker has label {0}", t`no connected worker has label {0}`],
+  [
+    "no connected worker has all of the labels {0}: {1}",
+    t`no connected worker has all of the labels {0}: {1}`,
+    1,
+  ],
+  [
+    "no connected worker has all of the labels {0}",
+    t`no connected worker has all of the labels {0}`,
+  ],
+  ["no connected worker fulfils {0}", t`no connected worker fulfils {0}`],
+  ["{0} would fit, but {1}", t`{0} would fit, but {1}`, 1],
+  [
+    "no connected worker runs subprocesses (phases without an image)",
+    t`no connected worker runs subprocesses (phases without an image)`,
+  ],
+  [
+    "no connected worker reaches targets over SSH (it needs OpenSSH's {0})",
+    t`no connected worker reaches targets over SSH (it needs OpenSSH's {0})`,
+  ],
+  [
+    "no connected worker runs containers (phase {0} has an image)",
+    t`no connected worker runs containers (phase {0} has an image)`,
+  ],
+  ["{0} is draining", t`{0} is draining`],
+  ["all {0} matching workers are draining", t`all {0} matching workers are draining`],
+  ["{0} is given no work: {1}", t`{0} is given no work: {1}`],
+  ["{0} is busy (its only slot)", t`{0} is busy (its only slot)`],
+  ["{0} is busy ({1} of {2} slots)", t`{0} is busy ({1} of {2} slots)`],
+  ["{0} is busy", t`{0} is busy`],
+  ["all matching workers are busy", t`all matching workers are busy`],
+  [
+    "all {0} matching workers are busy ({1} of {2} slots)",
+    t`all {0} matching workers are busy ({1} of {2} slots)`,
+  ],
+  ["behind 1 other of group {0}", t`behind 1 other of group {0}`],
+  ["behind {0} others of group {1}", t`behind {0} others of group {1}`],
+  ["behind more than {0} others of group {1}", t`behind more than {0} others of group {1}`],
+  ["{0}: {1} of {2}", t`{0}: {1} of {2}`],
+  ["{0} version {1}", t`{0} version {1}`],
+  ["gate {0}: {1}", t`gate {0}: {1}`, 1],
+  [
+    "it asks the requester's manager, and none is set",
+    t`it asks the requester's manager, and none is set`,
+  ],
+  ["there is nobody who may decide on it", t`there is nobody who may decide on it`],
+  ...ERRORS,
+];
+
+/** The longest first, which says the most. */
+const known = (LANGUAGE === "en" ? [] : SENTENCES)
+  .toSorted(([one], [other]) => other.length - one.length)
+  .map(([english, ...rest]) => [patternOf(english), ...rest]);
+
+function patternOf(english) {
+  const pattern = english
+    .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
+    .replace(/(?<=version )\{\d\}|\{\d\}(?= of )/g, "(\\d+)") // what is a number there
+    .replace(/\{\d\}/g, "((?:(?!; ).)+?)");
+  return new RegExp(`^${pattern}$`, "s");
+}
+
+/** A text of the server's in the language of the page; what is not known stays as it is. */
+export function said(text) {
+  if (!text || !known.length) return text;
+  const whole = translated(text);
+  return (
+    whole ??
+    text
+      .split("; ")
+      .map((part) => translated(part) ?? part)
+      .join("; ")
+  );
+}
+
+function translated(text) {
+  for (const [pattern, own, nested] of known) {
+    const found = pattern.exec(text);
+    if (found) {
+      const value = (at) => (at === nested ? said(found[at + 1]) : found[at + 1]);
+      return own.replace(/\{(\d)\}/g, (_, at) => value(Number(at)));
+    }
+  }
+  return null;
+}
+
+/** A problem as the server sends it, in the language of the page. */
+export function saidProblem({ code, title, detail, hint, errors = [], ...rest }) {
+  return {
+    ...rest,
+    code,
+    title: TITLES[code] ?? title,
+    detail: said(detail),
+    hint: said(hint),
+    errors: errors.map((each) => ({ ...each, message: said(each.message) })),
+  };
+}

@@ -1,0 +1,194 @@
+"""Removing an org: asked for with its name typed, done after a time in which it can be restored.
+
+A removal is a row (`org_removals`) from its beginning to its end, and goes on from there after a
+crash: each step takes a bounded number of rows, and can be taken again. Logs go before the rows by
+which they are found, files after those that name them. The server's own record has when it was
+asked for, begun and done, by whom, and how much that was; the org's own record goes with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from opsicle.domain.errors import Conflict
+from opsicle.kit.clock import Clock
+from opsicle.server.access.actor import SystemActor
+from opsicle.server.contents.content_store import ContentStore
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.lease_store import LeaseStore
+from opsicle.server.identity.sessions import Sessions
+from opsicle.server.store import (
+    audit,
+    contents,
+    jobs,
+    org_quotas,
+    org_removals,
+    orgs,
+    retention,
+    suspensions,
+)
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.org_removals import RemovalRow
+from opsicle.server.threads import run_in
+from opsicle.server.workers.service import Workers
+
+AUTOMATIONS_AT_ONCE = 100
+ROWS_AT_ONCE = 500
+"""Rows removed in one unit of work: it holds the event loop."""
+
+PAUSE_SECONDS = 0.01
+"""Between two steps, so that others have the greater part of the event loop."""
+
+
+class OrgRemoval:
+    """Removes orgs whose time has come. Called again it goes on where it was."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - all that holds something of an org
+        self,
+        database: Database,
+        job_logs: JobLogs,
+        files: ContentStore,
+        workers: Workers,
+        leases: LeaseStore,
+        sessions: Sessions,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._files = files
+        self._workers = workers
+        self._leases = leases
+        self._sessions = sessions
+        self._clock = clock
+        self._threads = ThreadPool(1)
+
+    def turn(self) -> int:
+        """Remove what is due, and what an earlier run of the server has begun; how many orgs."""
+        now = self._clock.now()
+        for org_id in self._database.read(lambda db: suspensions.list_due(db, now)):
+            self._begin(org_id)
+        rows = self._database.read(org_removals.list_all)
+        for row in rows:
+            self._remove(row)
+        return len(rows)
+
+    def _begin(self, org_id: str) -> None:
+        """Shut out who belongs to an org, people and workers, and note that it is being removed."""
+        log_bytes = self._job_logs.usage().get(org_id, 0)
+
+        def work(db: Connection) -> list[str]:
+            org = orgs.find(db, org_id)
+            heir_id = org_removals.find_heir(db, org_id)
+            if org is None or org_removals.find(db, org_id):
+                return []
+            if not heir_id:
+                raise Conflict("the last org of a server cannot be removed")
+            suspension, size = suspensions.find(db, org_id), org_quotas.size(db, org_id)
+            row = RemovalRow(
+                org_id,
+                org.code,
+                suspension.asked_by,
+                self._clock.now(),
+                size.automations if size else 0,
+                0,
+                0,
+                log_bytes,
+                contents.stored(db, org_id),
+            )
+            org_removals.begin(db, row)
+            workers = org_removals.list_own_workers(db, org_id)
+            org_removals.shut_out(db, org_id, heir_id)
+            data = {"asked_by": row.asked_by, "automations": row.automations}
+            _record(db, self._clock, "begin_removal", row, data)
+            return workers
+
+        workers = self._sessions.change(work)
+        for job_id in self._held_jobs(org_id):
+            self._leases.end(job_id)
+        for worker_id in workers:
+            self._workers.forget(worker_id)
+
+    def _held_jobs(self, org_id: str) -> list[str]:
+        held = self._database.read(jobs.list_all_held)
+        return [job.id for job in held if job.org_id == org_id]
+
+    def _remove(self, row: RemovalRow) -> None:
+        org_id = row.org_id
+        while ids := self._read(
+            partial(org_removals.list_automations, org_id=org_id, limit=AUTOMATIONS_AT_ONCE)
+        ):
+            self._job_logs.delete_of_jobs(self._read(partial(retention.list_jobs, ids=ids)))
+            self._step(org_id, partial(_delete_automations, ids=ids), of_automations=True)
+
+        for table in self._read(org_removals.list_tables):
+            delete = partial(
+                org_removals.delete_some, table=table, org_id=org_id, limit=ROWS_AT_ONCE
+            )
+            while self._step(org_id, delete):
+                pass
+
+        while ids := self._read(
+            partial(org_removals.list_members, org_id=org_id, limit=ROWS_AT_ONCE)
+        ):
+            self._step(org_id, partial(org_removals.delete_members, org_id=org_id, user_ids=ids))
+
+        run_in(self._threads, shutil.rmtree, self._files.folder / org_id, True)
+        self._job_logs.forget_org(org_id)
+        self._finish(org_id)
+
+    def _finish(self, org_id: str) -> None:
+        def work(db: Connection) -> None:
+            row = org_removals.find(db, org_id)
+            if row is None:
+                return
+            org_removals.finish(db, org_id)
+            data = {
+                "asked_by": row.asked_by,
+                "automations": row.removed,
+                "rows": row.rows_removed,
+                "log_bytes": row.log_bytes,
+                "artifact_bytes": row.artifact_bytes,
+            }
+            _record(db, self._clock, "remove", row, data)
+
+        self._database.write_unchecked(work)
+        self._sessions.invalidate()
+        self._database.release_free_space()
+        self._job_logs.release_free_space()
+
+    def _step(
+        self, org_id: str, delete: Callable[[Connection], int], *, of_automations: bool = False
+    ) -> int:
+        def work(db: Connection) -> int:
+            gone = delete(db)
+            if gone:
+                org_removals.count(db, org_id, gone if of_automations else 0, gone)
+            return gone
+
+        gone = self._database.write_unchecked(work)
+        if gone:
+            gevent.sleep(PAUSE_SECONDS)
+        return gone
+
+    def _read(self, query: Callable[[Connection], list[str]]) -> list[str]:
+        return self._database.read(query)
+
+    def close(self) -> None:
+        """End the thread that removes files."""
+        self._threads.kill()
+
+
+def _delete_automations(db: Connection, ids: list[str]) -> int:
+    retention.delete_dependents(db, ids)
+    return retention.delete(db, ids)
+
+
+def _record(
+    db: Connection, clock: Clock, verb: str, row: RemovalRow, data: dict[str, object]
+) -> None:
+    audit.append(db, clock.now(), None, SystemActor(), verb, f"orgs/{row.code}", data)

@@ -1,0 +1,182 @@
+"""An org that is deleted leaves nothing behind, and of others nothing goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from opsicle.domain.access import BuiltInRole
+from opsicle.server.operation import removal
+from opsicle.server.store import org_removals
+from tests.api.route_walk import prepare
+from tests.api.running_server import ApiServer, Client
+
+OF_THE_SERVER = {
+    "authenticators",
+    "login_attempts",
+    "recovery_codes",
+    "settings",
+    "users",
+}
+"""Tables that are no org's. Of accounts that belong to no other org only an id is left in them."""
+
+THROUGH = {"link_codes", "notice_preferences", "trigger_receipts"}
+"""Tables that reach their org by a channel or a trigger."""
+
+
+def rows(api_server: ApiServer, org_id: str) -> dict[str, int]:
+    """Return how many rows each table has of an org."""
+
+    def query(db) -> dict[str, int]:
+        names = db.execute(
+            "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c"
+            " ON c.name = 'org_id' WHERE m.type = 'table'"
+        ).fetchall()
+        counts = {
+            name: db.execute(f"SELECT count(*) FROM {name} WHERE org_id = ?", (org_id,)).get
+            for (name,) in names
+        }
+        for name in THROUGH:
+            condition = org_removals._THROUGH[name]
+            counts[name] = db.execute(
+                f"SELECT count(*) FROM {name} WHERE {condition}", {"org_id": org_id}
+            ).get
+        return {name: count for name, count in counts.items() if count}
+
+    return api_server.state.read(query)
+
+
+def unreachable(api_server: ApiServer) -> list[tuple[object, ...]]:
+    """Return rows that name something that is not there."""
+    return api_server.state.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall())
+
+
+def delete(alice: Client, **more: object) -> dict[str, object]:
+    answer = alice.post("/api/v1/server/orgs/globex/delete", {"confirm": "globex", **more})
+    assert answer.status == 200, answer.content
+    return answer.json
+
+
+@pytest.fixture
+def globex(api_server: ApiServer) -> str:
+    """Return the id of an org that has one of everything, beside one that has the same."""
+    prepare(api_server, "acme", "alice@example.com", "restart-web")
+    prepare(api_server, "globex", "gina@example.com", "globex-only")
+    api_server.person("globex", "greg", BuiltInRole.MEMBER)
+    return api_server.actor("gina@example.com").org_id
+
+
+def test_every_table_is_of_orgs_or_known_to_be_the_servers(api_server: ApiServer) -> None:
+    names = api_server.state.read(
+        lambda db: db.execute(
+            "SELECT m.name FROM sqlite_schema m WHERE m.type = 'table' AND NOT EXISTS"
+            " (SELECT 1 FROM pragma_table_info(m.name) c WHERE c.name = 'org_id')"
+            " AND m.name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+    )
+    assert {name for (name,) in names} == OF_THE_SERVER | THROUGH | {"orgs"}
+
+
+def test_a_deleted_org_is_gone_from_every_table_and_disk_and_others_are_as_before(
+    api_server: ApiServer, alice: Client, globex: str
+) -> None:
+    acme = api_server.actor("alice@example.com").org_id
+    there, folder = rows(api_server, globex), api_server.services.contents.folder
+    assert len(there) > 25
+    assert (folder / globex).is_dir()
+    delete(alice, grace_days=0)
+    others = rows(api_server, acme)
+
+    assert api_server.services.org_removal.turn() == 1
+
+    assert rows(api_server, globex) == {}
+    assert rows(api_server, acme) == others
+    assert unreachable(api_server) == []
+    assert not (folder / globex).exists()
+    assert any((folder / acme).rglob("*"))
+    assert globex not in api_server.services.job_logs.usage()
+    assert [org["code"] for org in alice.get("/api/v1/server/orgs").json["items"]] == ["acme"]
+    assert b"greg@example.com" not in _bytes(api_server)
+    login = {"email": "gina@example.com", "password": "x", "kind": "cli"}
+    assert api_server.client().post("/api/v1/login", login).status == 401
+    assert [verb for verb, _ in _server_record(api_server)][-3:] == [
+        "delete",
+        "begin_removal",
+        "remove",
+    ]
+    found = alice.post("/api/v1/orgs", {"code": "globex"})
+    assert found.status == 201
+
+
+def _bytes(api_server: ApiServer) -> bytes:
+    """Return what accounts hold."""
+    return repr(
+        api_server.state.read(lambda db: db.execute("SELECT * FROM users").fetchall())
+    ).encode()
+
+
+def _server_record(api_server: ApiServer) -> list[tuple[str, str]]:
+    sql = "SELECT verb, resource FROM audit_entries WHERE resource = 'orgs/globex' AND org_id = ''"
+    return api_server.state.read(lambda db: db.execute(sql).fetchall())
+
+
+class _Crash(BaseException):
+    pass
+
+
+def test_a_server_that_dies_at_any_step_of_it_goes_on_where_it_was(
+    api_server: ApiServer, alice: Client, globex: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete(alice, grace_days=0)
+    deaths = 0
+    while alice.get("/api/v1/server/orgs/globex").status == 200:
+        steps = _steps_until_death(deaths % 3 + 1)
+        monkeypatch.setattr(removal.gevent, "sleep", lambda _, steps=steps: next(steps))
+        try:
+            api_server.services.org_removal.turn()
+        except _Crash:
+            deaths += 1
+            assert deaths < 200
+
+    assert deaths > 5
+    assert rows(api_server, globex) == {}
+    assert unreachable(api_server) == []
+
+
+def _steps_until_death(count: int) -> Iterator[None]:
+    for _ in range(count):
+        yield
+    raise _Crash
+
+
+def test_until_its_time_a_deleted_org_is_suspended_and_can_be_kept(
+    api_server: ApiServer, alice: Client, globex: str
+) -> None:
+    gina = api_server.session("gina@example.com")
+    shown = delete(alice)
+    assert (shown["deletion_asked_by"], shown["suspended_at"]) != ("", None)
+
+    api_server.services.org_removal.turn()
+    assert gina.get("/api/v1/templates").status == 200
+    assert "is deleted on" in gina.get("/api/v1/whoami").json["remarks"][0]
+    pushed = gina.post("/api/v1/groups", {"name": "new"})
+    assert (pushed.status, pushed.code) == (409, "suspended")
+    run = gina.post("/api/v1/automations", {"template": "globex-only"})
+    assert (run.status, run.code) == (409, "suspended")
+
+    assert alice.post("/api/v1/server/orgs/globex/resume").status == 200
+    api_server.clock.advance(days=30)
+    api_server.services.org_removal.turn()
+    gina = api_server.session("gina@example.com")
+    assert gina.post("/api/v1/groups", {"name": "new"}).status == 201
+    assert gina.get("/api/v1/whoami").json["remarks"] == []
+
+
+def test_a_deletion_wants_the_code_typed_and_is_never_of_ones_own_org(
+    alice: Client, globex: str
+) -> None:
+    answer = alice.post("/api/v1/server/orgs/globex/delete", {"confirm": "Globex"})
+    assert (answer.status, answer.json["errors"][0]["path"]) == (400, "confirm")
+    answer = alice.post("/api/v1/server/orgs/acme/delete", {"confirm": "acme"})
+    assert answer.status == 409
