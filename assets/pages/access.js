@@ -91,7 +91,13 @@ export function mount(root, { title, query }) {
   const suggest = () => suggestNames(suggestions, fields.thing.control.value, signal);
   fields.thing.control.addEventListener("change", suggest);
   const submit = button(t`Ask`, { look: "primary", type: "submit" });
-  const form = pageForm({ look: "form", fields: Object.values(fields), submit, send });
+  const form = pageForm({
+    look: "form",
+    fields: Object.values(fields),
+    submit,
+    foot: h("div", { class: "form-actions" }, submit),
+    send,
+  });
   root.append(
     pageHeading(title, {
       above: h("a", { href: "/people" }, t`People`),
@@ -101,8 +107,7 @@ export function mount(root, { title, query }) {
         t`The same check that the server makes before it does something.`,
       ),
     }),
-    form,
-    answer,
+    h("div", { class: "columns run" }, h("section", {}, form), h("section", {}, answer)),
     suggestions,
     people,
   );
@@ -128,12 +133,11 @@ async function fill(list, endpoint, nameOf, signal) {
   }
 }
 
-function answerView({ user, is_allowed: isAllowed, why, rule, source }) {
+function answerView({ user, is_allowed: isAllowed, why }) {
   const who = visible(user);
   return noticeBox(
     isAllowed ? "note" : "warn",
     h("strong", {}, isAllowed ? t`${who} may do this` : t`${who} may not do this`),
     h("p", {}, visible(why)),
-    rule && h("p", {}, t`The rule:`, " ", h("code", {}, visible(rule)), " ", visible(source)),
   );
 }
