@@ -3,7 +3,7 @@
 
 It needs CPython 3.11 or later and nothing else.
 
-python3 build.py                build dist/opsicle, one executable file
+python3 build.py                build dist/opsicle, one executable file; with --quick uncompressed
 python3 build.py release         dist/release: the file for each platform, bill of materials, sums
 python3 build.py demo           build if needed and run `opsicle demo`
 python3 build.py test [...]     run the tests; what follows goes to pytest

@@ -36,7 +36,9 @@ def build(arguments: Sequence[str]) -> int:
         choices=(*zipapp.PLATFORMS, *zipapp.COMMAND_LINES),
         default=zipapp.host_platform(),
     )
-    target = zipapp.build(parser.parse_args(arguments).platform)
+    parser.add_argument("--quick", action="store_true", help="do not compress")
+    options = parser.parse_args(arguments)
+    target = zipapp.build(options.platform, is_quick=options.quick)
     print(target.relative_to(ROOT))
     return 0
 

@@ -49,6 +49,7 @@ PACKAGES = {
     "podman": Package("podman", "runs phases in containers"),
     "runc": Package("runc", "starts those containers"),
     "docker-cli | docker.io": Package("docker", "its program, which a worker may use as well"),
+    "docker-compose": Package("docker-compose", "judges the example for Compose"),
     "busybox-static": Package("/bin/busybox", "what the containers' image is made of"),
     "containernetworking-plugins": Package(
         "/usr/lib/cni/bridge", "networks of those containers that ask for one"

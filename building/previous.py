@@ -1,12 +1,26 @@
-"""The one file of an earlier commit, for showing that versions next to each other work together."""
+"""The one file of an earlier commit, for showing that versions next to each other work together.
+
+It runs on the Python that builds it alone: the wheels of the others would be fetched and compressed
+for nothing.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from building.project import CACHE, ROOT, BuildError, git, only_one, run, say
+from building.environments import build_environment
+from building.project import CACHE, REQUIREMENTS, ROOT, BuildError, git, only_one, run, say
+
+THIS_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+BUILD = f"""
+from building import project
+project.PYTHONS = ({THIS_PYTHON!r},)
+from building.commands import main
+raise SystemExit(main([]))
+"""
 
 
 def built_at(commit: str) -> Path:
@@ -14,9 +28,10 @@ def built_at(commit: str) -> Path:
 
     Raises BuildError where the history does not reach back so far.
 
-    It is built by the commit's own build, with the wheels that are here already.
+    It is built by the commit's own build, by the tools of today's: two that wanted different ones
+    would install them over each other.
     """
-    kept = CACHE / "previous" / commit / "opsicle"
+    kept = CACHE / "previous" / commit / THIS_PYTHON / "opsicle"
     with only_one(f"previous-{commit}"):
         if not kept.exists():
             _require(commit)
@@ -48,12 +63,14 @@ def _build(commit: str, folder: Path) -> Path:
         subprocess.run(command, check=True, stdout=out)
     run(["tar", "-xf", archive, "-C", tree])
 
+    shutil.copy(REQUIREMENTS / "build.txt", tree / "requirements")
     (tree / ".cache").mkdir()
+    build_environment()
+    (CACHE / "wheels").mkdir(exist_ok=True)
     for name in ("wheels", "build-env"):
-        if (CACHE / name).is_dir():
-            (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
+        (tree / ".cache" / name).symlink_to(CACHE.resolve() / name)
 
     epoch = git("log", "-1", "--format=%ct", commit) or ""
     environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
-    subprocess.run([sys.executable, "build.py"], cwd=tree, check=True, env=environment)
+    subprocess.run([sys.executable, "-c", BUILD], cwd=tree, check=True, env=environment)
     return tree / "dist" / "opsicle"

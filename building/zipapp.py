@@ -62,19 +62,24 @@ def target_file(platform: str) -> Path:
     return DIST / ("opsicle" if platform == host_platform() else f"opsicle-{platform}")
 
 
-def build(platform: str, *, anew: bool = True) -> Path:
-    """Build the one file, atomically; without `anew` only if what goes into it has changed."""
+def build(platform: str, *, anew: bool = True, is_quick: bool = False) -> Path:
+    """Build the one file, atomically; without `anew` only if what goes into it has changed.
+
+    One that `is_quick` to make is not compressed: that is nine tenths of the time.
+    """
     target = target_file(platform)
     with only_one("build"):
         commit, epoch = _commit(), _epoch()
         sources = source_files(*(ROOT / name for name in ("opsicle", "building", *IN_PACKAGE)))
-        inputs = digest([*sources, *_single_inputs()], platform, commit, str(epoch))
+        inputs = digest(
+            [*sources, *_single_inputs()], platform, commit, str(epoch), "quick" * is_quick
+        )
         stamp = CACHE / f"built-{platform}"
         if not anew and target.exists() and stamp.exists() and stamp.read_text() == inputs:
             return target
 
         say(f"building {target.relative_to(ROOT)}")
-        _build(platform, commit, epoch, target)
+        _build(platform, commit, epoch, target, is_quick=is_quick)
         stamp.write_text(inputs)
     return target
 
@@ -106,7 +111,7 @@ def _epoch() -> int:
     return max(int(given), FIRST_ZIP_TIME)
 
 
-def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
+def _build(platform: str, commit: str, epoch: int, target: Path, *, is_quick: bool) -> None:
     with TemporaryDirectory(dir=CACHE, prefix="building-") as folder:
         site_packages, packed, finished = (
             Path(folder, name) for name in ("site-packages", "packed", "finished")
@@ -126,7 +131,7 @@ def _build(platform: str, commit: str, epoch: int, target: Path) -> None:
             quiet=True,
         )
 
-        _finish(packed, finished, platform, epoch)
+        _finish(packed, finished, platform, epoch, is_quick=is_quick)
         target.parent.mkdir(exist_ok=True)
         finished.replace(target)
 
@@ -155,7 +160,7 @@ def _stage(site_packages: Path, platform: str, commit: str) -> None:
     version.write_text(_replace_once(version.read_text(), 'COMMIT = ""', f'COMMIT = "{commit}"'))
 
 
-def _finish(packed: Path, finished: Path, platform: str, epoch: int) -> None:
+def _finish(packed: Path, finished: Path, platform: str, epoch: int, *, is_quick: bool) -> None:
     """Compress shiv's archive, with our launcher as `__main__.py` and nothing left to chance.
 
     What was compiled for each Python anew is most of it: LZMA takes a quarter less than zlib, and
@@ -177,7 +182,9 @@ def _finish(packed: Path, finished: Path, platform: str, epoch: int) -> None:
             for name in sorted(entries):
                 entry = ZipInfo(name, time.gmtime(epoch)[:6])
                 entry.external_attr = 0o100644 << 16
-                entry.compress_type = ZIP_LZMA if IS_COMPILED.search(name) else ZIP_DEFLATED
+                if not is_quick:
+                    is_compiled = IS_COMPILED.search(name)
+                    entry.compress_type = ZIP_LZMA if is_compiled else ZIP_DEFLATED
                 result.writestr(entry, entries[name])
     finished.chmod(0o755)
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,9 @@ MOST_CHARACTERS = 40
 LONGEST_FIRST = ("browser", "http", "e2e", "api", "worker", "packaging", "services", "unit")
 """The folders in the order in which they begin: what is left for the end is short, so all processes
 end together."""
-SHARES_A_SERVER = ("browser", "http")
-"""Folders whose tests share one server, and one Chromium: one process runs them all."""
+SHARES_A_SERVER = {"browser": 2, "http": 1}
+"""Folders whose tests share a server, and a Chromium, and in how many processes, each with its own:
+the browser's are a quarter of all work, and one process with them would be the last to end."""
 
 MEMORY_DISK = Path("/dev/shm")
 MEMORY_DISK_BYTES = 2 * 1024**3
@@ -39,11 +41,13 @@ gc.disable()
 
 
 class OneAtATime(LoadScopeScheduling):
-    """Gives each process a file at a time, or all of a folder that shares a server."""
+    """Gives each process a file at a time, or a share of a folder that shares a server."""
 
     def _split_scope(self, nodeid: str) -> str:
-        folder = _folder(nodeid)
-        return folder if folder in SHARES_A_SERVER else nodeid.partition("::")[0]
+        folder, file = _folder(nodeid), nodeid.partition("::")[0]
+        if folder not in SHARES_A_SERVER:
+            return file
+        return f"{folder} {zlib.adler32(file.encode()) % SHARES_A_SERVER[folder]}"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

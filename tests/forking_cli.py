@@ -2,16 +2,19 @@
 
 `python -m tests.forking_cli ROLE DESCRIPTOR` takes them from a socket: a file with arguments,
 environment and folder, where both streams go, and a socket for process id and exit code. From
-reading the arguments on, all is the command's own as ever. This loads nothing beforehand that a
-command of its role would not load, so that none can lean on it; a test sees to that.
+reading the arguments on, all is the command's own as ever, until it has ended: what it holds in
+memory is not taken apart. This loads nothing beforehand that a command of its role would not load,
+so that none can lean on it; a test sees to that.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -43,13 +46,21 @@ LOADED = {
 
 
 def load(role: str) -> None:
-    """Load what the commands of a role load."""
+    """Load what the commands of a role load, and do what each server or worker begins with."""
     if role == "server":
         from opsicle.server import main as server
 
         server._patch_standard_library()
     for name in LOADED[role]:
         import_module(name)
+    if role != "caller":
+        from opsicle.kit import structs
+
+        structs.make_ready()
+    if role == "server":
+        from opsicle.server.http.joining import joined
+
+        joined()
 
 
 def _serve(requests: socket) -> list[str]:
@@ -107,6 +118,19 @@ def _become(streams: Sequence[int]) -> list[str]:
     return list(arguments)
 
 
+def _leave(end: SystemExit) -> None:
+    """End as Python does, but leave the memory to the kernel.
+
+    To take it apart is two thirds of a command's work: it is shared with this process's like until
+    something touches it.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(int(end.code or 0))
+
+
 if __name__ == "__main__":
     requests = socket(fileno=int(sys.argv[2]))
     gc.disable()
@@ -114,4 +138,7 @@ if __name__ == "__main__":
     gc.freeze()
     gc.enable()
     sys.argv = [PROGRAM, *_serve(requests)]
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        _leave(end)

@@ -44,15 +44,19 @@ _master_key_file = click.option(
 @passphrase_file_option
 @_master_key_file
 @click.option("--again", is_flag=True, help="Also if it was exported before.")
-def export_org(
+@click.option(
+    "--unsuspended", is_flag=True, help="Also if it is not suspended, and may start something here."
+)
+def export_org(  # noqa: PLR0913, PLR0917 - one for each option
     org: str,
     file: str,
     data_dir: Path,
     passphrase_file: str | None,
     master_key_file: Path | None,
     again: bool,
+    unsuspended: bool,
 ) -> None:
-    """Export an org of a server, which may run meanwhile, for another server, encrypted.
+    """Export a suspended org of a server, which may run meanwhile, for another server, encrypted.
 
     With all that it has: history, record, logs, files, people, documents, secrets. Run it on the
     server's machine, as the user that the server runs as, or as root.
@@ -67,7 +71,7 @@ def export_org(
     key = Passphrase(new_passphrase(passphrase_file))
 
     with target_of(file) as target:
-        report = made.write(org, target, key, master_key_file, again=again)
+        report = made.write(org, target, key, master_key_file, again=again, unsuspended=unsuspended)
     made.note_done(report)
 
     say_missing(report.missing)
@@ -109,9 +113,9 @@ def import_org(
 ) -> None:
     """Take an exported org into a server that is stopped, checked as a whole, or not at all.
 
-    Nothing of it runs by itself then: what had waited is cancelled, what had begun is unknown,
-    schedules are paused, channels are disabled, and its workers enrol anew. Run it as the user that
-    the server runs as, or as root.
+    It is suspended then, until `opsicle orgs resume`: what had waited is cancelled, what had begun
+    is unknown, channels are disabled, and its workers enrol anew. Run it as the user that the
+    server runs as, or as root.
     """
     from opsicle.kit.clock import SystemClock
     from opsicle.security.age_keys import Passphrase
@@ -138,6 +142,6 @@ def import_org(
             ("had begun: unknown", len(report.unknown)),
             ("entries of the record", report.audit_entries),
             ("files", report.files),
-            ("next", "start the server, enrol workers, enable channels, resume schedules"),
+            ("next", "start the server, `opsicle orgs resume`, enrol workers, enable channels"),
         ],
     )

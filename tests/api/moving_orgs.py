@@ -22,7 +22,8 @@ from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups.archive import STATE, ArchiveWriter, OrgHead, read_members
 from opsicle.server.org_moves.export import OrgExport
 from opsicle.server.org_moves.importing import OrgImport, OrgImportOptions, OrgImportReport
-from opsicle.server.store import org_copies
+from opsicle.server.store import org_copies, orgs, suspensions
+from opsicle.server.store.suspensions import SuspensionRow
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import Enrolment, FinishRequest
 from tests.api.authenticator_app import App
@@ -54,7 +55,6 @@ AT_REST = {
         for place in ("", "items.")
     ),
     *("recent-runs: items.runs.state", "recent-runs: items.runs.seconds"),
-    *("schedules: state", "schedules: items.state"),
     "templates: runs.state",
     "tokens: items.last_used_at",
     *("workers: state", "approvals: workers"),
@@ -112,6 +112,18 @@ def export(folder: Path, org: str = "acme", *, again: bool = False) -> bytes:
     made.note_done(report)
     assert report.bytes == len(target.getvalue())
     return target.getvalue()
+
+
+def stand(api_server: ApiServer, row: SuspensionRow) -> None:
+    """Suspend acme, or let it go on."""
+
+    def work(db: Any) -> None:
+        org = orgs.find_by_code(db, "acme")
+        assert org is not None
+        suspensions.put(db, org.id, row)
+
+    api_server.state.write(work)
+    api_server.services.sessions.invalidate()
 
 
 def take(
@@ -173,14 +185,16 @@ def refused(content: bytes, to: Path, match: str, **more: Any) -> OpsicleError:
     return refusal.value
 
 
-def changed(content: bytes, change: Callable[[Path], None], folder: Path, **head: Any) -> bytes:
+def changed(
+    content: bytes, change: Callable[[Path], None], folder: Path, name: str = STATE, **head: Any
+) -> bytes:
     """Return an export whose state, or head, was changed by somebody who knows the passphrase."""
     target = io.BytesIO()
     encrypted = EncryptingWriter(target, KEY)
     archive = ArchiveWriter(encrypted)
     for member in read_members(DecryptingReader(io.BytesIO(content), KEY)):
         inner = member.content.read()
-        if member.name == STATE:
+        if member.name == name:
             (folder / "changed").write_bytes(inner)
             change(folder / "changed")
             inner = (folder / "changed").read_bytes()

@@ -18,6 +18,7 @@ from opsicle.security.age_keys import Passphrase
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.org_moves import importing
 from opsicle.server.store import migrations, org_tables, secrets
+from opsicle.server.store.suspensions import SuspensionRow
 from opsicle.wire.audit import Checkpoint
 from tests.api.authenticator_app import enrol
 from tests.api.backing_up import KEY, back_up
@@ -36,6 +37,7 @@ from tests.api.moving_orgs import (
     refused,
     served,
     sql,
+    stand,
     take,
 )
 from tests.api.route_walk import prepare
@@ -61,6 +63,9 @@ def moved(tmp_path_factory: pytest.TempPathFactory, prepared_folder: Path) -> Mo
             assert made.status == 201, made.content
         app = enrol(api_server, api_server.person("acme", "bob", "operator"))
         token = alice.post("/api/v1/tokens", {"name": "program"}).json["token"]
+        with pytest.raises(Conflict, match="is not suspended"):
+            export(folder)
+        stand(api_server, SuspensionRow(api_server.clock.now(), "it moves"))
         content = export(folder)
         shown = looked_at(api_server.client(token), things)
     return Moved(content, things, shown, token, folder, app, ran, set(begun))
@@ -119,6 +124,9 @@ def test_nothing_of_it_runs_by_itself_and_what_is_run_there_runs_once(
         assert alice.get("/api/v1/approvals").json["items"] == []
         assert alice.get("/api/v1/workers").json["items"] == []
 
+        made = alice.post("/api/v1/automations", {"template": "restart-web"})
+        assert (made.status, made.code) == (409, "suspended")
+        stand(api_server, SuspensionRow())
         worker = api_server.worker("acme", "here")
         assert api_server.poll(worker)[1] == ()
         made = alice.post("/api/v1/automations", {"template": "restart-web"})
@@ -175,6 +183,13 @@ def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_le
     refused(back_up(moved.folder), to, "a server's backup")
     refused(changed(content, sql(foreign), tmp_path), to, "another org|damaged")
     refused(changed(content, sql(edited), tmp_path), to, "entry 2 was altered")
+    stray = (
+        "INSERT INTO segments (job_id, start, size, chunks, created_at) VALUES ('j', 0, 1, '', '')"
+    )
+    blob = stray.replace("''", "x''", 1)
+    refused(changed(content, sql(blob), tmp_path, "logs.db"), to, "another org, in its logs")
+    keys = "INSERT INTO group_members VALUES ('o', 'g', 'u', '', 0)"
+    refused(changed(content, sql(keys), tmp_path), to, "cannot be used|another org")
     acts = "CREATE TRIGGER acts AFTER INSERT ON users BEGIN DELETE FROM users; END"
     odd = "CREATE TABLE \"x; ATTACH 'elsewhere' AS y\" (z)"
     refused(changed(content, sql(acts), tmp_path), to, "no database of Opsicle's")
@@ -242,6 +257,7 @@ def test_whoever_has_an_account_there_is_somebody_else_until_told(moved: Moved, 
         assert (me["role"], me["user"]["email"]) == ("admin", ALICE)
         assert ran["requester"]["email"] == ALICE
         assert ran["requester"]["id"] != me["user"]["id"]
+        stand(api_server, SuspensionRow())
         made = session.post("/api/v1/automations", {"template": "restart-web"})
         assert made.status == 201, made.content
 
@@ -277,7 +293,7 @@ def test_the_commands_take_an_org_from_one_data_folder_to_another(
     weak = call("orgs", "export", "acme", file, "--data-dir", tmp_path / "from",
                 "--passphrase-file", tmp_path / "weak")  # fmt: skip
     exported = call("-o", "json", "orgs", "export", "acme", file, "--data-dir", tmp_path / "from",
-                    *passphrase)  # fmt: skip
+                    "--unsuspended", *passphrase)  # fmt: skip
     with served(to):
         running = call("orgs", "import", file, "--data-dir", to, *passphrase)
     imported = call("-o", "json", "orgs", "import", file, "--data-dir", to, *passphrase)

@@ -285,9 +285,6 @@ def test_the_list_shows_what_a_worker_said_last(api_server: ApiServer, alice: Cl
     assert (shown["labels"], shown["slots"], shown["version"]) == ({"site": "fra"}, 4, "1.0")
     assert shown["runtimes"] == ["subprocess"]
     seen = shown["last_seen_at"]
-    api_server.clock.advance(seconds=59)
-    api_server.services.dispatch.poll(actor, poll_request())
-    assert alice.get("/api/v1/workers/web").json["last_seen_at"] == seen
     api_server.clock.advance(seconds=2)
     api_server.services.dispatch.poll(actor, poll_request())
     assert alice.get("/api/v1/workers/web").json["last_seen_at"] > seen

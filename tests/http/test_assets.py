@@ -18,6 +18,7 @@ def test_every_asset_is_served_with_a_type_that_browsers_run(anonymous: Client) 
         "css": "text/css",
         "html": "text/html",
         "svg": "image/svg+xml",
+        "json": "application/json",
     }
     for name in resources.asset_names():
         answer = anonymous.get(f"/{name}")

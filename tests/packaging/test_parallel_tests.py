@@ -22,15 +22,16 @@ def test_it(number):
     with Path("ran").open("a") as ran:
         print(__file__.rsplit("/", 2)[1:], os.environ["PYTEST_XDIST_WORKER"], sep=";", file=ran)
 """
-FOLDERS = ("browser", "unit")
+FOLDERS = ("browser", "http", "unit")
+FILES = ("test_a.py", "test_b.py", "test_c.py")
 
 
 @pytest.fixture
 def ran(tmp_path: Path) -> list[tuple[str, str]]:
-    """Run two files in each of two folders; return file and process, in the order they ended."""
+    """Run three files in each of three folders; return file and process, as they ended."""
     for folder in FOLDERS:
         (tmp_path / "tests" / folder).mkdir(parents=True)
-        for name in ("test_a.py", "test_b.py"):
+        for name in FILES:
             (tmp_path / "tests" / folder / name).write_text(NOTES_WHERE_IT_RAN)
 
     for name in ("conftest.py", "dropped_processes.py", "support.py"):
@@ -64,9 +65,13 @@ def test_a_file_and_a_folder_that_shares_a_server_stay_in_one_process(
     for file, process in ran:
         where.setdefault(file, set()).add(process)
 
-    assert len(ran) == 24
-    assert [len(processes) for processes in where.values()] == [1, 1, 1, 1]
-    assert where["['browser', 'test_a.py']"] == where["['browser', 'test_b.py']"]
+    assert len(ran) == 54
+    assert [len(processes) for processes in where.values()] == [1] * 9
+    in_folder = {
+        folder: set.union(*(where[str([folder, file])] for file in FILES)) for folder in FOLDERS
+    }
+    assert len(in_folder["http"]) == 1
+    assert len(in_folder["browser"]) == 2
 
 
 def test_every_folder_of_tests_has_its_place() -> None:

@@ -50,12 +50,15 @@ def test_the_built_file_carries_every_asset_and_no_tools_settings(built: Path) -
 
 
 def build(folder: Path, umask: int = 0o022, **environment: str) -> Path:
-    """Build in a folder that shares with this checkout only what was fetched for it."""
+    """Build in a folder that shares with this checkout only what was fetched for it.
+
+    Uncompressed: `built` is a build with that, and to compress depends on the content alone.
+    """
     cache = folder / ".cache"
     cache.mkdir()
     for name in ("wheels", "build-env"):
         (cache / name).symlink_to(CACHE / name)
-    command = [sys.executable, "build.py"]
+    command = [sys.executable, "build.py", "--quick"]
     subprocess.run(
         command, cwd=folder, env=os.environ | environment, umask=umask, check=True, timeout=100
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections import Counter
@@ -187,3 +188,5 @@ def test_the_page_and_its_modules_are_there_in_each_language() -> None:
     assert "Alle Automationen" in home
     assert f'from "/{files.prefix}de/app.js"' in home
     assert "All automations" in files.content("pages/home.js").decode()
+    sizes = [len(gzip.compress(files.content(name))) for name in ("app.js", "de/app.js")]
+    assert sizes[1] < 1.1 * sizes[0], "German costs a first load hardly more than English"

@@ -122,6 +122,13 @@ class LeaseService:
             min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.reserved_slots
         )
 
+    def may_wait_for(self, presence: Presence) -> bool:
+        """Return whether anything may wait that an org's own worker can take; never wrongly no."""
+        org_id = presence.org_id
+        return self.kinds.has_any(org_id) and bool(
+            self.kinds.fitting(org_id, self.fleet.candidate(presence, busy=0))
+        )
+
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:

@@ -58,12 +58,30 @@ class PollRecorder:
             )
             self._fleet.add(presence)
 
+        if not _says_the_same(request, presence.poll):
+            presence.idle_until = 0.0
         presence.poll = request
         presence.seen_at = self._clock.monotonic()
         self._note_clock(presence, request)
         self._note_instance(presence, worker, request)
         presence.has_left = presence.has_disconnected = False
         return presence
+
+    def is_known_idle(self, presence: Presence) -> bool:
+        """Return whether a worker has nothing, and a look would find nothing but work that waits.
+
+        A shared worker always looks: which orgs it serves is the database's to say.
+        """
+        has_any = presence.poll.jobs or presence.poll.paused
+        is_out = presence.is_shared or presence.is_revoked
+        return self._clock.monotonic() < presence.idle_until and not (has_any or is_out)
+
+    def begin_look(self, presence: Presence) -> None:
+        """Suppose that a look will find nothing.
+
+        Before it, so that whoever wakes the worker meanwhile has the last word.
+        """
+        presence.idle_until = self._clock.monotonic() + workers.LAST_SEEN_INTERVAL.total_seconds()
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Record what the worker says, and read what people say of it.
@@ -79,6 +97,7 @@ class PollRecorder:
 
         What that has read may never have become durable.
         """
+        presence.idle_until = 0.0
         self._take_in(
             presence, self._database.read(lambda db: workers.get_status(db, presence.worker_id))
         )
@@ -179,3 +198,11 @@ class PollRecorder:
             )
 
         self._database.write(work)
+
+
+def _says_the_same(request: PollRequest, before: PollRequest) -> bool:
+    """Return whether a poll says what the one before it said, but for when that was."""
+    undated = msgspec.structs.replace(
+        request, sent_at_ms=before.sent_at_ms, wait_seconds=before.wait_seconds
+    )
+    return undated == before

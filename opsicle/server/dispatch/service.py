@@ -1,10 +1,11 @@
 """Handing waiting automations to polling workers.
 
 A poll looks in one transaction: which jobs to cancel, which to drop, what can be leased. If there
-is nothing to say it waits to be woken and looks again. What it leases is durable before the worker
-hears of it. Two shorter ways lead to the same end: an automation that is triggered while a poll
-waits is leased in the transaction that triggers it, and a worker that ends a job is given the next
-one with the answer (`jobs.py`).
+is nothing to say it waits to be woken and looks again; the next one of a worker that has nothing
+need not even look, until something may have come up for it. What it leases is durable before the
+worker hears of it. Two shorter ways lead to the same end: an automation that is triggered while a
+poll waits is leased in the transaction that triggers it, and a worker that ends a job is given the
+next one with the answer (`jobs.py`).
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ class _PollResult:
     returned: list[JobRow] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     busy: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the worker has nothing, and there was nothing for it."""
+        return not (self.busy or self.leased.items or self.leased.refused or self.returned)
 
     def has_changes(self, notified_jobs: set[str]) -> bool:
         """Return whether there is anything that the worker has not been told at once before."""
@@ -240,8 +246,13 @@ class Dispatch:
     ) -> _PollResult:
         """Compare what the worker holds with what it should, and lease what it can take.
 
-        All in one transaction.
+        All in one transaction; none where there can be nothing to find.
         """
+        is_known_idle = has_just_arrived and self._poll_recorder.is_known_idle(presence)
+        if is_known_idle and not self._lease_service.may_wait_for(presence):
+            return _PollResult()
+
+        self._poll_recorder.begin_look(presence)
         try:
             result = self._database.write(
                 lambda db: self._compare_and_lease(db, presence, request, has_just_arrived)
@@ -250,6 +261,8 @@ class Dispatch:
             self._poll_recorder.read_again(presence)
             raise
         presence.busy = result.busy
+        if not result.is_idle:
+            presence.idle_until = 0.0
         for job in result.returned:
             self._lease_store.end(job.id)
         for org_id in {job.org_id for job in result.returned}:

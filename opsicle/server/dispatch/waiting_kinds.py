@@ -66,6 +66,10 @@ class WaitingKinds:
         self._revision = 0
         database.write(self._begin)
 
+    def has_any(self, org_id: str) -> bool:
+        """Return whether anything of an org may wait."""
+        return bool(self._kinds.get(org_id))
+
     def fitting(self, org_id: str, worker: Candidate) -> list[MatchingKind]:
         """Return the kinds of waiting automations that a worker fits, in the order of the queue."""
         known = self._matches_for(worker)

@@ -83,6 +83,9 @@ class Presence:
     """Slots that a transaction under way will fill."""
     pending_work: list[Work] = field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
+    idle_until: float = 0.0
+    """Until then a poll that says what the last one said has nothing to look for in the database:
+    a look has found nothing, and nobody has woken this worker since (monotonic seconds)."""
     notified_jobs: set[str] = field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
@@ -107,7 +110,8 @@ class Presence:
         return frozenset(labels).difference(self.known_labels.items())
 
     def wake(self) -> None:
-        """Let the open poll, if there is one, look again."""
+        """Let the open poll look again, or the next one if there is none."""
+        self.idle_until = 0.0
         for watch in self.open_polls.values():
             watch.wake()
 
@@ -367,12 +371,13 @@ class Fleet:
             slots=presence.poll.slots,
             busy=presence.busy if busy is None else busy,
             is_connected=is_connected,
-            seen_at=None if is_connected else self._last_seen_at(presence),
+            seen_at=None if is_connected else self.last_seen_at(presence),
             was_stopped=presence.has_left,
             is_draining=presence.is_draining or presence.poll.is_draining,
         )
 
-    def _last_seen_at(self, presence: Presence) -> datetime:
+    def last_seen_at(self, presence: Presence) -> datetime:
+        """Return when a worker polled last."""
         return self._clock.now() - timedelta(seconds=self._clock.monotonic() - presence.seen_at)
 
 

@@ -48,7 +48,7 @@ from opsicle.server.keys.key_files import check_private
 from opsicle.server.keys.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
-from opsicle.server.store import migrations, org_copies, orgs, settings
+from opsicle.server.store import migrations, org_copies, orgs, settings, suspensions
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
@@ -102,11 +102,13 @@ class OrgExport:
         master_key_file: Path | None = None,
         *,
         again: bool = False,
+        unsuspended: bool = False,
     ) -> OrgExportReport:
         """Write the org of this code, encrypted.
 
-        Raises NotFound for an org that is not there; Conflict for one that was exported before,
-        unless `again`, and for damage; NotAllowed for keys that are not private; Unavailable where
+        Raises NotFound for an org that is not there; Conflict for one that may still start
+        something, unless it may be `unsuspended`, for one that was exported before, unless
+        `again`, and for damage; NotAllowed for keys that are not private; Unavailable where
         the disk has no room for copies of the databases; and OSError from `target`.
         """
         with (
@@ -117,6 +119,8 @@ class OrgExport:
             state = self._copy(STATE, copies)
             with closing(open_untouched(state)) as db:
                 org = self._find(db, code, again=again)
+                if not unsuspended and not suspensions.is_suspended(db, org.id):
+                    raise _not_suspended(code)
                 head = self._head(db, org)
             master_key = self._master_key(state, master_key_file)
 
@@ -246,6 +250,14 @@ class OrgExport:
             return (LOGS,)
         add_file(archive, LOGS, taken)
         return ()
+
+
+def _not_suspended(code: str) -> Conflict:
+    return Conflict(
+        f"the org {code} is not suspended, and would go on here after it was exported",
+        hint=f"`opsicle orgs suspend {code} --cancel-running` first; "
+        "or --unsuspended, if this server runs no more.",
+    )
 
 
 def _notes(folder: Path) -> dict[str, datetime]:

@@ -132,6 +132,8 @@ class OrgImport:
     ) -> OrgImportReport:
         head = unpacked.head
         state.read(lambda db: _check_free(db, head))
+        if (draft / LOGS).exists() and org_copies.has_foreign_logs(draft / LOGS, head.org_id):
+            raise _foreign("its logs")
         with org_copies.draft(draft / STATE) as db:
             self._on_progress("verifying the record")
             last = _check_draft(db, head)
@@ -286,10 +288,7 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     found = orgs.find(db, head.org_id)
     foreign = org_copies.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
-        raise InvalidInput(
-            f"the export holds what is of another org{f', in {foreign}' if foreign else ''}",
-            hint="It was not made by `opsicle orgs export`; nothing of it was used.",
-        )
+        raise _foreign(foreign or "orgs")
     verdict = audit_record.verify(
         chain_of(head.org_id),
         AuditPublicKey.load(head.audit_key_pem),
@@ -305,6 +304,13 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     last = audit_checkpoints.find_last(db, head.org_id)
     assert last is not None  # it was signed to its end
     return last
+
+
+def _foreign(place: str) -> InvalidInput:
+    return InvalidInput(
+        f"the export holds what is of another org, in {place}",
+        hint="It was not made by `opsicle orgs export`; nothing of it was used.",
+    )
 
 
 def _transport_key(draft: Path) -> MasterKey:

@@ -158,6 +158,18 @@ def find_foreign(db: apsw.Connection, org_id: str, tables: Iterable[str]) -> str
     return ""
 
 
+def has_foreign_logs(database: Path, org_id: str) -> bool:
+    """Return whether a database of logs holds a piece of a log that is not this org's."""
+    of_no_log = "job_id NOT IN (SELECT job_id FROM job_logs)"
+    with closing(open_untouched(database)) as db:
+        if find_foreign(db, org_id, ("job_logs", "usage")):
+            return True
+        return any(
+            db.execute(f"SELECT 1 FROM {table} WHERE {of_no_log} LIMIT 1").fetchone()  # noqa: S608
+            for table in ("segments", "segment_lines", "gaps")
+        )
+
+
 def count(db: apsw.Connection, table: str) -> int:
     """Return how many rows a table of a draft has."""
     row = db.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - a name of ours
@@ -255,7 +267,8 @@ def put_code_of_decision(
 def settle(db: apsw.Connection, at: datetime) -> SettledWork:
     """Bring a draft to rest, so that nothing of it runs or is sent on its own anywhere.
 
-    What had waited is cancelled, and what had begun is unknown, since it goes on where it was.
+    What had waited is cancelled, and what had begun is unknown, since it goes on where it was. The
+    org itself is suspended: whoever runs the server looks at it first.
     """
     given = {"at": to_text(at), "why": MOVED}
     began = (
@@ -308,13 +321,13 @@ _AT_REST = (
     """
     UPDATE invitations SET revoked_at = :at WHERE accepted_at IS NULL AND revoked_at IS NULL
     """,
-    "UPDATE schedules SET is_paused = 1",
     "UPDATE channels SET is_enabled = 0",
     "UPDATE contents SET uses = 0",  # counted anew, as what uses them comes
     """
     UPDATE orgs
-       SET allows_shared_workers = 0, shared_served_seq = 0, hourly_quota = NULL,
-           log_quota_mib = NULL, artifact_quota_mib = NULL
+       SET suspended_at = :at, suspended_reason = 'it came from another server', delete_at = NULL,
+           deletion_asked_by = '', allows_shared_workers = 0, shared_served_seq = 0,
+           hourly_quota = NULL, log_quota_mib = NULL, artifact_quota_mib = NULL
     """,
     "UPDATE users SET is_server_operator = 0",
 )

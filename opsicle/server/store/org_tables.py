@@ -88,6 +88,7 @@ LEFT_BEHIND = {
     "link_codes": "good for minutes; asked for again",
     "login_attempts": "of the old server's throttle",
     "losses": "what the old server has lost of all logs; an automation says it of its own",
+    "org_removals": "orgs that are just being removed",
     "password_resets": "links that lead to the old server; asked for again",
     "sessions": "people log in at the new server",
     "settings": "the old server's own",

@@ -17,8 +17,8 @@ from opsicle.wire.worker_api import PollRequest
 
 WorkerState = Literal["active", "draining", "revoked"]
 
-LAST_SEEN_INTERVAL = timedelta(seconds=60)
-"""How exact `last_seen_at` is: 2,000 workers that poll must not mean as many writes each time."""
+LAST_SEEN_INTERVAL = timedelta(seconds=240)
+"""How exact `last_seen_at` is, but for a poll's hold; ephemeral ones may be silent for longer."""
 
 
 class WorkerRow(Row, frozen=True, kw_only=True):

@@ -215,7 +215,7 @@ class Workers:
             version=row.version,
             certificate_expires_at=row.certificate_expires_at,
             created_at=row.created_at,
-            last_seen_at=row.last_seen_at,
+            last_seen_at=self._fleet.last_seen_at(presence) if presence else row.last_seen_at,
         )
 
 
