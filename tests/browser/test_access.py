@@ -23,7 +23,7 @@ def test_the_page_says_what_the_command_line_says_and_keeps_the_question_in_the_
         "can", dana.email, "execute", "templates/greet", "--why", "-o", "json"
     )
     assert said.returncode == 3
-    answer = page.get_by_role("status")
+    answer = page.locator("main").get_by_role("status")
     expect(answer.get_by_text(f"{dana.email} may not do this")).to_be_visible()
     assert is_accessible(page)
     address = page.url
