@@ -42,8 +42,8 @@ const THINGS = [
 /** Things of which one may be named, with where their names come from. */
 const NAMED = {
   templates: ["/templates", "templates.view"],
-  workers: ["/workers", "workers.view"],
   targets: ["/targets", "targets.view"],
+  secrets: ["/secrets", "secrets.view"],
 };
 
 export function mount(root, { title, query }) {
