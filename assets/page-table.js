@@ -30,6 +30,7 @@ const reset = () => import("./pages/reset.js");
 const roles = () => import("./pages/roles.js");
 const run = () => import("./pages/run.js");
 const secrets = () => import("./pages/secrets.js");
+const server = () => import("./pages/server.js");
 const setup = () => import("./pages/setup.js");
 const target = () => import("./pages/target.js");
 const targets = () => import("./pages/targets.js");
@@ -69,6 +70,7 @@ const GROUPS = {
     ["/secrets", t`Secrets`, secrets, "secrets.view", "secrets"],
     ["/channels", t`Channels`, channels, "channels.view", "channels"],
     ["/audit", t`Audit`, audit, "audit.view", "audit"],
+    ["/server", t`Server`, server, "server.manage", "manage"],
   ],
   account: [
     ["/profile", t`Profile`, profile],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opsicle.server.doctor.findings import Diagnosis
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
-_PROXY_HINT = "Look at the proxy's log; docs/server.md has its settings under `Behind a proxy`."
+_PROXY_HINT = "Look at the proxy's log; docs/operations/proxies.md has its settings."
 
 
 @click.command(cls=VerbCommand)

@@ -8,6 +8,7 @@ import msgspec
 from opsicle.cli.log_searches import size_text
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, Fields, emit
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import ask
 from opsicle.domain.errors import UsageError
@@ -36,14 +37,14 @@ COLUMNS = [
 ]
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("org")
 def inspect(org: str) -> None:
     """Show the size, activity and quotas of any org of the server, for server operators."""
     emit_org(connect().call(endpoints.SHOW, org))
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("org")
 @click.option(
     "--automations-an-hour",
@@ -76,7 +77,7 @@ def quota(org: str, totp: str | None, **quotas: int | None) -> None:
     emit_org(with_proof(totp, lambda api: api.call(endpoints.CHANGE_QUOTAS, org, body=request)))
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("org")
 @click.option("--reason", metavar="TEXT", default="", help="Why, which its people are shown.")
 @click.option(
@@ -91,7 +92,7 @@ def suspend(org: str, reason: str, cancel_running: bool, totp: str | None) -> No
     emit_org(with_proof(totp, lambda api: api.call(endpoints.SUSPEND, org, body=request)))
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("org")
 @totp_option
 def resume(org: str, totp: str | None) -> None:
@@ -99,7 +100,7 @@ def resume(org: str, totp: str | None) -> None:
     emit_org(with_proof(totp, lambda api: api.call(endpoints.RESUME, org)))
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("org")
 @click.option(
     "--confirm", metavar="ORG", help="The org's code again, instead of typing it when asked."
@@ -119,7 +120,7 @@ def delete(org: str, confirm: str | None, grace_days: int, totp: str | None) -> 
     emit_org(with_proof(totp, lambda api: api.call(endpoints.DELETE, org, body=request)))
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 def usage() -> None:
     """Show what the org that you are logged in to uses, and what it may."""
     own = connect().call(endpoints.OWN_USAGE)

@@ -27,6 +27,17 @@ def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
 
 
+def replace_private(file: Path, content: bytes) -> None:
+    """Put something secret into a file, readable for the owner of its folder alone.
+
+    Raises InvalidInput if it cannot be written.
+    """
+    try:
+        files.replace(file, content)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error
+
+
 to_option = click.option(
     "--to",
     metavar="FILE",

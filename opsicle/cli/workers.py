@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import click
+from pathlib import Path
 
+import click
+import msgspec
+
+from opsicle.cli.input_files import FileName
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.output_files import replace_private
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.worker import labels_of
@@ -66,9 +71,21 @@ def workers() -> None:
 @click.option(
     "--no-labels", is_flag=True, help="Grant no labels, whatever the worker says of itself."
 )
+@click.option(
+    "--to",
+    metavar="FILE",
+    type=FileName(),
+    help="Write the token into a file that its folder's owner alone can read, for --join-file.",
+)
 @totp_option
-def token(
-    ttl: int, shared: bool, uses: int, label: tuple[str, ...], no_labels: bool, totp: str | None
+def token(  # noqa: PLR0913, PLR0917 - what a join token can be told
+    ttl: int,
+    shared: bool,
+    uses: int,
+    label: tuple[str, ...],
+    no_labels: bool,
+    to: str | None,
+    totp: str | None,
 ) -> None:
     """Make a join token, with which one worker can enrol once, or --uses many.
 
@@ -82,6 +99,11 @@ def token(
         )
     request = CreateJoinTokenRequest(ttl_seconds=ttl, is_shared=shared, labels=labels, uses=uses)
     new = with_proof(totp, lambda api: api.call(endpoints.CREATE_JOIN_TOKEN, body=request))
+    if to:
+        replace_private(Path(to), f"{new.token}\n".encode("ascii"))
+        kept = msgspec.structs.replace(new, token="")
+        emit(kept, [("written to", to), ("expires", new.expires_at)])
+        return
     command = "opsicle worker --join-file - --data-dir ./opsicle-worker   # and paste the token"
     emit(new, [("token", new.token), ("expires", new.expires_at), ("start with", command)])
 

@@ -174,7 +174,8 @@ class Services:
     def _build_work(self, core: Core) -> None:
         """Build the way from a trigger, by an approval, to the end of a job."""
         clock, state, bindings = core.clock, core.state, self.bindings
-        self.status = ServerStatus(core.epoch, Hold(state, self.fleet, clock), core.remarks)
+        hold, folder = Hold(state, self.fleet, clock), core.artifacts_folder.parent
+        self.status = ServerStatus(core.epoch, hold, core.remarks, folder)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds, LogQuotas(state, clock))
         self.contents = ContentStore(core.artifacts_folder, state, clock)
         self.content_sweep = ContentSweep(

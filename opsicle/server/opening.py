@@ -238,10 +238,13 @@ def _begin_next(db: Connection, missing: MissingState, before: Epoch | None, clo
 
 
 def _compare(folder: DataFolder) -> MissingState:
-    with readable(folder.state_database):
-        return state_marker.compare(
-            folder.path, folder.state_database, has_keys=folder.has_authority
-        )
+    """Return what the folder lacks. Raises Conflict for the database of a newer program."""
+    path = folder.state_database
+    with readable(path):
+        if path.exists() and path.stat().st_size:
+            with closing(open_untouched(path)) as connection:
+                migrations.refuse_newer(connection, path, migrations.newest_schema())
+        return state_marker.compare(folder.path, path, has_keys=folder.has_authority)
 
 
 def _compact(database: Path) -> None:

@@ -68,11 +68,18 @@ class ServerOperator(msgspec.Struct, kw_only=True):
 
 
 class ServerState(msgspec.Struct, kw_only=True):
-    """How the server as a whole is. `held` says why nothing is handed out, "" if it is not so."""
+    """How the server as a whole is. `held` says why nothing is handed out, "" if it is not so.
+
+    `last_backup_at` is when a backup was whole last, None if none was made. `database_bytes` are
+    those of both databases, `free_disk_bytes` what is left beside them.
+    """
 
     epoch: int
     held: str
     remarks: list[str]
+    last_backup_at: datetime | None = None
+    database_bytes: int = 0
+    free_disk_bytes: int = 0
 
 
 class NameServerOperatorRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

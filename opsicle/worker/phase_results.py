@@ -146,8 +146,8 @@ def _size(values: dict[str, str]) -> int:
     return sum(len(name) + len(value.encode()) for name, value in values.items())
 
 
-def read_left(path: Path, limit: int) -> bytes:
-    """Return the beginning of a file that a job may have put something else in the place of.
+def read_left(path: Path, limit: int, *, from_end: bool = False) -> bytes:
+    """Return the beginning, or end, of a file in whose place a job may have put something else.
 
     Empty if there is none. Raises OSError for what is no file; follows no link, waits for no pipe.
     """
@@ -158,6 +158,8 @@ def read_left(path: Path, limit: int) -> bytes:
     with os.fdopen(fd, "rb") as file:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise OSError("it is no file")
+        if from_end:
+            file.seek(max(0, os.fstat(fd).st_size - limit))
         return file.read(limit)
 
 

@@ -103,9 +103,11 @@ def _is_out_of_memory(errors: Path) -> bool:
 
     Without cgroups Slurm says so there alone. A phase that forges it explains its own failure.
     """
-    with errors.open("rb") as file:
-        file.seek(max(0, errors.stat().st_size - _LAST_WORDS_BYTES))
-        return _EXCEEDED_MEMORY.search(file.read()) is not None
+    try:
+        last_words = read_left(errors, _LAST_WORDS_BYTES, from_end=True)
+    except OSError:
+        return False
+    return _EXCEEDED_MEMORY.search(last_words) is not None
 
 
 def _field(said: str, name: str) -> str:

@@ -42,7 +42,7 @@ wait"""
 
 _END = """\
 cd {folder} &&
-echo "$opsicle_code $(wc -c <out) $(wc -c <err)" >end.new && mv end.new end
+echo "$opsicle_code" $(stat -c %s out err) >end.new && mv end.new end
 exit "$opsicle_code\""""
 
 FOLLOW = """\

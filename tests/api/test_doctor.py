@@ -15,12 +15,13 @@ import pytest
 
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit.clock import SystemClock
-from opsicle.server.data_folder import LAST_BACKUP
+from opsicle.server.data_folder import LAST_BACKUP, DataFolder
 from opsicle.server.doctor import machine_checks
 from opsicle.server.doctor.findings import Level
 from opsicle.server.doctor.folder_checks import examine
 from opsicle.server.doctor.machine_checks import file_system_of
 from opsicle.server.last_backup import LateBackupRemark
+from opsicle.server.opening import open_state
 from opsicle.server.store import epochs, migrations
 from opsicle.server.store.integrity import check_integrity
 from opsicle.server.upgrade_check import check_upgrade
@@ -202,7 +203,21 @@ def test_a_downgrade_is_refused_with_the_way_back_named(data: Path) -> None:
     with pytest.raises(Conflict, match="newer Opsicle") as refused:
         check_upgrade(data, lambda _: None)
 
-    assert "restore a copy" in refused.value.hint
+    assert "restore a backup from before the upgrade" in refused.value.hint
+
+
+def test_a_downgrade_changes_nothing_in_the_folder(data: Path) -> None:
+    _newer_schema(data)
+    with closing(DataFolder.open(data)) as folder:
+        before = {path: path.read_bytes() for path in data.iterdir() if path.is_file()}
+
+        with (
+            pytest.raises(Conflict, match="newer Opsicle"),
+            open_state(folder, SystemClock(), lambda _: None),
+        ):
+            pytest.fail("the older program went on")
+
+        assert {path: path.read_bytes() for path in data.iterdir() if path.is_file()} == before
 
 
 def test_an_old_backup_is_remarked_until_there_is_a_new_one(data: Path) -> None:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.accessibility import findings
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.reading import has_no_horizontal_scroll
+from tests.browser.test_pages import OVERLAPPING
 from tests.product import PASSWORD, Installation
 
 Open = Callable[..., Page]
@@ -75,6 +76,7 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
         for width in (1100, 740, 360, 320):
             german.set_viewport_size({"width": width, "height": 740})
             assert has_no_horizontal_scroll(german), f"{path}, {width} px"
+            assert german.evaluate(OVERLAPPING) == [], f"{path}, {width} px"
 
     german.get_by_label("Sprache").select_option("de")
     german.get_by_label("Zeitzone").select_option("Asia/Tokyo")

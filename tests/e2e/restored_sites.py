@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.support import wait_until
 from tests.thin_api import Api
 
 GUIDE = (CHECKOUT / "docs/operations/backup-and-restore.md").read_text()
+NOTHING: Mapping[str, object] = {}
 TEMPLATE = """
 apiVersion: v1
 type: AutomationTemplate
@@ -80,13 +82,16 @@ class Site:
         shutil.rmtree(self.data)
         shutil.copytree(source, self.data)
 
-    def do_documented(self, beginning: str, guide: str = GUIDE) -> str:
+    def do_documented(
+        self, beginning: str, guide: str = GUIDE, also: Mapping[str, object] = NOTHING
+    ) -> str:
         """Run the command of a guide, that to backups unless told, that begins so, on this site.
 
-        Returns what it printed.
+        `also`: what stands for something else here, beside the paths. Returns what it printed.
         """
         (command,) = re.findall(rf"^{re.escape(beginning)}.*$", guide, re.MULTILINE)
         for theirs, ours in (
+            *also.items(),
             ("/var/backups/opsicle.age", self.backup),
             ("ssh backup@vault", f"env -C {self.backup.parent} sh -c"),
             ("/etc/opsicle/backup-passphrase", self.passphrase_file),

@@ -1,4 +1,4 @@
-"""A site that stays, made from docs/server.md alone.
+"""A site that stays, made from docs/operations/proxies.md alone.
 
 Behind nginx, on the documented socket, with the shipped units.
 """
@@ -29,7 +29,7 @@ from tests.support import free_port, require, wait_until
 
 pytestmark = pytest.mark.e2e
 
-GUIDE = (CHECKOUT / "docs/server.md").read_text()
+GUIDE = (CHECKOUT / "docs/operations/proxies.md").read_text()
 DOCUMENT = """\
 apiVersion: v1
 type: AutomationTemplate
@@ -144,7 +144,7 @@ def as_nobody(groups: str) -> list[str]:
 
 def start_nginx(nginx: str, folder: Path, port: int) -> Process:
     """Debian's nginx with the guide's block, its workers under Debian's own user."""
-    block = documented("nginx", "proxy_pass")
+    block = documented("nginx", "proxy_http_version")
     for theirs, ours in (
         ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
         ("/etc/ssl/ops.example.com.pem", str(folder / "server.pem")),
@@ -190,6 +190,7 @@ def alice(site: Site, tmp_path_factory: pytest.TempPathFactory) -> User:
     assert "--ca-file" in through_proxy.stderr
     assert "--server unix:" in through_proxy.stderr
 
+    assert "opsicle setup --server unix:/run/opsicle/http.sock --token-file" in GUIDE
     alice.cli("setup", "--server", f"unix:{site.socket}", *first)
     alice.environment["OPSICLE_CA_FILE"] = str(site.ca)
     alice.cli(

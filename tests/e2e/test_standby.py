@@ -34,6 +34,7 @@ def replicated(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     ours = config.replace("/var/lib/opsicle", str(site.data)).replace("/var/replica", str(folder))
     ours = ours.replace("sync-interval: 1s", "sync-interval: 200ms")  # the test need not wait
     (folder / "litestream.yml").write_text(ours)
+    assert "litestream replicate -config /etc/litestream.yml" in GUIDE
     command = [litestream(), "replicate", "-config", folder / "litestream.yml"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -321,3 +322,46 @@ def test_a_job_of_an_earlier_life_is_swept_by_the_next(
         assert slurm.jobs() == []
     finally:
         worker.close()
+
+
+# What a job does to the folder
+
+
+def test_a_job_that_puts_something_else_in_the_place_of_its_files_harms_nobody(
+    cluster: Machine, tmp_path: Path
+) -> None:
+    (tmp_path / "output").write_text("out=of somebody else\n")
+    there = '"$(dirname "$OPSICLE_OUTPUT")"'
+    outcome = cluster.run(
+        in_slurm(
+            f"cd {there}; rm err output said; mkfifo err; ln -s {tmp_path}/output output",
+            "exit 3",
+            outputs=("out",),
+        )
+    )
+
+    assert outcome.state is not JobState.SUCCEEDED
+    assert outputs_of(outcome.phases) == {}
+    assert b"somebody else" not in cluster.log.everything
+
+
+def test_jobs_of_another_user_are_that_users_in_slurm_too(
+    slurm: Slurm, fake_server: FakeServer
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="opsicle-run-as-") as name:
+        Path(name).chmod(0o711)
+        worker = RunningWorker(Path(name), fake_server, options=("--run-as", "nobody"))
+        worker.start()
+        try:
+            commands = ("id -u; stat -c %u:%a .", 'echo out=$(id -u) >>"$OPSICLE_OUTPUT"')
+            job = work(J1, *commands)
+            there = msgspec.structs.replace(
+                job.phases[0], slurm=SlurmOptions(), timeout=120, outputs=("out",)
+            )
+            fake_server.give(msgspec.structs.replace(job, phases=(there,)))
+            assert worker.wait_for_finish(J1) == JobState.SUCCEEDED
+        finally:
+            worker.close()
+
+    assert b"65534\n65534:700\n" in bytes(fake_server.logs[J1])
+    assert outputs_of(fake_server.finished[J1].phases) == {"out": "65534"}

@@ -82,12 +82,10 @@ class Accounts:
         )
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
-        me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights)
-        me.remarks = [suspended] if suspended else []
+        me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights, suspended)
         if actor.may(Action.SERVER_MANAGE):
             held = f"The queue is {self._fleet.held}: nothing is handed to workers, in any org."
-            me.remarks += [held] if self._fleet.held else []
-            me.remarks += self._remarks.shown
+            me.remarks += [*([held] if self._fleet.held else []), *self._remarks.shown]
         me.display = msgspec.convert(display, Display, from_attributes=True)
         return me
 
@@ -149,5 +147,6 @@ class Accounts:
         rights = rights_of(db, place.org_id, actor.user_id).with_server_actions(
             actor.rights.server_actions
         )
-        me = me_of(person, OrgRef(place.org_code, place.org_name), place.role, rights)
+        suspended = suspension_text(db, place.org_id)
+        me = me_of(person, OrgRef(place.org_code, place.org_name), place.role, rights, suspended)
         return LoginReply(me=me, token=token, expires_at=session.expires_at)

@@ -18,6 +18,7 @@ from opsicle.security import passwords
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor, AnonymousActor
 from opsicle.server.access.rights import rights_of
+from opsicle.server.access.suspended import suspension_text
 from opsicle.server.identity.authenticators import Authenticators
 from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.me import me_of
@@ -179,6 +180,7 @@ class Logins:
             OrgRef(membership.org_code, membership.org_name),
             membership.role,
             rights,
+            suspension_text(db, membership.org_id),
         )
 
         actor = Actor(

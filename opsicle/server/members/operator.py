@@ -5,6 +5,9 @@ They know which orgs there are, and nothing of what is in them.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from pathlib import Path
+from shutil import disk_usage
 from typing import NamedTuple
 
 from opsicle.domain.access import Action, BuiltInRole
@@ -17,6 +20,7 @@ from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
+from opsicle.server.last_backup import made_at
 from opsicle.server.members.guards import last_server_operator
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
@@ -41,6 +45,7 @@ class ServerStatus(NamedTuple):
     epoch: Epoch
     hold: Hold
     remarks: ServerRemarks
+    folder: Path
 
 
 class ServerOperations:
@@ -66,8 +71,15 @@ class ServerOperations:
         """Return how the server as a whole is."""
         actor.require(Action.SERVER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
+        folder = self._status.folder
+        backup = made_at(folder)
         return ServerState(
-            epoch=self._status.epoch.number, held=hold.reason, remarks=list(remarks.shown)
+            epoch=self._status.epoch.number,
+            held=hold.reason,
+            remarks=list(remarks.shown),
+            last_backup_at=None if backup is None else datetime.fromtimestamp(backup, UTC),
+            database_bytes=sum(path.stat().st_size for path in folder.glob("*.db")),
+            free_disk_bytes=disk_usage(folder).free,
         )
 
     def release(self, actor: Actor) -> ServerState:

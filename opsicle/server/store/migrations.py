@@ -83,14 +83,7 @@ def migrate(database: Path, folder: Path) -> int:
     known = migrations(folder)
     connection = _open(database)
     try:
-        version = _version(connection, database)
-        if version > len(known):
-            raise Conflict(
-                f"{database.name} was written by a newer Opsicle "
-                f"(schema {version}, this one knows {len(known)})",
-                hint="Start the newer program, or restore a copy that this one has written.",
-            )
-
+        version = refuse_newer(connection, database, len(known))
         for migration in known[version:]:
             _apply(connection, migration)
 
@@ -100,6 +93,19 @@ def migrate(database: Path, folder: Path) -> int:
         connection.close()
 
     return len(known) - version
+
+
+def refuse_newer(connection: apsw.Connection, database: Path, known: int) -> int:
+    """Return the schema of a file. Raises Conflict if it is newer than the newest that is known."""
+    version = _version(connection, database)
+    if version > known:
+        raise Conflict(
+            f"{database.name} was written by a newer Opsicle "
+            f"(schema {version}, this one knows {known})",
+            hint="Start the newer program, or restore a backup from before the upgrade with this "
+            "one into another folder (docs/operations/checking-and-upgrading.md).",
+        )
+    return version
 
 
 def compact(database: Path) -> None:

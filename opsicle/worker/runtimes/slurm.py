@@ -160,11 +160,16 @@ class SlurmJob(InLocalWorkspace):
         return self._child
 
     def _make_folder(self, first: bytes) -> None:
-        """Make the folder of a try, which only whoever runs the job can open."""
+        """Make the folder of a try, which only whoever runs the job can open.
+
+        The one that it lies in stays ours: else a job could have us read through a link of its own.
+        """
         if problem := remove_folder(self._folder):
             raise ValueError(problem)
-        for folder in (self._folder, self._try_folder):
-            folder.mkdir(mode=0o700)
+        self._folder.mkdir(mode=0o700)
+        if self._account:
+            self._folder.chmod(0o711)
+        self._try_folder.mkdir(mode=0o700)
         contents = {"first": first, "batch": batch_script(self._try_folder)}
         contents |= dict.fromkeys(("out", "err", "marked"), b"")
         contents |= {name: path.read_bytes() for name, path in self._private.items()}
@@ -175,7 +180,7 @@ class SlurmJob(InLocalWorkspace):
             path.write_bytes(content)
             self._workspace.hand_over(path)
         os.mkfifo(self._try_folder / "marks", 0o600)
-        for path in (self._try_folder / "marks", self._try_folder, self._folder):
+        for path in (self._try_folder / "marks", self._try_folder):
             self._workspace.hand_over(path)
 
     def _follow(self, phase: int, *, has_marks: bool) -> Child:

@@ -1,0 +1,266 @@
+// The server as those see it who run it: how it is, and its orgs, of which no content is shown.
+
+import { button } from "../components/buttons.js";
+import { ask, askForm, confirm } from "../components/dialogs.js";
+import { field, input } from "../components/fields.js";
+import { pageHeading } from "../components/headings.js";
+import { heldQueue } from "../components/held-queue.js";
+import { actionsColumn, column, List } from "../components/list.js";
+import { loadInto } from "../components/loading.js";
+import { noticeBox, sentence } from "../components/problems.js";
+import { get, patch, post } from "../lib/api.js";
+import { sizeText } from "../lib/bytes.js";
+import { h, replace } from "../lib/dom.js";
+import { number, plural, t } from "../lib/language.js";
+import { whoAmI } from "../lib/session.js";
+import { ago, exactTime } from "../lib/times.js";
+import { visible } from "../lib/visible.js";
+
+const GRACE_DAYS = 7;
+
+export function mount(root, { title }) {
+  const page = new AbortController();
+  const list = new List({
+    label: t`Orgs`,
+    endpoint: "/server/orgs",
+    columns: [...COLUMNS, actionsColumn((org) => actions(org, list))],
+    key: ({ code }) => code,
+    show: (org) => () => showOrg(org),
+    signal: page.signal,
+  });
+  const health = h("section", { class: "part" });
+  const below = h(
+    "p",
+    { class: "muted" },
+    t`How much each org has and does. Of what is in them, nothing is shown.`,
+    " ",
+    h("a", { href: "/workers" }, t`Shared workers`),
+  );
+  root.append(
+    pageHeading(title, { below }),
+    heldQueue(page),
+    health,
+    h("section", { class: "part" }, h("h2", {}, t`Orgs`), list.element),
+  );
+  const fetchState = () => get("/server", page);
+  loadInto(health, page.signal, fetchState, (state) => replace(health, healthOf(state)));
+  return () => page.abort();
+}
+
+function healthOf({
+  epoch,
+  remarks,
+  last_backup_at: backup,
+  database_bytes: databases,
+  free_disk_bytes: free,
+}) {
+  return [
+    remarks.map((remark) => noticeBox("warn", `${sentence(visible(remark))}.`)),
+    facts([
+      [t`Last backup`, backup ? ago(backup) : t`none yet`],
+      [t`Databases`, sizeText(databases)],
+      [t`Free on the disk`, sizeText(free)],
+      [t`Epoch`, number(epoch)],
+    ]),
+  ];
+}
+
+function facts(rows) {
+  return h(
+    "dl",
+    { class: "variables" },
+    rows.map(([name, value]) =>
+      h("div", { class: "variable" }, h("dt", {}, name), h("dd", {}, value)),
+    ),
+  );
+}
+
+const COLUMNS = [
+  column(
+    t`Org`,
+    (org) => [
+      h("strong", {}, org.code),
+      h("div", { class: "muted small" }, standing(org) || visible(org.name)),
+    ],
+    { size: "tall" },
+  ),
+  column(t`Last day`, ({ usage }) => number(usage.automations_last_day)),
+  column(t`30 days`, ({ usage }) => number(usage.automations_last_30_days), { isMinor: true }),
+  column(t`Logs`, ({ usage }) => sizeText(usage.log_bytes)),
+  column(t`Files`, ({ usage }) => sizeText(usage.artifact_bytes), { isMinor: true }),
+  column(t`Last activity`, ({ usage }) => ago(usage.last_activity_at), { isMinor: true }),
+];
+
+/** Whether it is suspended, or on its way out; "" if neither. */
+function standing({ suspended_at: since, delete_at: end, removal }) {
+  if (removal) {
+    const gone = number(removal.automations_removed);
+    const all = number(removal.automations);
+    return t`being removed: ${gone} of ${all} automations`;
+  }
+  if (end) return t`suspended, deleted on ${exactTime(end)}`;
+  return since ? t`suspended` : "";
+}
+
+function showOrg(org) {
+  const { usage, quotas } = org;
+  const most = quotas.automations_an_hour;
+  const hour = number(usage.automations_last_hour);
+  const quota = most && number(most);
+  const logs = sizeText(usage.log_bytes);
+  const mostLogs = sizeText(usage.most_log_bytes);
+  const files = sizeText(usage.artifact_bytes);
+  const mostFiles = sizeText(usage.most_artifact_bytes);
+  const why = org.suspended_reason;
+  ask({
+    title: org.code,
+    content: [
+      standing(org) && noticeBox("warn", sentence(standing(org)), why && `: ${visible(why)}`),
+      facts([
+        [t`Name`, visible(org.name)],
+        [t`Last hour`, most ? t`${hour} of ${quota}` : hour],
+        [t`Last day`, number(usage.automations_last_day)],
+        [t`30 days`, number(usage.automations_last_30_days)],
+        [t`Last activity`, ago(usage.last_activity_at)],
+        [t`Logs`, t`${logs} of ${mostLogs}`],
+        [t`Files`, t`${files} of ${mostFiles}`],
+        [t`Automations kept`, number(usage.automations)],
+        [t`Entries in the record`, number(usage.audit_entries)],
+        [t`Members`, number(usage.members)],
+        [t`Workers`, number(usage.workers)],
+      ]),
+    ],
+    actions: [],
+    back: t`Close`,
+  });
+}
+
+function actions(org, list) {
+  const { code } = org;
+  if (org.removal) return [];
+  const act = (text, label, onclick) =>
+    button(text, { look: "quiet", "aria-label": label, onclick: () => onclick(org, list) });
+  return [
+    act(t`Quotas…`, t`Quotas of ${code}`, openQuotas),
+    org.suspended_at
+      ? act(t`Resume…`, t`Let ${code} go on`, openResume)
+      : act(t`Suspend…`, t`Suspend ${code}`, openSuspend),
+    code !== whoAmI().org.code && act(t`Delete…`, t`Delete ${code}`, openDelete),
+  ];
+}
+
+function openQuotas({ code, quotas }, list) {
+  const amount = (label, path, help) =>
+    field({
+      label,
+      path,
+      help,
+      control: input({ type: "number", min: 1, value: quotas[path] ?? "" }),
+    });
+  const hourly = amount(
+    t`Automations an hour`,
+    "automations_an_hour",
+    t`What is more is refused, with the time when there is room. Empty: any number.`,
+  );
+  const logs = amount(
+    t`Logs (MiB)`,
+    "log_mib",
+    t`The oldest logs go first; then new output is truncated. Empty: as the server has it.`,
+  );
+  const files = amount(
+    t`Artifacts and files (MiB)`,
+    "artifact_mib",
+    t`What is more is refused by name. Empty: as the server has it.`,
+  );
+  const valueOf = ({ control }) => (control.value ? Number(control.value) : null);
+  askForm({
+    title: t`Quotas of ${code}`,
+    fields: [hourly, logs, files],
+    send: () =>
+      patch("/server/orgs/{org}", {
+        path: { org: code },
+        body: {
+          automations_an_hour: valueOf(hourly),
+          log_mib: valueOf(logs),
+          artifact_mib: valueOf(files),
+        },
+      }),
+    action: t`Set the quotas`,
+    done: list.reload,
+  });
+}
+
+function openSuspend({ code }, list) {
+  const reason = field({
+    label: t`Reason`,
+    path: "reason",
+    help: t`Its people are shown it on every page.`,
+    control: input({ maxlength: 300 }),
+  });
+  const cancels = h("input", { type: "checkbox" });
+  askForm({
+    title: t`Suspend ${code}?`,
+    above: h("p", {}, t`Nothing new starts there, by whatever way. Its people can read.`),
+    fields: [reason],
+    below: h("label", { class: "choice" }, cancels, " ", t`Cancel what runs and waits`),
+    send: () =>
+      post("/server/orgs/{org}/suspend", {
+        path: { org: code },
+        body: { reason: reason.control.value.trim(), cancels_running: cancels.checked },
+      }),
+    action: t`Suspend`,
+    done: list.reload,
+  });
+}
+
+function openResume({ code, delete_at: end }, list) {
+  confirm({
+    title: t`Let ${code} go on?`,
+    text: end
+      ? t`It is not deleted then, and what waits is handed out at once.`
+      : t`What waits is handed out at once.`,
+    action: t`Let the org go on`,
+    look: "primary",
+    run: () => post("/server/orgs/{org}/resume", { path: { org: code } }),
+    done: list.reload,
+  });
+}
+
+function openDelete(org, list) {
+  const { code, usage } = org;
+  const typed = field({
+    label: t`Type ${code} to confirm`,
+    path: "confirm",
+    control: input({ autocomplete: "off" }),
+  });
+  const days = field({
+    label: t`Days until then`,
+    path: "grace_days",
+    help: t`Until then it is suspended, and can be kept.`,
+    control: input({ type: "number", min: 0, max: 90, value: GRACE_DAYS }),
+  });
+  const count = usage.automations;
+  const gone = plural(count, {
+    one: t`1 automation goes`,
+    other: t`${number(count)} automations go`,
+  });
+  const logs = sizeText(usage.log_bytes);
+  const files = sizeText(usage.artifact_bytes);
+  askForm({
+    title: t`Delete ${code}?`,
+    above: h(
+      "p",
+      {},
+      t`Everything of it goes: templates, secrets, workers, its record. ${gone}, with ${logs} of logs and ${files} of files. What runs and waits is cancelled now.`,
+    ),
+    fields: [typed, days],
+    send: () =>
+      post("/server/orgs/{org}/delete", {
+        path: { org: code },
+        body: { confirm: typed.control.value.trim(), grace_days: Number(days.control.value) },
+      }),
+    action: t`Delete the org`,
+    look: "danger",
+    done: list.reload,
+  });
+}
