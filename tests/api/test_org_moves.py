@@ -32,6 +32,7 @@ from tests.api.moving_orgs import (
     changed,
     differences,
     export,
+    files_of,
     looked_at,
     nothing,
     refused,
@@ -210,6 +211,11 @@ def test_an_import_that_fails_in_its_last_step_leaves_nothing_and_can_be_made_ag
     with monkeypatch.context() as patch:
         patch.setattr(importing.audit, "append", fail)
         refused(moved.content, to, "the disk is gone")
+        patch.setattr(importing.OrgImport, "_remove", lambda *_: None)  # as if it were killed there
+        before = files_of(to)
+        with pytest.raises(Conflict, match="the disk is gone"):
+            take(moved.content, to)
+        assert files_of(to) > before
 
     assert take(moved.content, to).org == "acme"
 

@@ -15,6 +15,7 @@ from opsicle.worker.identity import Identity, WorkerDataFolder
 from opsicle.worker.known_epoch import KnownEpoch
 from opsicle.worker.server_addresses import ServerAddresses, usable_urls
 from tests.support import wait_until
+from tests.worker import fake_server as fake_server_module
 from tests.worker.fake_server import FakeServer
 from tests.worker.test_epochs import order
 from tests.worker.test_poller import Polling
@@ -24,6 +25,12 @@ A, B, C, D = (f"https://{name}.example.com:8444" for name in "abcd")
 
 def url_of(server: FakeServer) -> str:
     return f"https://127.0.0.1:{server.port}"
+
+
+@pytest.fixture(autouse=True)
+def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no poll be held for long: these tests count several."""
+    monkeypatch.setattr(fake_server_module, "HOLD_SECONDS", 0.2)
 
 
 @pytest.fixture
