@@ -57,6 +57,7 @@ PACKAGES = {
     "user-mode-linux": Package(
         "linux.uml", "a kernel as a process, with control groups of version 2"
     ),
+    "kubernetes-client": Package("kubectl", "asks an API server that the tests make"),
     "slurmctld": Package("/usr/sbin/slurmctld", "the head of a Slurm cluster of one node"),
     "slurmd": Package("/usr/sbin/slurmd", "its node, on which phases run"),
     "slurm-client": Package("sbatch", "hands phases to it"),

@@ -17,7 +17,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from opsicle.kit import ids, signals
-from tests import dropped_processes
+from tests import dropped_processes, private_folders
 from tests.support import require
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ SHARES_A_SERVER = {"browser": 2, "http": 1}
 """Folders whose tests share a server, and a Chromium, and in how many processes, each with its own:
 the browser's are a quarter of all work, and one process with them would be the last to end."""
 
-MEMORY_DISK = Path("/dev/shm")
+MEMORY_DISK = private_folders.MEMORY_DISK
 MEMORY_DISK_BYTES = 2 * 1024**3
 """What the folders of tests that run take at most, with those of some that have failed."""
 
@@ -67,6 +67,12 @@ def pytest_collection_finish() -> None:
     """Let the garbage collector look for what tests leave behind, and only for that."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Remove what workers that were killed have left in memory, once all fixtures have ended."""
+    private_folders.remove_all()
 
 
 def _folder(nodeid: str) -> str:

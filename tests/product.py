@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from opsicle.client.saved_logins import SavedLogins
+from tests import private_folders
 from tests.prepared import set_up
 from tests.processes import (
     CHECKOUT,  # noqa: F401 - asked for here by most tests
@@ -188,6 +189,9 @@ class Worker:
     is_warm: bool = True
     process: Process = field(init=False)
     starts: int = 0
+
+    def __post_init__(self) -> None:
+        private_folders.note(self.folder / "data/workspaces")
 
     def start(self, join_token: str = "") -> Worker:
         """Start it; the first time with a join token."""

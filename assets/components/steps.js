@@ -98,7 +98,16 @@ function usageLimits(limits) {
   ];
 }
 
-function slurmFacts({ slurm }) {
+function clusterFacts({ slurm, kubernetes }) {
+  if (kubernetes) {
+    const { service_account: account, cpu_millis: millis, memory_mib: memory } = kubernetes;
+    return [
+      t`a pod of Kubernetes`,
+      account && t`service account ${account}`,
+      millis && t`${millis / 1000} CPUs`,
+      memory && t`${memory} MiB of memory`,
+    ];
+  }
   if (!slurm) {
     return [];
   }
@@ -140,7 +149,7 @@ function facts(phase) {
     phase.when && phase.when !== "success" && t`when: ${phase.when}`,
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
-    ...slurmFacts(phase),
+    ...clusterFacts(phase),
     ...failureFacts(phase),
     phase.retries && retriesText(phase.retries),
     phase.shell && phase.shell !== "/bin/sh" && phase.shell,

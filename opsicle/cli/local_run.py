@@ -29,7 +29,7 @@ from opsicle.domain.secrets import masked, named_secrets, only_secret
 from opsicle.domain.template_parser import AutomationDocument
 from opsicle.domain.templates import Phase, Template, Value, Variable, VariableType
 from opsicle.domain.variables import check_values, environment
-from opsicle.domain.workers import CONTAINER, SLURM, runtime_of
+from opsicle.domain.workers import CONTAINER, KUBERNETES, SLURM, runtime_of
 from opsicle.kit import signals
 from opsicle.kit.ids import new_id
 from opsicle.wire.jobs import (
@@ -257,6 +257,11 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
             why = runtimes.unavailable.get(SLURM, "")
             message = f"nothing can be handed to Slurm here: {why}. Leave `slurm` out"
             problems.append(Problem(f"{place}.slurm", message))
+        elif phase.kubernetes is not None:
+            if KUBERNETES not in runtimes.kinds:
+                why = runtimes.unavailable.get(KUBERNETES, "")
+                message = f"no pod can be run here: {why}. Leave `kubernetes` out"
+                problems.append(Problem(f"{place}.kubernetes", message))
         elif phase.image is not None and CONTAINER not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
             problems.append(

@@ -9,6 +9,7 @@ import msgspec
 from opsicle.domain.clocks import duration_text
 from opsicle.domain.templates import (
     DEFAULT_SHELL,
+    KubernetesOptions,
     OnFailure,
     Phase,
     ResourceLimits,
@@ -20,7 +21,8 @@ from opsicle.domain.templates import (
 def phase_lines(phase: Phase) -> Iterator[str]:
     """Yield a phase with all that decides what it does: what is left out is as by default."""
     more = [*(_container(phase) if phase.image else []), *_limits(phase.limits)]
-    more += [_slurm(phase.slurm)] if phase.slurm is not None else []
+    more += [_options("in Slurm", phase.slurm)] if phase.slurm is not None else []
+    more += [_options("as a pod", phase.kubernetes)] if phase.kubernetes is not None else []
     more += [f"when {phase.when}"] if phase.when != "success" else []
     more += [f"secrets {', '.join(phase.secrets)}"] if phase.secrets else []
     more += [f"env {key}={value}" for key, value in phase.env.items()]
@@ -56,9 +58,9 @@ def _container(phase: Phase) -> list[str]:
     return parts
 
 
-def _slurm(asked: SlurmOptions) -> str:
+def _options(where: str, asked: SlurmOptions | KubernetesOptions) -> str:
     options = [f"{name} {value}" for name, value in msgspec.structs.asdict(asked).items() if value]
-    return " ".join(["in Slurm", ", ".join(options)]).strip().replace("_mib", " MiB")
+    return f"{where} {', '.join(options)}".strip().replace("_mib", " MiB").replace("_", " ")
 
 
 def _limits(limits: ResourceLimits | None) -> Iterator[str]:

@@ -33,6 +33,8 @@ def unfit_for_target(phase: Phase) -> str:
     """
     if any("OPSICLE_MASK" in command for command in phase.commands):
         return "names OPSICLE_MASK, which there is none of on targets"
+    if phase.kubernetes is not None:
+        return "is a pod of Kubernetes, which is for workers and not for targets"
     if phase.slurm is not None:
         return "is a job of Slurm, which is for workers and not for targets"
     return ""

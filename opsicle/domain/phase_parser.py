@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from opsicle.domain.artifacts import MAX_PATH_BYTES, MAX_PATTERNS, pattern_problem
 from opsicle.domain.call_parser import parse_call
-from opsicle.domain.cluster_fields import parse_slurm
+from opsicle.domain.cluster_fields import parse_kubernetes, parse_slurm
 from opsicle.domain.container_fields import parse_container, parse_limits
 from opsicle.domain.documents import DocumentNode, Fields, integer
 from opsicle.domain.names import (
@@ -143,6 +143,7 @@ def _phase(fields: Fields) -> Phase:
         artifacts=_artifacts(fields),
         calls=calls,
         slurm=parse_slurm(fields),
+        kubernetes=parse_kubernetes(fields),
     )
 
     fields.end()

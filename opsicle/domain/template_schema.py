@@ -207,6 +207,7 @@ def _phase() -> Schema:
             "readOnly": _flag("Whether the container's root is read-only."),
             "limits": _limits(),
             "slurm": _slurm(),
+            "kubernetes": _kubernetes(),
             "secrets": _list(_text("The name of a secret."), "What it is handed."),
             "artifacts": _list(_text("A pattern."), "Files that are kept."),
             "outputs": _list(_text("A name."), "Values that it hands on."),
@@ -239,6 +240,17 @@ def _slurm() -> Schema:
             "memoryMiB": _integer("How much it is given.", 1),
         },
         "It is a job of Slurm, with these options.",
+    )
+
+
+def _kubernetes() -> Schema:
+    return _object(
+        {
+            "serviceAccount": _text("As whom it asks the cluster."),
+            "cpuMillis": _integer("Thousandths of a processor that it is given.", 1),
+            "memoryMiB": _integer("How much memory it may have.", 16),
+        },
+        "It is a pod of Kubernetes, with these options.",
     )
 
 

@@ -121,6 +121,17 @@ class SlurmOptions(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     memory_mib: int | None = None
 
 
+class KubernetesOptions(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a phase asks of Kubernetes; None: what the namespace has as the default.
+
+    `cpu_millis` is reserved, in thousandths of a processor; of `memory_mib` it gets no more.
+    """
+
+    service_account: str | None = None
+    cpu_millis: int | None = None
+    memory_mib: int | None = None
+
+
 class OnFailure(StrEnum):
     """What a failed phase does to its job: end it, or ask people what is to become of it."""
 
@@ -147,7 +158,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `network`, `pull`, `user` (a number, or two: user and group) and `read_only` are about its
     container, and have their defaults where it has no image. `artifacts` are patterns of the files
-    that are kept once it has ended. One with `slurm` is a job of Slurm.
+    that are kept once it has ended. With `slurm` it is a job of Slurm, with `kubernetes` a pod.
     """
 
     name: str
@@ -171,6 +182,7 @@ class Phase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     artifacts: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     slurm: SlurmOptions | None = None
+    kubernetes: KubernetesOptions | None = None
 
     @property
     def is_waiting(self) -> bool:

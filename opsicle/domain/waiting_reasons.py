@@ -10,6 +10,7 @@ from opsicle.domain.label_expressions import LabelTerm, Operator, written
 from opsicle.domain.resume_points import KeptWorkspace
 from opsicle.domain.workers import (
     CONTAINER,
+    KUBERNETES,
     NO_RUNTIME,
     SLURM,
     SSH,
@@ -187,6 +188,8 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
         return [], f"{whose} reaches targets over SSH (it needs OpenSSH's `ssh`)"
     if SLURM in asked.runtimes and not any(SLURM in one.runtimes for one in candidates):
         return [], f"{whose} has Slurm (it needs `sbatch`, and a cluster that answers)"
+    if KUBERNETES in asked.runtimes and not any(KUBERNETES in one.runtimes for one in candidates):
+        return [], f"{whose} has Kubernetes (it needs `kubectl`, and a cluster that answers)"
     if (
         not any(CONTAINER in candidate.runtimes for candidate in candidates)
         and CONTAINER in asked.runtimes
@@ -199,7 +202,8 @@ def _with_runtimes(asked: Requirements, candidates: list[Candidate]) -> _Narrowe
 
 def _phases_text(kinds: frozenset[str]) -> str:
     """Return kinds of phases in words, as in "both containers and subprocesses"."""
-    words = {CONTAINER: "containers", SLURM: "jobs of Slurm", SUBPROCESS: "subprocesses"}
+    words = {CONTAINER: "containers", KUBERNETES: "pods", SLURM: "jobs of Slurm"}
+    words[SUBPROCESS] = "subprocesses"
     *most, last = [word for kind, word in words.items() if kind in kinds]
     return f"{'both' if len(most) == 1 else 'all of'} {', '.join(most)} and {last}"
 

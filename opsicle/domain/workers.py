@@ -19,6 +19,7 @@ SUBPROCESS = "subprocess"
 CONTAINER = "container"
 SSH = "ssh"
 SLURM = "slurm"
+KUBERNETES = "kubernetes"
 
 NO_RUNTIME = "none"
 """What no worker offers: asked for by what runs on several machines, and is given to none."""
@@ -96,13 +97,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 def runtime_of(phase: Phase, *, on_target: bool = False) -> str:
     """Return which kind of runtime a phase needs.
 
-    `ssh` if its job has a target; else `slurm` if it says so, `container` if it has an image, or
-    `subprocess`.
+    `ssh` if its job has a target; else `slurm` or `kubernetes` if it says so, `container` if it
+    has an image, or `subprocess`.
     """
     if on_target:
         return SSH
     if phase.slurm is not None:
         return SLURM
+    if phase.kubernetes is not None:
+        return KUBERNETES
     return CONTAINER if phase.image is not None else SUBPROCESS
 
 

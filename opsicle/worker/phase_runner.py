@@ -140,10 +140,13 @@ class PhaseRunner:
         marker_pipe = self._context.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
+        marks = self._context.runtimes.marks_path(index, marker_pipe.path)
+        if marks is None:
+            return plain_script(phase.commands)
         return make_script(
             phase.shell,
             phase.commands,
-            self._context.runtimes.marks_path(index, marker_pipe.path),
+            marks,
             self._attempts,
             self._host.account,
         )

@@ -39,8 +39,7 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
     other users, too, each of which can open its own by name and see no others.
     """
     mode = 0o711 if lets_through else 0o700
-    mark = hashlib.sha256(os.fsencode(workspace_root.absolute())).hexdigest()[:16]
-    folder = _IN_MEMORY / f"opsicle-{os.geteuid()}-{mark}"
+    folder = _IN_MEMORY / f"opsicle-{os.geteuid()}-{mark(workspace_root)}"
     with suppress(OSError):  # it is there already, or no such place is
         folder.mkdir(mode=mode)
 
@@ -57,6 +56,11 @@ def private_folder(workspace_root: Path, *, lets_through: bool = False) -> Path:
         return workspace_root
 
     return folder if is_ours else workspace_root
+
+
+def mark(workspace_root: Path) -> str:
+    """Return what the names of private folders for these workspaces end with, of every user."""
+    return hashlib.sha256(os.fsencode(workspace_root.absolute())).hexdigest()[:16]
 
 
 def remove_stale_files(folder: Path) -> None:

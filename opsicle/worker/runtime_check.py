@@ -39,6 +39,8 @@ def _no_runtime(phase: Phase, target: TargetAccess | None) -> str:
             f"phase {phase.name} runs on the target {target.name}, "
             "and this worker has no program `ssh`"
         )
+    if phase.kubernetes is not None:
+        return f"phase {phase.name} is a pod, and this worker has no Kubernetes that answers"
     if phase.slurm is not None:
         return f"phase {phase.name} is a job of Slurm, and this worker has no Slurm that answers"
     if phase.image is not None:

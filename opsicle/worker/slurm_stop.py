@@ -1,21 +1,9 @@
-"""Ending a job's work in Slurm over time: TERM to all of it, a grace, KILL, until it is gone."""
+"""What Slurm is told to end a job's work: all that goes by the job's name."""
 
 from __future__ import annotations
 
-import os
-import signal
-from contextlib import suppress
-
-from opsicle.worker.engine_calls import EngineCall, call
-from opsicle.worker.process import Child
-
-_REMOVE_SECONDS = 20.0
-"""How long killing may take after the grace; whoever asks may be one of many."""
-
-_FOLLOWER_SECONDS = 5.0
-"""How long it may take until the last output has come from the node, once nothing runs there."""
-
-_LOOK_SECONDS, _ASK_SECONDS = 0.1, 0.5
+from opsicle.worker.cluster_stop import StopScripts
+from opsicle.worker.engine_calls import call
 
 _TERM = """\
 scancel --quiet --state=PENDING --name="$1"
@@ -29,7 +17,7 @@ scancel --quiet --state=RUNNING --full --signal=KILL --name="$1"
 scancel --quiet --name="$1"
 """
 
-_ASK = 'squeue --noheader --format=%i --name="$1"'
+STOP = StopScripts(_TERM, _KILL, 'squeue --noheader --format=%i --name="$1"')
 
 
 def slurm_name(job_id: str) -> str:
@@ -43,62 +31,3 @@ def list_jobs(job_id: str) -> list[str]:
     if answer.exit_code:
         raise OSError(answer.reason)
     return answer.output.split()
-
-
-class SlurmStop:
-    """Ends what Slurm has of a job, without ever blocking; see `Stop` for the contract.
-
-    `child` is what follows it here.
-    """
-
-    def __init__(self, job_id: str, child: Child | None, now: float, grace_seconds: float) -> None:
-        self.survivors = 0
-        self._name = slurm_name(job_id)
-        self._child = child
-        self._kill_at = now + grace_seconds
-        self._give_up_at = self._kill_at + _REMOVE_SECONDS
-        self._gone_at: float | None = None
-        self._is_asking = False
-        self._call = self._start(_TERM) if grace_seconds > 0 else None
-        self._ask_at = now + _ASK_SECONDS
-        if child:
-            child.send(signal.SIGTERM)  # it asks Slurm more often from then on
-
-    def turn(self, now: float) -> float | None:
-        """Do what is due at `now`, and return when to call again, or None once all is over."""
-        if self._gone_at is None and self._look(now):
-            self._gone_at = now
-        if self._gone_at is None and now < self._give_up_at:
-            return now + _LOOK_SECONDS
-
-        if self._gone_at is None:
-            self.survivors = 1
-            if self._call:
-                self._call.give_up()
-        elif self._child and not self._child.has_ended():
-            if now < self._gone_at + _FOLLOWER_SECONDS:
-                return now + _LOOK_SECONDS
-            with suppress(OSError):
-                os.killpg(self._child.pid, signal.SIGKILL)
-        return None
-
-    def _look(self, now: float) -> bool:
-        """Ask again and again, and kill it once that is due; True once Slurm has nothing of it."""
-        if self._call:
-            answer = self._call.answer()
-            if answer is None:
-                return False
-            self._call = None
-            if self._is_asking and answer.exit_code == 0 and not answer.output.strip():
-                return True
-        if now >= self._kill_at or now >= self._ask_at:
-            self._is_asking = True
-            self._ask_at = now + _ASK_SECONDS
-            self._call = self._start(_KILL + _ASK if now >= self._kill_at else _ASK)
-        return False
-
-    def _start(self, script: str) -> EngineCall | None:
-        try:
-            return EngineCall(["/bin/sh", "-c", script, "sh", self._name])
-        except OSError:  # no more processes: it is tried again
-            return None

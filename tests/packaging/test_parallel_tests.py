@@ -34,7 +34,7 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
         for name in FILES:
             (tmp_path / "tests" / folder / name).write_text(NOTES_WHERE_IT_RAN)
 
-    for name in ("conftest.py", "dropped_processes.py", "support.py"):
+    for name in ("conftest.py", "dropped_processes.py", "private_folders.py", "support.py"):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
 

@@ -134,6 +134,21 @@ def test_what_changes_before_the_first_event_is_taken_is_shown(
     assert states[-1] == "succeeded"
 
 
+def test_the_start_of_a_job_goes_before_the_first_look_of_who_follows_it(
+    core: Core, alice: Actor, worker: TestWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "FIRST_LOOK_SECONDS", 60.0)
+    automation = core.run(alice)
+    [work] = worker.poll().work
+
+    following = gevent.spawn(core.live_streams.automation, alice, automation.id, Position())
+    following.join(timeout=0.01)
+    worker.start(work)
+
+    assert not following.ready()
+    following.kill()
+
+
 def test_a_stream_that_nobody_takes_leaves_no_subscription(
     core: Core, alice: Actor, work: Work
 ) -> None:

@@ -17,6 +17,30 @@ MISTAKES = {
         10,
         "`slurm.memoryMiB`",
     ),
+    "a pod without an image": (
+        in_phase("kubernetes: {}"),
+        f"{PHASE}.kubernetes",
+        10,
+        "needs an `image`",
+    ),
+    "a pod without a network": (
+        in_phase("image: alpine\nkubernetes: {}"),
+        f"{PHASE}.kubernetes",
+        11,
+        "needs `network: true`",
+    ),
+    "artifacts of a pod": (
+        in_phase("image: alpine\nnetwork: true\nkubernetes: {}\nartifacts: [a]"),
+        f"{PHASE}.artifacts",
+        13,
+        "of which nothing is kept",
+    ),
+    "a service account that is no name": (
+        in_phase("image: alpine\nnetwork: true\nkubernetes: {serviceAccount: A_B}"),
+        f"{PHASE}.kubernetes.serviceAccount",
+        12,
+        "is no name of a service account",
+    ),
     "a partition of slurm that would be an option": (
         in_phase('slurm: {partition: "a --requeue"}'),
         f"{PHASE}.slurm.partition",

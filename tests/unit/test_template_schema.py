@@ -48,6 +48,7 @@ PLACES = {
     "spec.template.phases[].retries": "spec: {template: {phases: [{retries: U}]}}",
     "spec.template.phases[].limits": "spec: {template: {phases: [{limits: U}]}}",
     "spec.template.phases[].slurm": "spec: {template: {phases: [{slurm: U}]}}",
+    "spec.template.phases[].kubernetes": "spec: {template: {phases: [{kubernetes: U}]}}",
     "spec.template.phases[].pause": (
         "spec: {template: {phases: [{pause: {approvers: {manager: true}, zzz: 1}}]}}"
     ),

@@ -13,6 +13,7 @@ from opsicle.domain.templates import Phase, Template
 from opsicle.domain.waiting_reasons import waiting_reason
 from opsicle.domain.workers import (
     CONTAINER,
+    KUBERNETES,
     SLURM,
     SUBPROCESS,
     Candidate,
@@ -82,6 +83,11 @@ def worker(name: str = "worker-1", **known: Any) -> Candidate:
             Requirements(runtimes=frozenset({SUBPROCESS, SLURM})),
             [worker()],
             "no connected worker has Slurm (it needs `sbatch`, and a cluster that answers)",
+        ),
+        (
+            Requirements(runtimes=frozenset({KUBERNETES})),
+            [worker()],
+            "no connected worker has Kubernetes (it needs `kubectl`, and a cluster that answers)",
         ),
         (
             Requirements(),

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from opsicle.worker.identity import WorkerDataFolder
+from tests import private_folders
 from tests.support import wait_until
 from tests.worker.fake_server import FakeServer
 
@@ -58,6 +59,7 @@ class RunningWorker:
         self.prefix: tuple[str, ...] = ()
         self.command = tuple(_command(self.folder, "--slots", str(slots), *options))
         self.process: subprocess.Popen[bytes] | None = None
+        private_folders.note(self.folder / "workspaces")
         data = WorkerDataFolder.open(self.folder)
         data.save_identity(fake_server.identity())
         data.close()

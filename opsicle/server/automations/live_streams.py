@@ -40,6 +40,10 @@ MIN_INTERVAL_SECONDS = 0.5
 READS_PER_SECOND = 100
 """Followers that read their list again in a second, at most: each costs about a millisecond."""
 
+FIRST_LOOK_SECONDS = 0.005
+"""How long a new follower of an automation waits for its first look. Most come right behind their
+trigger: the job's start, which is on its way then, goes first, and that look shows it."""
+
 _MAX_INTERVAL_SECONDS = 10.0
 
 _FEW = 20
@@ -120,6 +124,7 @@ class LiveStreams:
 
     def _automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
+        gevent.sleep(FIRST_LOOK_SECONDS)
         with self._pubsub.watch(automation_topic(automation_id), log_topic(automation_id)) as watch:
             while True:
                 now = self._automations.get(actor, automation_id)

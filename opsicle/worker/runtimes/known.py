@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opsicle.worker.runtimes.containers import ContainerRuntime
+from opsicle.worker.runtimes.kubernetes import KubernetesRuntime
 from opsicle.worker.runtimes.protocol import Runtime
 from opsicle.worker.runtimes.slurm import SlurmRuntime
 from opsicle.worker.runtimes.ssh import SshRuntime
@@ -23,4 +24,5 @@ def known_runtimes(allowed_mounts: Sequence[Path] = ()) -> tuple[Runtime, ...]:
         ContainerRuntime("docker", allowed_mounts),
         SshRuntime(),
         SlurmRuntime(),
+        KubernetesRuntime(),
     )

@@ -90,10 +90,10 @@ class JobRuntime(Protocol):
         alive.
         """
 
-    def marks_path(self, phase: int, path: Path) -> PurePath:
+    def marks_path(self, phase: int, path: Path) -> PurePath | None:
         """Return where a phase sees the worker's pipe for the boundaries of commands.
 
-        Raises CannotStart.
+        None where it sees none. Raises CannotStart.
         """
 
     def fetch_result(self, phase: int, exit_code: int) -> str:

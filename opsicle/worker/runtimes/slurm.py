@@ -16,6 +16,7 @@ from opsicle.domain.templates import SlurmOptions
 from opsicle.domain.workers import SLURM
 from opsicle.wire.jobs import Work
 from opsicle.worker import engine_calls, process
+from opsicle.worker.cluster_stop import ClusterStop
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
@@ -26,7 +27,7 @@ from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.slurm_ends import read_end
 from opsicle.worker.slurm_scripts import FOLLOW, batch_script, first_script
-from opsicle.worker.slurm_stop import SlurmStop, list_jobs, slurm_name
+from opsicle.worker.slurm_stop import STOP, list_jobs, slurm_name
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 
@@ -86,7 +87,7 @@ class SlurmRuntime:
         try:
             if not list_jobs(job_id):
                 return 0
-            stop = SlurmStop(job_id, None, time.monotonic(), grace_seconds)
+            stop = ClusterStop(STOP, slurm_name(job_id), None, time.monotonic(), grace_seconds)
             while (look_at := stop.turn(time.monotonic())) is not None:
                 time.sleep(max(0.0, look_at - time.monotonic()))
         except OSError as problem:
@@ -232,12 +233,13 @@ class SlurmJob(InLocalWorkspace):
         """Return whether Slurm may still have the last try."""
         return self._is_running
 
-    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> SlurmStop:
+    def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ClusterStop:
         """Begin to end what Slurm has of the job. What has not begun cannot any more."""
         with suppress(OSError):
             (self._try_folder / "first").unlink()
         child = self._child if self._child and self._child.exit_status is None else None
-        return SlurmStop(self._work.job_id, child, time.monotonic(), grace_seconds)
+        name = slurm_name(self._work.job_id)
+        return ClusterStop(STOP, name, child, time.monotonic(), grace_seconds)
 
     def close(self) -> str:
         """Remove what the nodes were shown."""

@@ -99,7 +99,7 @@ class JobRuntimes:
         """Start a phase. Raises CannotStart."""
         return self._for(phase).start(phase, script, environment)
 
-    def marks_path(self, phase: int, path: Path) -> PurePath:
+    def marks_path(self, phase: int, path: Path) -> PurePath | None:
         """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
         return self._for(phase).marks_path(phase, path)
 
