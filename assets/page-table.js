@@ -7,6 +7,7 @@
 
 import { t } from "./lib/language.js";
 
+const access = () => import("./pages/access.js");
 const approval = () => import("./pages/approval.js");
 const approvals = () => import("./pages/approvals.js");
 const audit = () => import("./pages/audit.js");
@@ -17,6 +18,7 @@ const forgotten = () => import("./pages/forgotten.js");
 const home = () => import("./pages/home.js");
 const invitation = () => import("./pages/invitation.js");
 const login = () => import("./pages/login.js");
+const joinTokens = () => import("./pages/join-tokens.js");
 const logs = () => import("./pages/logs.js");
 const notFound = () => import("./pages/not-found.js");
 const people = () => import("./pages/people.js");
@@ -81,6 +83,8 @@ const GROUPS = {
     ["/templates/:name/run", t`Run`, run, "automations.create"],
     ["/targets/:name", t`Target`, target, "targets.view"],
     ["/workers/:name", t`Worker`, worker, "workers.view"],
+    ["/access", t`Who may do what`, access, "users.view"],
+    ["/join-tokens", t`Join tokens`, joinTokens, "workers.manage"],
     ["/planned", t`Planned starts`, planned, "automations.view"],
     ["/automations/:id", t`Automation`, automation, "automations.view"],
     ["/logs", t`Search the logs`, logs, "automations.view"],

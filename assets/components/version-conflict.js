@@ -20,6 +20,8 @@ export async function versionConflict({ name, version, pushOver, signal }) {
   const query = { from: version, to: newest.version };
   const changed = version && (await get("/templates/{name}/diff", { path, query, signal }));
   const who = visible(newest.pushed_by.name || newest.pushed_by.email);
+  const text = t`Push over version ${newest.version}`;
+  const pushing = button(text, { onclick: () => pushOver(newest.version) });
   return noticeBox(
     "warn",
     h("strong", {}, t`Not pushed: ${who} was first with version ${newest.version}`),
@@ -30,8 +32,8 @@ export async function versionConflict({ name, version, pushOver, signal }) {
       newest.message && ` ${visible(newest.message)}`,
     ),
     h("p", {}, whatStays(version)),
+    h("div", { class: "box-actions" }, pushing),
     changed && diffView(changed.diff),
-    button(t`Push over version ${newest.version}`, { onclick: () => pushOver(newest.version) }),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
-import { may } from "../lib/session.js";
+import { may, whoAmI } from "../lib/session.js";
 import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { busyWhile, button } from "./buttons.js";
@@ -49,6 +49,25 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
       only.map(fact),
     ],
   );
+}
+
+/** What is said of it beside its name: whose it is, and whether it is of another version than the server. */
+export function kindFacts({ is_shared: isShared, is_ephemeral: isEphemeral, version }) {
+  const fact = (text) => h("span", { class: "fact" }, text);
+  return [
+    isShared && fact(t`shared`),
+    isEphemeral && fact(t`ephemeral`),
+    isOtherVersion(version) &&
+      fact(t`version ${visible(version)}, the server has ${serverVersion()}`),
+  ];
+}
+
+function isOtherVersion(version) {
+  return Boolean(version && serverVersion() && version !== serverVersion());
+}
+
+function serverVersion() {
+  return whoAmI()?.server_version;
 }
 
 /** Whether it is there, and takes work. */

@@ -3,6 +3,7 @@
 import { button } from "../components/buttons.js";
 import { openChannelForm } from "../components/channel-form.js";
 import { confirm, opensWith } from "../components/dialogs.js";
+import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { stateBadge } from "../components/states.js";
@@ -13,9 +14,21 @@ import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
+const STATES = ["queued", "sending", "delivered", "failed", "gave_up"];
+
+const KINDS = [
+  ["approval_requested", t`requests`],
+  ["approval_reminder", t`reminders`],
+  ["approval_escalated", t`escalations`],
+  ["approval_ended", t`decided`],
+  ["automation_finished", t`ends`],
+  ["start_refused", t`refused starts`],
+  ["channel_test", t`tests`],
+];
+
 const RETRYABLE = ["failed", "gave_up"];
 
-export function mount(root, { title }) {
+export function mount(root, { title, query }) {
   const page = new AbortController();
   const reload = () => {
     channels.reload();
@@ -33,7 +46,9 @@ export function mount(root, { title }) {
     label: t`Deliveries`,
     endpoint: "/deliveries",
     columns: [...DELIVERY, actionsColumn((delivery) => retryButton(delivery, reload))],
-    empty: () => h("p", { class: "muted" }, t`Nothing has gone out yet.`),
+    filters: deliveryFilters(query),
+    empty: (isNarrowed) =>
+      h("p", { class: "muted" }, isNarrowed ? t`No delivery fits.` : t`Nothing has gone out yet.`),
     signal: page.signal,
   });
   const open = opensWith(
@@ -50,6 +65,42 @@ export function mount(root, { title }) {
     h("section", { class: "part" }, h("h2", {}, t`Deliveries`), deliveries.element),
   );
   return () => page.abort();
+}
+
+function deliveryFilters(query) {
+  const state = (value) => ({ value, content: stateBadge(value) });
+  const of = (name) => query.get(name);
+  return [
+    chipsFilter({
+      name: "state",
+      label: t`State`,
+      value: of("state"),
+      choices: [{ value: "", content: t`all` }, ...STATES.map(state)],
+    }),
+    chipsFilter({
+      name: "kind",
+      label: t`Kind`,
+      value: of("kind"),
+      choices: [
+        { value: "", content: t`all` },
+        ...KINDS.map(([value, content]) => ({ value, content })),
+      ],
+    }),
+    searchFilter({
+      name: "recipient",
+      value: of("recipient"),
+      placeholder: t`To anybody`,
+      "aria-label": t`To, a part of an address`,
+      class: "input medium",
+    }),
+    searchFilter({
+      name: "since",
+      value: of("since"),
+      type: "date",
+      "aria-label": t`Since`,
+      class: "input",
+    }),
+  ];
 }
 
 const CHANNEL = [

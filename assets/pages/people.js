@@ -1,6 +1,6 @@
 // The people of the org: their roles and managers.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { choices, field, input, select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -33,18 +33,23 @@ export function mount(root, { title }) {
     signal: page.signal,
   });
   if (!may("users.manage")) {
-    root.append(pageHeading(title), list.element);
+    root.append(pageHeading(title, { actions: whoMay() }), list.element);
     return () => page.abort();
   }
   const invitations = invitationsSection(page);
   const invite = opensWith(roles, (known) => openInvitationForm(known, invitations.reload));
   const add = opensWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
+    whoMay(),
     button(t`Invite a person…`, { look: "primary", name: "plus", onclick: invite }),
     button(t`Add a person…`, { name: "plus", onclick: add }),
   ];
   root.append(pageHeading(title, { actions }), list.element, invitations.element);
   return () => page.abort();
+}
+
+function whoMay() {
+  return buttonLink(t`Who may do what`, "/access");
 }
 
 /** Everybody, each with their manager's e-mail. */

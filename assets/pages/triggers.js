@@ -8,6 +8,7 @@ import { keptNotice, noticeBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
 import { stateText } from "../components/states.js";
+import { openSample } from "../components/trigger-sample.js";
 import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
@@ -118,7 +119,9 @@ function actions({ name, state }, list, fresh) {
   ];
 }
 
-function showTrigger({ name, url, source }, { items }, list, fresh) {
+function showTrigger(trigger, { items }, list, fresh) {
+  const { name, url, source } = trigger;
+  const sample = { text: t`Send a sample…`, look: "", run: () => openSample(trigger, list.reload) };
   const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list, fresh) };
   ask({
     title: name,
@@ -128,7 +131,7 @@ function showTrigger({ name, url, source }, { items }, list, fresh) {
       items.length ? callsTable(items) : h("p", { class: "muted" }, t`Nobody has called it yet.`),
       sourceView(source),
     ],
-    actions: may("triggers.manage") ? [edit] : [],
+    actions: may("triggers.manage") ? [sample, edit] : [],
     isWide: true,
   });
 }

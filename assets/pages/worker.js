@@ -10,6 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { stateBadge } from "../components/states.js";
 import {
   certificate,
+  kindFacts,
   mayChange,
   presence,
   slots,
@@ -62,7 +63,7 @@ async function find(name, signal) {
 function heading(worker, mark, reload) {
   return pageHeading(visible(worker.name), {
     above: h("a", { href: "/workers" }, t`Workers`),
-    beside: [presence(worker), mark],
+    beside: [presence(worker), kindFacts(worker), mark],
     actions: mayChange(worker) && [
       button(t`Change its labels…`, { look: "quiet", onclick: () => openLabels(worker, reload) }),
       workerActions(worker, reload),

@@ -1,6 +1,6 @@
 // The fleet: who is there, who is busy, and how to get one more.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
 import { openJoinDialog } from "../components/join-worker.js";
@@ -10,6 +10,7 @@ import { sharedWorkersLine } from "../components/shared-workers.js";
 import {
   certificate,
   limitsBy,
+  kindFacts,
   mayChange,
   presence,
   slots,
@@ -39,6 +40,7 @@ export function mount(root, { title, query }) {
     signal: page.signal,
   });
   const join = [
+    may("workers.manage") && buttonLink(t`Join tokens`, "/join-tokens"),
     may("workers.manage") && addButton(),
     may("server.manage") &&
       button(t`Add a shared worker…`, { name: "plus", onclick: () => openJoinDialog(true) }),
@@ -86,12 +88,7 @@ function card(worker, list) {
     h(
       "div",
       { class: "worker-head" },
-      h(
-        "h2",
-        {},
-        h("a", { href: workerPath(worker) }, visible(worker.name)),
-        worker.is_shared && h("span", { class: "fact" }, t`shared`),
-      ),
+      h("h2", {}, h("a", { href: workerPath(worker) }, visible(worker.name)), kindFacts(worker)),
       presence(worker),
     ),
     worker.withheld &&

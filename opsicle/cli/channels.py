@@ -15,6 +15,7 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import read_password, say
+from opsicle.cli.times import PastTime, past_time
 from opsicle.client.api import Api
 from opsicle.domain.bounds import Settings
 from opsicle.domain.channels import MAX_CA_BYTES, DeliveryState
@@ -205,11 +206,16 @@ def test(channel: str) -> None:
 @channels.command()
 @click.option("--channel", metavar="NAME", default="", help="Only those through this channel.")
 @click.option("--state", metavar="STATE", default="", help="Only those in this state.")
+@click.option("--kind", metavar="KIND", default="", help="Only those of this kind of news.")
+@click.option("--recipient", metavar="TEXT", default="", help="Only those to such an address.")
+@click.option(
+    "--since", type=PastTime(), metavar="TIME", help="Only those from this time on: 7d, 2026-03-01."
+)
 @limit
-def deliveries(channel: str, state: str, limit: int | None) -> None:
+def deliveries(limit: int | None, since: str | None, **filters: str) -> None:
     """List what went out and what still has to, newest first."""
     emit_list(
-        connect().pages(endpoints.LIST_DELIVERIES, query={"channel": channel, "state": state}),
+        connect().pages(endpoints.LIST_DELIVERIES, query={**filters, "since": past_time(since)}),
         _DELIVERY_COLUMNS,
         limit=limit,
     )

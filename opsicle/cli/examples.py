@@ -148,6 +148,7 @@ EXAMPLES = {
     "triggers versions": "opsicle triggers versions disk-full",
     "triggers calls": "opsicle triggers calls disk-full",
     "triggers secret": "opsicle triggers secret disk-full",
+    "triggers test": "opsicle triggers test disk-full alert.json",
     "triggers pause": "opsicle triggers pause disk-full",
     "triggers resume": "opsicle triggers resume disk-full",
     "triggers delete": "opsicle triggers delete disk-full",

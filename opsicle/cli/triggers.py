@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from opsicle.cli import versioned
+from opsicle.cli.documents import read_source
 from opsicle.cli.errors import warn
+from opsicle.cli.input_files import FileName
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
@@ -13,7 +17,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.wire.document_api import PushRequest
 from opsicle.wire.endpoints import triggers as endpoints
-from opsicle.wire.trigger_api import TriggerCall, TriggerPushed, TriggerVersion
+from opsicle.wire.trigger_api import SampleCall, TriggerCall, TriggerPushed, TriggerVersion
 
 
 def _outcome(call: TriggerCall | None) -> str:
@@ -112,6 +116,32 @@ def versions(name: str, limit: int | None) -> None:
 def calls(name: str, limit: int | None) -> None:
     """List the newest calls of a trigger and what became of each."""
     emit_list(connect().pages(endpoints.LIST_CALLS, name), _CALL_COLUMNS, limit=limit)
+
+
+@triggers.command("test")
+@click.argument("name")
+@click.argument("file", metavar="FILE", type=FileName())
+@click.option("--send", is_flag=True, help="Call it for real: what it starts runs.")
+def send_sample(name: str, file: str, *, send: bool) -> None:
+    """Say what a sample body would start, signed as the trigger's sender signs.
+
+    FILE holds the body (`-`: stdin).
+    """
+    sample = SampleCall(body=read_source(Path(file)), is_real=send)
+    found = connect().call(endpoints.SAMPLE, name, body=sample)
+    started = "started" if send else "would start"
+    emit(
+        found,
+        [
+            ("outcome", started if found.outcome == "started" else found.outcome),
+            ("why", found.reason),
+            ("problems", [f"{each.path}: {each.message}" for each in found.problems]),
+            ("signed by", found.headers),
+            ("template", f"{found.template} v{found.version}" if found.template else ""),
+            ("values", found.values),
+            ("automation", found.automation_id),
+        ],
+    )
 
 
 @triggers.command()

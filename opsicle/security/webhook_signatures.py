@@ -80,6 +80,33 @@ def verify(method: VerifyMethod, secret: str, call: SignedCall) -> Proof | None:
     return _METHODS[method](secret, call)
 
 
+def sign(method: VerifyMethod, secret: str, body: bytes, now: datetime) -> dict[str, str]:
+    """Return the headers with which a sender of this kind shows that it knows the secret."""
+    time = str(int(now.timestamp()))
+    match method:
+        case VerifyMethod.HMAC:
+            signature = _hmac_hex(secret.encode(), time.encode() + b"." + body)
+            return {"Opsicle-Signature": f"t={time},v1={signature}"}
+        case VerifyMethod.GITHUB:
+            return {"X-Hub-Signature-256": f"sha256={_hmac_hex(secret.encode(), body)}"}
+        case VerifyMethod.GRAFANA:
+            signature = _hmac_hex(secret.encode(), f"{time}:".encode() + body)
+            return {
+                "X-Grafana-Alerting-Timestamp": time,
+                "X-Grafana-Alerting-Signature": signature,
+            }
+        case VerifyMethod.GITLAB:
+            message_id = secrets.token_hex(16)
+            signature = _gitlab_signature(secret, message_id, time, body)
+            return {
+                "webhook-id": message_id,
+                "webhook-timestamp": time,
+                "webhook-signature": f"v1,{signature}",
+            }
+        case VerifyMethod.BEARER | VerifyMethod.ALERTMANAGER:
+            return {"Authorization": f"Bearer {secret}"}
+
+
 def why_refused(method: VerifyMethod, call: SignedCall) -> str:
     """Return why a call is not taken that `verify` has refused, for those whose secret it is.
 
@@ -122,12 +149,16 @@ def _verify_gitlab(secret: str, call: SignedCall) -> Proof | None:
     message_id, timestamp = call.header("webhook-id"), call.header("webhook-timestamp")
     if not message_id or not _is_recent(timestamp, call.now):
         return None
-    signed = f"{message_id}.{timestamp}.".encode() + call.body
-    expected = base64.b64encode(hmac.digest(_key_in(secret), signed, hashlib.sha256)).decode()
+    expected = _gitlab_signature(secret, message_id, timestamp, call.body)
     given = [text.removeprefix("v1,") for text in signatures.split() if text.startswith("v1,")]
     if _proof(expected, given, 0) is None:
         return None
     return Proof(f"id {message_id}", _REMEMBERED_LONG_SECONDS)
+
+
+def _gitlab_signature(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return base64.b64encode(hmac.digest(_key_in(secret), signed, hashlib.sha256)).decode()
 
 
 def _verify_bearer(secret: str, call: SignedCall) -> Proof | None:

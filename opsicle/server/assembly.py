@@ -97,6 +97,7 @@ from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.targets.service import Targets
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers.hooks import Hooks
+from opsicle.server.triggers.samples import SampleCalls
 from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.ephemeral import EphemeralWorkers
@@ -143,7 +144,7 @@ class Services:
             state, self.sessions, self.hasher, self.throttle, clock, core.on_set_up
         )
         self.logins = Logins(state, self.sessions, self.hasher, self.throttle, self.apps, clock)
-        self.accounts = Accounts(state, self.sessions, clock, core.remarks)
+        self.accounts = Accounts(state, self.sessions, clock, core.remarks, self.fleet)
 
         self.audit_checkpoints = AuditCheckpoints(state, core.audit_key, clock)
         self.audit = Audit(state, self.audit_checkpoints, core.audit_key.public, clock)
@@ -265,6 +266,7 @@ class Services:
         self.hooks = Hooks(
             state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
+        self.sample_calls = SampleCalls(state, core.vault, self.triggers, self.hooks, clock)
         started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
         self.fan_outs = FanOuts(*started, lease_service, self.outbox)

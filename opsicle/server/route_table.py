@@ -50,7 +50,7 @@ def user_routes(services: Services) -> list[Route]:
         *roles.routes(services.roles, services.permission_checks),
         *templates.routes(services.templates),
         *schedules.routes(services.schedules),
-        *triggers.routes(services.triggers, services.hooks),
+        *triggers.routes(services.triggers, services.hooks, services.sample_calls),
         *targets.routes(services.targets),
         *automations.routes(
             services.automations,

@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.automations import AutomationState
+from opsicle.domain.bounds import Document
+from opsicle.domain.errors import Problem
 from opsicle.domain.templates import Value
 from opsicle.domain.triggers import (
     BodyCondition,
@@ -69,6 +71,32 @@ class TriggerCall(msgspec.Struct, kw_only=True):
     body_bytes: int
     body_sha256: str
     address: str
+
+
+class SampleCall(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """A body as a sender would send it; it starts something only if it `is_real`."""
+
+    body: Document
+    is_real: bool = False
+
+
+class SampleOutcome(msgspec.Struct, kw_only=True):
+    """What became of a sample call, or would become of it where `is_real` is false.
+
+    `headers` are the names of those by which it was signed as its sender does. `template`,
+    `version` and `values`, with secrets masked, are what it starts. `reason` says why it starts
+    nothing, or why not again.
+    """
+
+    outcome: CallOutcome
+    is_real: bool
+    reason: str = ""
+    problems: list[Problem] = []
+    headers: list[str] = []
+    template: str = ""
+    version: int | None = None
+    values: dict[str, Value] = {}
+    automation_id: str | None = None
 
 
 class TriggerSummary(msgspec.Struct, kw_only=True):

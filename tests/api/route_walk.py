@@ -118,6 +118,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/automations/preview": A.AUTOMATIONS_CREATE,
     "GET /api/v1/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/recent-runs": A.AUTOMATIONS_VIEW,
+    "POST /api/v1/triggers/<trigger>/sample-calls": A.TRIGGERS_MANAGE,
     "GET /api/v1/planned-starts": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
@@ -229,6 +230,7 @@ WORKER_ROUTES = {
 HOOKS = {"kind": "webhook", "url": "https://hooks.example.com/"}
 
 BODIES: dict[str, object] = {
+    "POST /api/v1/triggers/<trigger>/sample-calls": {"body": "{}"},
     "POST /api/v1/totp/confirm": {"totp": "x"},
     "POST /api/v1/totp/recovery-codes": {"totp": "x"},
     "POST /api/v1/totp/disable": {"totp": "x"},

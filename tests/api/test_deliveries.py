@@ -57,6 +57,14 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(
 
     assert received.headers["Opsicle-Signature"] == f"v1={expected}"
     assert received.headers["Opsicle-Delivery"] == delivery["id"]
+    for query, found in (
+        ("?kind=approval_requested&since=2000-01-01&state=delivered", [delivery]),
+        ("?kind=channel_test", []),
+        ("?since=2999-01-01", []),
+        ("?recipient=nobody@example.com", []),
+    ):
+        assert deliveries(alice, query) == found, query
+    assert alice.get("/api/v1/deliveries?kind=gossip").status == 400
 
     body = json.loads(received.body)
     assert (body["kind"], body["org"], body["approval"]) == (

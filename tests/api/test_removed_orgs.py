@@ -64,7 +64,12 @@ def globex(api_server: ApiServer) -> str:
     prepare(api_server, "acme", "alice@example.com", "restart-web")
     prepare(api_server, "globex", "gina@example.com", "globex-only")
     api_server.person("globex", "greg", BuiltInRole.MEMBER)
-    return api_server.actor("gina@example.com").org_id
+    orgs = [api_server.actor(f"{who}@example.com").org_id for who in ("alice", "gina")]
+    for org_id in orgs:
+        sql = "SELECT id FROM jobs WHERE org_id = ? LIMIT 1"
+        job_id = api_server.state.read(lambda db, of=org_id, sql=sql: db.execute(sql, (of,)).get)
+        api_server.services.job_logs.append(job_id, [(0, 0, 1, 0, b"said")], org_id=org_id)
+    return orgs[1]
 
 
 def test_every_table_is_of_orgs_or_known_to_be_the_servers(api_server: ApiServer) -> None:
@@ -96,6 +101,7 @@ def test_a_deleted_org_is_gone_from_every_table_and_disk_and_others_are_as_befor
     assert not (folder / globex).exists()
     assert any((folder / acme).rglob("*"))
     assert globex not in api_server.services.job_logs.usage()
+    assert (_logs_of(api_server, globex), _logs_of(api_server, acme)) == (0, 2)
     assert [org["code"] for org in alice.get("/api/v1/server/orgs").json["items"]] == ["acme"]
     assert b"greg@example.com" not in _bytes(api_server)
     login = {"email": "gina@example.com", "password": "x", "kind": "cli"}
@@ -107,6 +113,15 @@ def test_a_deleted_org_is_gone_from_every_table_and_disk_and_others_are_as_befor
     ]
     found = alice.post("/api/v1/orgs", {"code": "globex"})
     assert found.status == 201
+
+
+def _logs_of(api_server: ApiServer, org_id: str) -> int:
+    sql = (
+        "SELECT (SELECT count(*) FROM job_logs WHERE org_id = :id)"
+        " + (SELECT count(*) FROM segments WHERE org_id = :id)"
+    )
+    logs = api_server.services.core.logs
+    return logs.read(lambda db: db.execute(sql, {"id": org_id}).get)
 
 
 def _bytes(api_server: ApiServer) -> bytes:

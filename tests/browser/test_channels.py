@@ -44,6 +44,13 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
         return page.get_by_text("cannot be reached").count()
 
     wait_until(has_failed, what="the failed delivery")
+    kinds = page.get_by_role("group", name="Kind")
+    kinds.get_by_role("button", name="requests").click()
+    expect(page.get_by_text("No delivery fits.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("No delivery fits.")).to_be_visible()
+    kinds.get_by_role("button", name="tests").click()
+    expect(page.get_by_text("cannot be reached")).to_be_visible()
     page.get_by_role("button", name="Retry Opsicle can reach you").click()
     page.get_by_role("button", name="Try again").click()
     expect(dialog).to_have_count(0)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import choose
+from tests.browser.reading import choose, wait_for_state
 from tests.product import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -69,3 +72,30 @@ def test_a_trigger_is_pushed_called_paused_and_gets_a_new_secret(
     expect(page.locator("pre.command-line")).not_to_have_text(secret)
     page.get_by_role("row", name="on-request").get_by_role("link").click()
     expect(page.get_by_text("started by trigger on-request")).to_be_visible()
+
+
+def test_a_sample_says_what_it_would_start_and_starts_it_when_that_is_meant(
+    open_page: OpenPage, installation: Installation, tmp_path: Path
+) -> None:
+    installation.push(TEMPLATE.replace("asked-for", "sampled"))
+    file = tmp_path / "trigger.yaml"
+    file.write_text(TRIGGER.replace("asked-for", "sampled").replace("on-request", "with-samples"))
+    installation.admin.cli("triggers", "push", str(file))
+    page = open_page("/triggers")
+    page.get_by_role("button", name="Show with-samples").click()
+    page.get_by_role("button", name="Send a sample…").click()
+    body = page.get_by_label("Body (JSON)")
+    expect(body).to_have_value(re.compile('"who": "who"'))
+
+    body.fill('{"who": ["a", "list"]}')
+    page.get_by_role("button", name="See what it would start").click()
+    expect(page.get_by_text("The body does not fit.")).to_be_visible()
+    body.fill('{"who": "me"}')
+    page.get_by_role("button", name="See what it would start").click()
+    expect(page.get_by_text("It would start sampled, version 1.")).to_be_visible()
+    expect(page.get_by_text("Signed by Authorization.")).to_be_visible()
+    assert is_accessible(page, "dialog[open]")
+    page.get_by_role("button", name="Run it for real").click()
+    page.get_by_role("link", name="See the automation").click()
+
+    wait_for_state(page, "succeeded")

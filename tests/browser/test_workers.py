@@ -37,3 +37,24 @@ def test_a_worker_shows_what_it_runs_and_is_granted_other_labels(
     installation.admin.cli("workers", "update", "edge", "--label", "site=ams")
     page.get_by_role("row", name=re.compile("cancelled count")).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("count")
+
+
+def test_a_join_token_for_many_workers_is_made_shown_once_and_revoked(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/workers")
+    page.get_by_role("link", name="Join tokens").click()
+    page.get_by_role("button", name="Token for many workers…").click()
+    page.get_by_label("How many workers").fill("25")
+    page.get_by_label("Labels that each is granted").fill("site=many")
+    page.get_by_role("button", name="Make it").click()
+
+    expect(page.get_by_text("it is never shown again")).to_be_visible()
+    row = page.get_by_role("row", name="0 of 25")
+    expect(row).to_contain_text("site=many")
+    assert is_accessible(page)
+    known = installation.admin.json("workers", "tokens")
+    assert [each["max_uses"] for each in known if each["labels"] == {"site": "many"}] == [25]
+    row.get_by_role("button", name="Revoke…").click()
+    page.get_by_role("button", name="Revoke the token").click()
+    expect(row).to_have_count(0)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import apsw
 import pytest
 
+from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict
 from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.order_signer import OrderSigner
@@ -127,3 +130,16 @@ def test_no_fence_of_an_earlier_epoch_comes_again(core: Core, alice: Actor) -> N
     worker.held = {work.job_id: work}
     worker.start(work)
     assert worker.finish(work) == "succeeded"
+
+
+def test_who_runs_the_server_reads_on_every_page_that_the_queue_is_held(
+    core: Core, alice: Actor
+) -> None:
+    rights = alice.rights.with_server_actions(frozenset({Action.SERVER_MANAGE}))
+    operator = replace(alice, rights=rights)
+    Hold(core.database, core.fleet, core.clock).hold("held after a restore")
+
+    (remark,) = core.services.accounts.whoami(operator).remarks
+
+    assert remark.startswith("The queue is held after a restore")
+    assert core.services.accounts.whoami(alice).remarks == []

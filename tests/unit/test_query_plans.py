@@ -328,6 +328,9 @@ def test_every_combination_of_filters_has_its_index(
         scope = 0 if module is deliveries and wanted.channel_id else 1
         columns = scope + bool(state) + bool(before) + sum(map(bool, given))
 
+        if module is deliveries:  # what stands in no index is looked for in a thread
+            columns -= bool(wanted.kind) + bool(wanted.recipient)
+
         if module is automations:
             assert "USING COVERING INDEX" in first, (wanted, before, first)
         if module is automations and state == "queued":

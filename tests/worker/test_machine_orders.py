@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -43,6 +44,19 @@ def test_what_another_worker_was_chosen_for_is_refused(fake_server: FakeServer) 
         )
 
         with pytest.raises(Refused, match="alone") if refuses else nullcontext():
+            Verifier(fake_server.identity(), {}).check(order)
+
+
+def test_what_is_planned_for_later_than_its_order_is_refused(fake_server: FakeServer) -> None:
+    for seconds, refuses in ((-60, False), (60, True)):
+        start_at = datetime.now(UTC) + timedelta(seconds=seconds)
+        order = ordered(
+            work(J1, "true"),
+            fake_server.order_key,
+            manifest_of(work(J1, "true"), start_at=start_at),
+        )
+
+        with pytest.raises(Refused, match="planned for later") if refuses else nullcontext():
             Verifier(fake_server.identity(), {}).check(order)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsicle.domain.access import Action
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.errors import Conflict, NotFound, required
+from opsicle.domain.notices import NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
@@ -25,12 +26,21 @@ class Deliveries:
         self._database = database
         self._clock = clock
 
-    def list_deliveries(
-        self, actor: Actor, channel: str, state: str, cursor: str, limit: int
+    def list_deliveries(  # noqa: PLR0913, PLR0917 - what it is narrowed to, and the page
+        self,
+        actor: Actor,
+        channel: str,
+        state: str,
+        cursor: str,
+        limit: int,
+        kind: str = "",
+        recipient: str = "",
+        since_id: str = "",
     ) -> Page[Delivery]:
-        """Newest first; `channel` is an id or a name, "" means any, as for `state`.
+        """Newest first; `channel` is an id or a name, "" means any, as for all others.
 
-        Raises InvalidInput for a state that there is not, NotFound for such a channel.
+        `recipient` is a part of an address, `since_id` the lowest id. Raises InvalidInput for a
+        state or a kind that there is not, NotFound for such a channel.
         """
         actor.require(Action.CHANNELS_VIEW)
         if state and state not in list(DeliveryState):
@@ -38,13 +48,22 @@ class Deliveries:
                 "query.state", f"the state must be one of {', '.join(DeliveryState)}"
             )
 
-        def query(db: Connection) -> list[DeliveryRow]:
-            channel_id = get_channel(db, actor.org_id, channel).id if channel else ""
-            return deliveries.list_newest(
-                db, actor.org_id, DeliveryFilter(channel_id, state), cursor, limit + 1
+        if kind and kind not in list(NoticeKind):
+            raise validators.invalid(
+                "query.kind", f"the kind must be one of {', '.join(NoticeKind)}"
             )
 
-        return page_of(self._database.read(query), limit, _shown, lambda row: row.id)
+        def query(db: Connection) -> list[DeliveryRow]:
+            channel_id = get_channel(db, actor.org_id, channel).id if channel else ""
+            wanted = DeliveryFilter(channel_id, state, kind, recipient)
+            rows = deliveries.list_newest(db, actor.org_id, wanted, cursor, limit + 1)
+            return [row for row in rows if row.id >= since_id]  # all older ones come after these
+
+        is_long = kind or recipient  # which stand in no index
+        rows = (
+            self._database.read_long(query, actor.org_id) if is_long else self._database.read(query)
+        )
+        return page_of(rows, limit, _shown, lambda row: row.id)
 
     def get(self, actor: Actor, delivery_id: str) -> Delivery:
         """Return one delivery. Raises NotFound."""

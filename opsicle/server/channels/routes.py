@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from opsicle.domain.access import Action
+from opsicle.kit.ids import lowest_id
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.preferences import Preferences
@@ -61,11 +62,18 @@ def list_kinds(channels: Channels, request: Request) -> Reply:
 
 
 def list_deliveries(deliveries: Deliveries, request: Request) -> Reply:
-    """List what went out and what still has to, newest first."""
-    wanted = request.query("channel"), request.query("state")
+    """List what went out and what still has to, newest first.
+
+    `recipient` is a part of an address, `since` a time as RFC 3339 has it, or a date in UTC.
+    """
+    channel, state = request.query("channel"), request.query("state")
+    since = request.query_time("since")
+    more = request.query("kind"), request.query("recipient"), lowest_id(since) if since else ""
     return list_reply(
         request,
-        lambda actor, cursor, limit: deliveries.list_deliveries(actor, *wanted, cursor, limit),
+        lambda actor, cursor, limit: deliveries.list_deliveries(
+            actor, channel, state, cursor, limit, *more
+        ),
     )
 
 

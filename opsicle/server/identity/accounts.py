@@ -15,6 +15,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
 from opsicle.server.access.suspended import suspension_text
 from opsicle.server.audit.remarks import ServerRemarks
+from opsicle.server.fleet.presence import Fleet
 from opsicle.server.identity.me import me_of
 from opsicle.server.identity.orgs import find_place
 from opsicle.server.identity.sessions import Kind, Sessions
@@ -28,13 +29,22 @@ class Accounts:
     """What an account is good for between its login and its logout."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, clock: Clock, remarks: ServerRemarks
+        self,
+        database: Database,
+        sessions: Sessions,
+        clock: Clock,
+        remarks: ServerRemarks,
+        fleet: Fleet,
     ) -> None:
-        """Take what an account needs; `remarks` are shown to those who run the server."""
+        """Take what an account needs.
+
+        `remarks`, and that the queue of the `fleet` is held, are shown to those who run the server.
+        """
         self._database = database
         self._sessions = sessions
         self._clock = clock
         self._remarks = remarks
+        self._fleet = fleet
 
     def logout(self, actor: Actor, browser_tokens: Iterable[str] = ()) -> None:
         """End the session that asks, and those that the same browser shows; again is harmless.
@@ -73,7 +83,9 @@ class Accounts:
         assert org is not None
         person = Person(actor.user_id, actor.email, actor.name)
         me = me_of(person, OrgRef(org.code, org.name), actor.role, actor.rights, suspended)
-        me.remarks += self._remarks.shown if actor.may(Action.SERVER_MANAGE) else []
+        if actor.may(Action.SERVER_MANAGE):
+            held = f"The queue is {self._fleet.held}: nothing is handed to workers, in any org."
+            me.remarks += [*([held] if self._fleet.held else []), *self._remarks.shown]
         me.display = msgspec.convert(display, Display, from_attributes=True)
         return me
 

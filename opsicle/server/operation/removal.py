@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -137,7 +138,7 @@ class OrgRemoval:
         ):
             self._step(org_id, partial(org_removals.delete_members, org_id=org_id, user_ids=ids))
 
-        run_in(self._threads, shutil.rmtree, self._files.folder / org_id, True)
+        run_in(self._threads, _remove_folder, self._files.folder / org_id)
         self._job_logs.forget_org(org_id)
         self._finish(org_id)
 
@@ -181,6 +182,12 @@ class OrgRemoval:
     def close(self) -> None:
         """End the thread that removes files."""
         self._threads.kill()
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove all files of an org. What cannot be removed is said, and tried again."""
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def _delete_automations(db: Connection, ids: list[str]) -> int:

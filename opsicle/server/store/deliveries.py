@@ -96,10 +96,15 @@ def find_sending(db: apsw.Connection, delivery_id: str) -> DeliveryRow | None:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """What a list of deliveries is narrowed to; an empty string means any."""
+    """What a list of deliveries is narrowed to; an empty string means any.
+
+    `kind`, and a part of the address of the `recipient`, stand in no index: many may be read.
+    """
 
     channel_id: str = ""
     state: str = ""
+    kind: str = ""
+    recipient: str = ""
 
 
 def list_newest(
@@ -112,6 +117,8 @@ def list_newest(
         "+d.org_id = :org_id" if wanted.channel_id else "d.org_id = :org_id",
         wanted.channel_id and "d.channel_id = :channel_id",
         wanted.state and "d.state = :state",
+        wanted.kind and "d.kind = :kind",
+        wanted.recipient and "instr(lower(d.target), lower(:recipient)) > 0",
         before and "d.id < :before",
     )
     given = {"org_id": org_id, "before": before, "limit": limit, **asdict(wanted)}

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 import gevent
 import msgspec
 
-from opsicle.domain import stored_json
 from opsicle.domain.errors import (
     Conflict,
     InvalidInput,
@@ -33,7 +32,7 @@ from opsicle.domain.trigger_mapping import (
     mapped_values,
     unmet_condition,
 )
-from opsicle.domain.triggers import CallOutcome, Trigger
+from opsicle.domain.triggers import CallOutcome
 from opsicle.kit.clock import Clock
 from opsicle.security import webhook_signatures
 from opsicle.security.master_key import CannotOpen
@@ -45,21 +44,23 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.documents.record_of_pushes import require_as_pushed
 from opsicle.server.identity.login_throttle import LoginThrottle, network
 from opsicle.server.keys.vault import Vault
 from opsicle.server.public_urls import Urls
-from opsicle.server.store import audit, documents, orgs, trigger_calls, triggers
+from opsicle.server.store import audit, trigger_calls, triggers
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.documents import DocumentKind, VersionRow
-from opsicle.server.store.secrets import SealedRow
 from opsicle.server.store.trigger_calls import CallRow
-from opsicle.server.store.triggers import NewReceipt, TriggerRow
+from opsicle.server.store.triggers import NewReceipt
 from opsicle.server.threads import run_in
 from opsicle.server.triggers.call_rates import CallRates
 from opsicle.server.triggers.calls import IncomingCall, keep
+from opsicle.server.triggers.found_triggers import (
+    FoundTrigger,
+    PreparedStart,
+    StartPreview,
+    find_trigger,
+)
 from opsicle.server.triggers.large_bodies import LargeBodies
-from opsicle.server.triggers.views import read_trigger
 from opsicle.wire.starts import StarterKind
 from opsicle.wire.trigger_api import HookReply
 from opsicle.wire.user_api import RunRequest
@@ -72,21 +73,10 @@ _MESSAGE, _MEANING = "message ", "meaning "
 
 
 @dataclass(frozen=True, slots=True)
-class _FoundTrigger:
-    """A trigger and its secret; without one, `problem` says why nobody can call it."""
-
-    row: TriggerRow
-    version: VersionRow
-    trigger: Trigger
-    sealed: SealedRow | None
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class _VerifiedCall:
     """A call of somebody who knew the secret."""
 
-    target: _FoundTrigger
+    target: FoundTrigger
     incoming: IncomingCall
     proof: Proof
     now: datetime
@@ -139,7 +129,7 @@ class Hooks:
         Conflict where the trigger may not start its template; Unavailable.
         """
         now = self._clock.now()
-        target = self._database.read(lambda db: _find(db, org_code, name))
+        target = self._database.read(lambda db: find_trigger(db, org_code, name))
         proof = self._verify(target, incoming.signed(now))
         if target is None or isinstance(proof, str):
             raise self._refuse_unverified(target, incoming, now, str(proof))
@@ -156,7 +146,37 @@ class Hooks:
             raise
         return self._answer(call)
 
-    def _verify(self, target: _FoundTrigger | None, call: SignedCall) -> Proof | str:
+    def preview(self, org_code: str, name: str, incoming: IncomingCall) -> StartPreview:
+        """Return what a call would start now. It starts nothing, and is not noted.
+
+        Raises as `call`, save that what keeps it from starting says so itself.
+        """
+        now = self._clock.now()
+        target = self._database.read(lambda db: find_trigger(db, org_code, name))
+        proof = self._verify(target, incoming.signed(now))
+        if target is None or isinstance(proof, str):
+            raise Conflict(f"the trigger does not take its own signature: {proof}")
+        call = _VerifiedCall(target, incoming, proof, now)
+        if target.row.is_paused:
+            return StartPreview(outcome=CallOutcome.SKIPPED, reason="it is paused")
+        body = _decoded(incoming.body)
+        if reason := unmet_condition(target.trigger, body):
+            return StartPreview(outcome=CallOutcome.SKIPPED, reason=reason)
+        try:
+            self._require_new(call, list(_receipts(call, body)))
+            start = self._prepared(call, body)
+        except _AlreadyStarted as repeated:
+            reason = "this has started an automation already"
+            return StartPreview(
+                outcome=CallOutcome.DUPLICATE, reason=reason, automation_id=repeated.automation_id
+            )
+        except InvalidInput:
+            raise
+        except OpsicleError as error:
+            return StartPreview(outcome=CallOutcome.REFUSED, reason=error.message)
+        return StartPreview(outcome=CallOutcome.STARTED, start=start)
+
+    def _verify(self, target: FoundTrigger | None, call: SignedCall) -> Proof | str:
         """Return the proof, or why there is none, which only the trigger's org is to know."""
         if target is None or target.sealed is None:
             return (target.problem or "the trigger has no secret") if target else ""
@@ -169,7 +189,7 @@ class Hooks:
         return proof or f"{method}: {webhook_signatures.why_refused(method, call)}"
 
     def _refuse_unverified(
-        self, target: _FoundTrigger | None, incoming: IncomingCall, now: datetime, reason: str
+        self, target: FoundTrigger | None, incoming: IncomingCall, now: datetime, reason: str
     ) -> OpsicleError:
         """Note the attempt, and return the error, which is the same for whatever is unverified.
 
@@ -221,21 +241,10 @@ class Hooks:
             ) from error
 
     def _start(self, call: _VerifiedCall, body: object, receipts: list[NewReceipt]) -> HookReply:
-        row, trigger = call.target.row, call.target.trigger
-
-        def check(db: Connection) -> None:
-            for receipt in receipts:
-                if earlier := triggers.find_receipt(db, row.id, receipt.key, call.now):
-                    raise _already_started(receipt, earlier)
-
-        self._database.read(check)
-        actor = self._database.read(
-            lambda db: member_actor(db, row.org_id, trigger.principal_id, "trigger")
-        )
-        request = RunRequest(template=trigger.template)
-        version, template, _ = self._database.read(lambda db: runnable_version(db, actor, request))
-        values = mapped_values(trigger, template.variables, body)
-        shown = msgspec.json.encode(masked(template.variables, values))
+        row = call.target.row
+        self._require_new(call, receipts)
+        start = self._prepared(call, body)
+        shown = msgspec.json.encode(start.shown)
 
         def claim(db: Connection, automation_id: str) -> None:
             if not triggers.is_current(db, row):
@@ -249,9 +258,32 @@ class Hooks:
             keep(db, msgspec.structs.replace(row_of_call, mapped=shown.decode()))
 
         starter = Starter(StarterKind.TRIGGER, row.id, row.name, claim)
+        return self._started(
+            self._automations.create(start.actor, start.request, starter=starter).id
+        )
+
+    def _require_new(self, call: _VerifiedCall, receipts: list[NewReceipt]) -> None:
+        """Raise _AlreadyStarted for what has started something."""
+
+        def check(db: Connection) -> None:
+            for receipt in receipts:
+                if earlier := triggers.find_receipt(db, call.target.row.id, receipt.key, call.now):
+                    raise _already_started(receipt, earlier)
+
+        self._database.read(check)
+
+    def _prepared(self, call: _VerifiedCall, body: object) -> PreparedStart:
+        """Return what a call starts, with whose rights, and with which values."""
+        row, trigger = call.target.row, call.target.trigger
+        actor = self._database.read(
+            lambda db: member_actor(db, row.org_id, trigger.principal_id, "trigger")
+        )
+        request = RunRequest(template=trigger.template)
+        version, template, _ = self._database.read(lambda db: runnable_version(db, actor, request))
+        values = mapped_values(trigger, template.variables, body)
         # Of this version, as the values were read for it.
         request = RunRequest(template=template.name, version=version.version, values={**values})
-        return self._started(self._automations.create(actor, request, starter=starter).id)
+        return PreparedStart(actor, request, masked(template.variables, values))
 
     def _answer_again(self, call: _VerifiedCall, repeated: _AlreadyStarted) -> HookReply:
         """Answer the same message as before, and say of one that means the same that it does."""
@@ -294,26 +326,6 @@ class Hooks:
 
     def _note(self, row: CallRow) -> None:
         self._database.write(lambda db: keep(db, row))
-
-
-def _find(db: Connection, org_code: str, name: str) -> _FoundTrigger | None:
-    """Return a trigger with its secret, None if it is not there.
-
-    One that is not as it was pushed has none: who may call it cannot be known.
-    """
-    org = orgs.find_by_code(db, org_code)
-    row = triggers.find(db, org.id, name) if org else None
-    if org is None or row is None:
-        return None
-    version = documents.find(db, DocumentKind.TRIGGER, org.id, name)
-    if version is None:
-        return None
-    try:
-        require_as_pushed(db, DocumentKind.TRIGGER, org.id, version)
-        trigger = stored_json.read(version.document, Trigger, f"the trigger {name}")
-    except Conflict as error:
-        return _FoundTrigger(row, version, read_trigger(version), None, error.message)
-    return _FoundTrigger(row, version, trigger, triggers.find_sealed(db, row.id))
 
 
 def _decoded(body: bytes) -> object:

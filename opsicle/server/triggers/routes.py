@@ -11,11 +11,12 @@ from opsicle.server.http.serving import serve
 from opsicle.server.identity.login_throttle import network
 from opsicle.server.triggers.calls import IncomingCall
 from opsicle.server.triggers.hooks import Hooks
+from opsicle.server.triggers.samples import SampleCalls
 from opsicle.server.triggers.service import Triggers
 from opsicle.wire.endpoints import triggers as endpoints
 
 
-def routes(triggers: Triggers, hooks: Hooks) -> list[Route]:
+def routes(triggers: Triggers, hooks: Hooks, samples: SampleCalls) -> list[Route]:
     """Return the routes of triggers, and the one that takes webhooks."""
     view, manage = Action.TRIGGERS_VIEW, Action.TRIGGERS_MANAGE
     return [
@@ -28,6 +29,7 @@ def routes(triggers: Triggers, hooks: Hooks) -> list[Route]:
         serve(endpoints.PAUSE, triggers.pause, manage),
         serve(endpoints.RESUME, triggers.resume, manage),
         serve(endpoints.NEW_SECRET, triggers.new_secret, manage),
+        serve(endpoints.SAMPLE, samples.send, manage),
         serve(endpoints.LIST_CALLS, triggers.list_calls, view),
         Route(endpoints.CALL, partial(call, hooks), Access.PUBLIC),
     ]

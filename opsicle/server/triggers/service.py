@@ -117,17 +117,24 @@ class Triggers(StartingDocuments[TriggerSummary, TriggerVersion]):
         now = self._clock.now()
 
         def work(db: Connection) -> TriggerSecret:
-            trigger = read_trigger(self._visible(db, actor, name))
-            require_on(db, actor, Action.AUTOMATIONS_CREATE, trigger.template)
-            if run_as(db, actor, trigger.run_as) != trigger.principal_id:
-                raise NotAllowed(
-                    "whoever knows the secret starts things in the name of whoever pushed this",
-                    hint="Push its file: it then runs as you, and gets a new secret.",
-                )
+            self._require_own(db, actor, name)
             secret = self._give_secret(db, actor, name, now)
             return TriggerSecret(name=name, url=self._url(actor, name), secret=secret)
 
         return self._database.write(work)
+
+    def require_own(self, actor: Actor, name: str) -> None:
+        """Raise NotAllowed for who could not push the trigger to run as it does; NotFound."""
+        self._database.read(lambda db: self._require_own(db, actor, name))
+
+    def _require_own(self, db: Connection, actor: Actor, name: str) -> None:
+        trigger = read_trigger(self._visible(db, actor, name))
+        require_on(db, actor, Action.AUTOMATIONS_CREATE, trigger.template)
+        if run_as(db, actor, trigger.run_as) != trigger.principal_id:
+            raise NotAllowed(
+                "whoever knows the secret starts things in the name of whoever pushed this",
+                hint="Push its file: it then runs as you, and gets a new secret.",
+            )
 
     def _give_secret(self, db: Connection, actor: Actor, name: str, now: datetime) -> str:
         row = _row_of(db, actor, name)

@@ -60,7 +60,10 @@ TEST = Endpoint(
     description="Send the caller a message through a channel.",
 )
 LIST_DELIVERIES = Endpoint(
-    "GET", "/api/v1/deliveries", reply=Page[Delivery], query=PAGE | {"channel": str, "state": str}
+    "GET",
+    "/api/v1/deliveries",
+    reply=Page[Delivery],
+    query=PAGE | {"channel": str, "state": str, "kind": str, "recipient": str, "since": str},
 )
 SHOW_DELIVERY = Endpoint(
     "GET",

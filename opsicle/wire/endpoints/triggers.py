@@ -8,6 +8,8 @@ from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.trigger_api import (
     HookReply,
+    SampleCall,
+    SampleOutcome,
     TriggerCall,
     TriggerPushed,
     TriggerSecret,
@@ -80,6 +82,17 @@ NEW_SECRET = Endpoint(
     reply=TriggerSecret,
     status=201,
     description="Give a trigger a new secret, which is shown once; the old one works no longer.",
+)
+SAMPLE = Endpoint(
+    "POST",
+    "/api/v1/triggers/<trigger>/sample-calls",
+    body=SampleCall,
+    reply=SampleOutcome,
+    max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Call a trigger with a sample, signed as its sender signs, and say what that starts.\n\n"
+        "Nothing is started, and nothing noted among its calls, unless it is real."
+    ),
 )
 LIST_CALLS = Endpoint(
     "GET",
