@@ -137,9 +137,7 @@ export function rawEntry(entry) {
 export function circumstances({ epoch, seq, at, channel, address }) {
   const entry = epoch > 1 ? t`Entry ${seq} of epoch ${epoch}` : t`Entry ${seq}`;
   const from = channel && address ? t`${channel} from ${address}` : channel || address;
-  return visible(
-    [entry, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "),
-  );
+  return visible([entry, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "));
 }
 
 function whoOf({ actor_kind: kind, actor_name: name }) {

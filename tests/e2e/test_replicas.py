@@ -90,7 +90,9 @@ def test_a_replica_behind_sftp_is_restored_and_another_host_gets_nothing(
             process.wait()
 
     another = vault.make_key("another").with_suffix(".pub").read_text().split()[:2]
-    config = written(tmp_path, "sftp", database, *at_vault, ("ssh-ed25519 AAAA…", " ".join(another)))
+    config = written(
+        tmp_path, "sftp", database, *at_vault, ("ssh-ed25519 AAAA…", " ".join(another))
+    )
     refused = restored(config, database, copy)
     assert refused.returncode != 0
     assert "host key" in refused.stderr

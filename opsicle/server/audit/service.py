@@ -84,7 +84,9 @@ class Audit:
             if any(wanted)
             else self._database.read(query)
         )
-        return page_of(rows, limit, lambda row: _shown(row, names, starts), lambda row: str(row.seq))
+        return page_of(
+            rows, limit, lambda row: _shown(row, names, starts), lambda row: str(row.seq)
+        )
 
     def export(self, actor: Actor) -> Iterator[bytes]:
         """Return the org's whole record as lines of an export, signed to its end beforehand.
