@@ -10,7 +10,7 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.operation import removal
 from opsicle.server.store import org_removals
 from tests.api.route_walk import prepare
-from tests.api.running_server import ApiServer, Client
+from tests.api.running_server import PASSWORD, ApiServer, Client
 
 OF_THE_SERVER = {
     "authenticators",
@@ -146,7 +146,7 @@ def test_a_server_that_dies_at_any_step_of_it_goes_on_where_it_was(
     delete(alice, grace_days=0)
     deaths = 0
     while alice.get("/api/v1/server/orgs/globex").status == 200:
-        steps = _steps_until_death(deaths % 3 + 1)
+        steps = _steps_until_death(api_server, deaths % 3 + 1)
         monkeypatch.setattr(removal.gevent, "sleep", lambda _, steps=steps: next(steps))
         try:
             api_server.services.org_removal.turn()
@@ -159,10 +159,64 @@ def test_a_server_that_dies_at_any_step_of_it_goes_on_where_it_was(
     assert unreachable(api_server) == []
 
 
-def _steps_until_death(count: int) -> Iterator[None]:
+def _steps_until_death(api_server: ApiServer, count: int) -> Iterator[None]:
     for _ in range(count):
+        assert unreachable(api_server) == []  # else no server would start from there
         yield
+    assert unreachable(api_server) == []
     raise _Crash
+
+
+def test_what_still_comes_in_while_an_org_is_removed_goes_too(
+    api_server: ApiServer, alice: Client, globex: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses: list[int] = []
+
+    def log_in_late(_seconds: float) -> None:
+        if not statuses and rows(api_server, globex).keys() == {"memberships", "org_removals"}:
+            login = {"email": "gina@example.com", "password": PASSWORD, "kind": "cli"}
+            statuses.append(api_server.client().post("/api/v1/login", login).status)
+
+    monkeypatch.setattr(removal.gevent, "sleep", log_in_late)
+    delete(alice, grace_days=0)
+
+    api_server.services.org_removal.turn()
+
+    assert statuses == [200]
+    assert rows(api_server, globex) == {}
+    assert unreachable(api_server) == []
+
+
+def test_shared_workers_go_on_as_those_of_an_org_that_stays(
+    api_server: ApiServer, alice: Client, globex: str
+) -> None:
+    oldest = api_server.actor("alice@example.com").org_id
+    api_server.found("initech", "ian@example.com")
+    api_server.server_operator("ian@example.com")
+    ian = api_server.session("ian@example.com")
+    staying = api_server.actor("ian@example.com").org_id
+    worker_id = api_server.worker("globex", "everyones").worker_id
+    owned = {"worker_id": worker_id, "oldest": oldest}
+    api_server.state.write(
+        lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = :worker_id", owned)
+    )
+    api_server.state.write(
+        lambda db: db.execute(
+            "UPDATE jobs SET worker_id = :worker_id WHERE org_id = :oldest", owned
+        )
+    )
+
+    delete(alice, grace_days=0)
+    for code in ("acme", "initech"):
+        answer = ian.post(f"/api/v1/server/orgs/{code}/delete", {"confirm": code})
+        assert (code, answer.status) == (code, 200 if code == "acme" else 409)
+    api_server.services.org_removal.turn()
+
+    found = api_server.state.read(
+        lambda db: db.execute("SELECT org_id, state FROM workers WHERE id = ?", (worker_id,)).get
+    )
+    assert found == (staying, "active")
+    assert unreachable(api_server) == []
 
 
 def test_until_its_time_a_deleted_org_is_suspended_and_can_be_kept(

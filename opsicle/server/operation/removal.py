@@ -75,7 +75,7 @@ class OrgRemoval:
             self._begin(org_id)
         rows = self._database.read(org_removals.list_all)
         for row in rows:
-            self._remove(row)
+            self._remove(row.org_id)
         return len(rows)
 
     def _begin(self, org_id: str) -> None:
@@ -118,8 +118,20 @@ class OrgRemoval:
         held = self._database.read(jobs.list_all_held)
         return [job.id for job in held if job.org_id == org_id]
 
-    def _remove(self, row: RemovalRow) -> None:
-        org_id = row.org_id
+    def _remove(self, org_id: str) -> None:
+        """Remove what an org has, and again what came meanwhile (a login is an entry), then it."""
+        while True:
+            self._remove_rows(org_id)
+            run_in(self._threads, _remove_folder, self._files.folder / org_id)
+            self._job_logs.forget_org(org_id)
+            if self._finish(org_id):
+                break
+
+        self._sessions.invalidate()
+        self._database.release_free_space()
+        self._job_logs.release_free_space()
+
+    def _remove_rows(self, org_id: str) -> None:
         while ids := self._read(
             partial(org_removals.list_automations, org_id=org_id, limit=AUTOMATIONS_AT_ONCE)
         ):
@@ -138,15 +150,19 @@ class OrgRemoval:
         ):
             self._step(org_id, partial(org_removals.delete_members, org_id=org_id, user_ids=ids))
 
-        run_in(self._threads, _remove_folder, self._files.folder / org_id)
-        self._job_logs.forget_org(org_id)
-        self._finish(org_id)
+    def _finish(self, org_id: str) -> bool:
+        """Remove the org itself; return False if something of it is left.
 
-    def _finish(self, org_id: str) -> None:
-        def work(db: Connection) -> None:
+        What names the org alone can come in until then. What is of an automation cannot: references
+        are looked up where that is written.
+        """
+
+        def work(db: Connection) -> bool:
             row = org_removals.find(db, org_id)
             if row is None:
-                return
+                return True
+            if org_removals.has_rows(db, org_id):
+                return False
             org_removals.finish(db, org_id)
             data = {
                 "asked_by": row.asked_by,
@@ -156,11 +172,9 @@ class OrgRemoval:
                 "artifact_bytes": row.artifact_bytes,
             }
             _record(db, self._clock, "remove", row, data)
+            return True
 
-        self._database.write_unchecked(work)
-        self._sessions.invalidate()
-        self._database.release_free_space()
-        self._job_logs.release_free_space()
+        return self._database.write_unchecked(work)
 
     def _step(
         self, org_id: str, delete: Callable[[Connection], int], *, of_automations: bool = False
