@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.operation import removal
-from opsicle.server.store import org_removals
+from opsicle.server.store import audit, org_removals
 from tests.api.route_walk import prepare
 from tests.api.running_server import PASSWORD, ApiServer, Client
 
@@ -167,56 +169,73 @@ def _steps_until_death(api_server: ApiServer, count: int) -> Iterator[None]:
     raise _Crash
 
 
-def test_what_still_comes_in_while_an_org_is_removed_goes_too(
+def test_what_its_people_and_senders_do_meanwhile_is_not_left_behind(
     api_server: ApiServer, alice: Client, globex: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    statuses: list[int] = []
-
-    def log_in_late(_seconds: float) -> None:
-        if not statuses and rows(api_server, globex).keys() == {"memberships", "org_removals"}:
-            login = {"email": "gina@example.com", "password": PASSWORD, "kind": "cli"}
-            statuses.append(api_server.client().post("/api/v1/login", login).status)
-
-    monkeypatch.setattr(removal.gevent, "sleep", log_in_late)
     delete(alice, grace_days=0)
+    visitor, answers, turns = api_server.client(), set[int](), itertools.count()
+    late: list[str] = []
 
+    def write_late(db) -> None:
+        """Do what was under way as the removal began, into a table that it has left behind."""
+        late.append("entry")
+        audit.append(db, api_server.clock.now(), globex, SystemActor(), "lapse", "jobs/x")
+
+    login = {"email": "gina@example.com", "password": PASSWORD, "kind": "cli", "org": "globex"}
+
+    def visit(_: float) -> None:
+        answers.add(visitor.post("/hooks/globex/globex-trigger", {}).status)
+        if not late and "audit_entries" not in rows(api_server, globex):
+            api_server.state.write(write_late)
+        if next(turns) % 3 == 0:
+            answers.add(visitor.post("/api/v1/login", login).status)
+            answers.add(visitor.post("/api/v1/login", {**login, "password": "wrong"}).status)
+            api_server.services.audit_checkpoints.sign_all()
+            api_server.clock.advance(minutes=5)
+
+    monkeypatch.setattr(removal.gevent, "sleep", visit)
     api_server.services.org_removal.turn()
 
-    assert statuses == [200]
+    assert (answers, late) == ({404, 409, 401}, ["entry"])
     assert rows(api_server, globex) == {}
     assert unreachable(api_server) == []
+    assert alice.get("/api/v1/server/orgs/globex").status == 404
 
 
-def test_shared_workers_go_on_as_those_of_an_org_that_stays(
+def test_orgs_that_go_together_leave_what_is_shared_to_one_that_stays(
+    api_server: ApiServer, globex: str
+) -> None:
+    def owners() -> list[tuple[str, int]]:
+        sql = "SELECT DISTINCT org_id, is_shared FROM workers"
+        return api_server.state.read(lambda db: db.execute(sql).fetchall())
+
+    api_server.found("initech", "alice@example.com")
+    alice = api_server.session("alice@example.com", "initech")
+    stays = api_server.actor("alice@example.com", "initech").org_id
+    share = "UPDATE workers SET is_shared = 1, name = id WHERE org_id = ?"
+    api_server.state.write(lambda db: db.execute(share, (globex,)))
+    for code in ("acme", "globex"):
+        body = {"confirm": code, "grace_days": 0}
+        assert alice.post(f"/api/v1/server/orgs/{code}/delete", body).status == 200
+
+    assert api_server.services.org_removal.turn() == 2
+
+    assert owners() == [(stays, 1)]
+
+
+def test_the_last_org_that_stays_is_not_deleted(
     api_server: ApiServer, alice: Client, globex: str
 ) -> None:
-    oldest = api_server.actor("alice@example.com").org_id
-    api_server.found("initech", "ian@example.com")
-    api_server.server_operator("ian@example.com")
-    ian = api_server.session("ian@example.com")
-    staying = api_server.actor("ian@example.com").org_id
-    worker_id = api_server.worker("globex", "everyones").worker_id
-    owned = {"worker_id": worker_id, "oldest": oldest}
-    api_server.state.write(
-        lambda db: db.execute("UPDATE workers SET is_shared = 1 WHERE id = :worker_id", owned)
-    )
-    api_server.state.write(
-        lambda db: db.execute(
-            "UPDATE jobs SET worker_id = :worker_id WHERE org_id = :oldest", owned
-        )
-    )
+    delete(alice)
+    api_server.found("initech", "alice@example.com")
+    assert api_server.session("alice@example.com", "initech").post(
+        "/api/v1/server/orgs/acme/delete", {"confirm": "acme"}
+    ).status == 200  # fmt: skip
 
-    delete(alice, grace_days=0)
-    for code in ("acme", "initech"):
-        answer = ian.post(f"/api/v1/server/orgs/{code}/delete", {"confirm": code})
-        assert (code, answer.status) == (code, 200 if code == "acme" else 409)
-    api_server.services.org_removal.turn()
+    answer = alice.post("/api/v1/server/orgs/initech/delete", {"confirm": "initech"})
 
-    found = api_server.state.read(
-        lambda db: db.execute("SELECT org_id, state FROM workers WHERE id = ?", (worker_id,)).get
-    )
-    assert found == (staying, "active")
-    assert unreachable(api_server) == []
+    assert answer.status == 409
+    assert b"the last one" in answer.content
 
 
 def test_until_its_time_a_deleted_org_is_suspended_and_can_be_kept(

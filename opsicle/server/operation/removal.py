@@ -75,7 +75,7 @@ class OrgRemoval:
             self._begin(org_id)
         rows = self._database.read(org_removals.list_all)
         for row in rows:
-            self._remove(row.org_id)
+            self._remove(row)
         return len(rows)
 
     def _begin(self, org_id: str) -> None:
@@ -118,20 +118,13 @@ class OrgRemoval:
         held = self._database.read(jobs.list_all_held)
         return [job.id for job in held if job.org_id == org_id]
 
-    def _remove(self, org_id: str) -> None:
-        """Remove what an org has, and again what came meanwhile (a login is an entry), then it."""
-        while True:
-            self._remove_rows(org_id)
-            run_in(self._threads, _remove_folder, self._files.folder / org_id)
-            self._job_logs.forget_org(org_id)
-            if self._finish(org_id):
-                break
+    def _remove(self, row: RemovalRow) -> None:
+        """Remove all of an org, and what has come meanwhile, until nothing is left."""
+        self._empty(row.org_id)
+        while not self._finish(row.org_id):
+            self._empty(row.org_id)
 
-        self._sessions.invalidate()
-        self._database.release_free_space()
-        self._job_logs.release_free_space()
-
-    def _remove_rows(self, org_id: str) -> None:
+    def _empty(self, org_id: str) -> None:
         while ids := self._read(
             partial(org_removals.list_automations, org_id=org_id, limit=AUTOMATIONS_AT_ONCE)
         ):
@@ -150,18 +143,17 @@ class OrgRemoval:
         ):
             self._step(org_id, partial(org_removals.delete_members, org_id=org_id, user_ids=ids))
 
-    def _finish(self, org_id: str) -> bool:
-        """Remove the org itself; return False if something of it is left.
+        run_in(self._threads, _remove_folder, self._files.folder / org_id)
+        self._job_logs.forget_org(org_id)
 
-        What names the org alone can come in until then. What is of an automation cannot: references
-        are looked up where that is written.
-        """
+    def _finish(self, org_id: str) -> bool:
+        """End a removal if nothing is left, in the very transaction in which that is seen."""
 
         def work(db: Connection) -> bool:
             row = org_removals.find(db, org_id)
             if row is None:
                 return True
-            if org_removals.has_rows(db, org_id):
+            if _removes_more(db, org_id):
                 return False
             org_removals.finish(db, org_id)
             data = {
@@ -174,7 +166,12 @@ class OrgRemoval:
             _record(db, self._clock, "remove", row, data)
             return True
 
-        return self._database.write_unchecked(work)
+        if not self._database.write_unchecked(work):
+            return False
+        self._sessions.invalidate()
+        self._database.release_free_space()
+        self._job_logs.release_free_space()
+        return True
 
     def _step(
         self, org_id: str, delete: Callable[[Connection], int], *, of_automations: bool = False
@@ -202,6 +199,16 @@ def _remove_folder(folder: Path) -> None:
     """Remove all files of an org. What cannot be removed is said, and tried again."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _removes_more(db: Connection, org_id: str) -> bool:
+    """Remove a step of whatever has come meanwhile; return whether there was anything."""
+    if org_removals.list_automations(db, org_id, 1) or org_removals.list_members(db, org_id, 1):
+        return True
+    return any(
+        org_removals.delete_some(db, table, org_id, ROWS_AT_ONCE)
+        for table in org_removals.list_tables(db)
+    )
 
 
 def _delete_automations(db: Connection, ids: list[str]) -> int:

@@ -233,6 +233,7 @@ class OrgImport:
         source = {
             "from": head.ca_fingerprint,
             "exported_at": to_text(head.created_at),
+            "epoch_before": head.epoch,
             "audit_key": head.audit_key_pem,
             "checkpoint": msgspec.to_builtins(last),
         }

@@ -216,21 +216,8 @@ def delete_members(db: apsw.Connection, org_id: str, user_ids: Sequence[str]) ->
     return ended
 
 
-def has_rows(db: apsw.Connection, org_id: str) -> bool:
-    """Return whether a table has anything of an org: what came in while it was being removed."""
-    return any(
-        fetch_value(
-            db,
-            f"SELECT EXISTS (SELECT 1 FROM {table} "  # noqa: S608 - names of the schema
-            f"WHERE {_THROUGH.get(table, 'org_id = :org_id')})",
-            {"org_id": org_id},
-        )
-        for table in ("automations", "memberships", *list_tables(db))
-    )
-
-
 def find_heir(db: apsw.Connection, org_id: str) -> str:
-    """Return the oldest other org that is not to be deleted itself, "" if there is none."""
+    """Return the oldest other org that is not to be deleted as well, "" if there is none."""
     sql = "SELECT min(id) FROM orgs WHERE id <> :org_id AND delete_at IS NULL"
     return fetch_value(db, sql, {"org_id": org_id}) or ""
 
