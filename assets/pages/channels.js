@@ -150,7 +150,12 @@ function channelActions(channel, done) {
   );
   const act = (verb, onclick, look = "quiet") =>
     button(t`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
-  return [isOn && act(t`Test`, test), act(t`Change`, change), act(turn, toggle), act(t`Delete`, end, "quiet")];
+  return [
+    isOn && act(t`Test`, test),
+    act(t`Change`, change),
+    act(turn, toggle),
+    act(t`Delete`, end, "quiet"),
+  ];
 }
 
 const DELIVERY = [
