@@ -106,7 +106,9 @@ class Database:
     def write_unchecked(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, apart from others, without looking up references.
 
-        For what removes all that refers too: looking that up could walk through whole tables.
+        For the removal of an org alone, which removes all that refers too: looking that up would
+        walk through whole tables where no index leads to it. `work` removes what refers before what
+        is referred to: with one reference to nothing, the database counts as damaged.
         """
         return cast("T", self.write(_Unchecked(work)))
 
