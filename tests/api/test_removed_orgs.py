@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -221,6 +222,30 @@ def test_orgs_that_go_together_leave_what_is_shared_to_one_that_stays(
     assert api_server.services.org_removal.turn() == 2
 
     assert owners() == [(stays, 1)]
+
+
+def test_an_org_whose_files_cannot_be_removed_holds_up_no_other(
+    api_server: ApiServer, globex: str
+) -> None:
+    api_server.found("initech", "alice@example.com")
+    alice = api_server.session("alice@example.com", "initech")
+    acme = api_server.actor("alice@example.com", "acme").org_id
+    folders = api_server.services.contents.folder
+    for code in ("acme", "globex"):
+        body = {"confirm": code, "grace_days": 0}
+        assert alice.post(f"/api/v1/server/orgs/{code}/delete", body).status == 200
+    first, second = sorted((acme, globex))
+    shutil.rmtree(folders / first, ignore_errors=True)
+    (folders / first).write_text("no folder")
+
+    api_server.services.org_removal.turn()
+
+    assert [row.org_id for row in api_server.state.read(org_removals.list_all)] == [first]
+    assert rows(api_server, second) == {}
+
+    (folders / first).unlink()
+    api_server.services.org_removal.turn()
+    assert api_server.state.read(org_removals.list_all) == []
 
 
 def test_the_last_org_that_stays_is_not_deleted(

@@ -8,6 +8,7 @@ asked for, begun and done, by whom, and how much that was; the org's own record 
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +38,8 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.org_removals import RemovalRow
 from opsicle.server.threads import run_in
 from opsicle.server.workers.service import Workers
+
+log = logging.getLogger(__name__)
 
 AUTOMATIONS_AT_ONCE = 100
 ROWS_AT_ONCE = 500
@@ -69,13 +72,17 @@ class OrgRemoval:
         self._threads = ThreadPool(1)
 
     def turn(self) -> int:
-        """Remove what is due, and what an earlier run of the server has begun; how many orgs."""
+        """Remove what is due, and what an earlier run has begun; return how many orgs it took on."""
         now = self._clock.now()
         for org_id in self._database.read(lambda db: suspensions.list_due(db, now)):
             self._begin(org_id)
         rows = self._database.read(org_removals.list_all)
         for row in rows:
-            self._remove(row)
+            try:
+                self._remove(row)
+            except OSError:
+                # The next turn tries again; orgs behind this one do not wait for it.
+                log.exception("the files of the org %s cannot be removed", row.code)
         return len(rows)
 
     def _begin(self, org_id: str) -> None:
@@ -196,7 +203,11 @@ class OrgRemoval:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove all files of an org. What cannot be removed is said, and tried again."""
+    """Remove all files of an org.
+
+    Raises:
+        OSError: something of it cannot be removed
+    """
     if folder.exists():
         shutil.rmtree(folder)
 
