@@ -72,7 +72,7 @@ class OrgRemoval:
         self._threads = ThreadPool(1)
 
     def turn(self) -> int:
-        """Remove what is due, and what an earlier run has begun; return how many orgs it took on."""
+        """Remove what is due and what an earlier run has begun; return how many orgs that was."""
         now = self._clock.now()
         for org_id in self._database.read(lambda db: suspensions.list_due(db, now)):
             self._begin(org_id)
