@@ -30,6 +30,8 @@ spec: {template: {phases: [{name: act, commands: ["echo once a year"]}]}}
 def test_a_schedule_is_pushed_shown_paused_and_run_now(
     open_page: OpenPage, installation: Installation
 ) -> None:
+    for other in installation.admin.json("schedules", "list"):  # of modules that came before
+        installation.admin.cli("schedules", "delete", other["name"])
     installation.push(TEMPLATE)
     page = open_page("/schedules")
     page.get_by_role("button", name="Push a schedule").click()
