@@ -1,6 +1,7 @@
 // What surrounds every page: the rail, the bar on top, and what is wrong with the server.
 
 import { h, replace } from "../lib/dom.js";
+import { said } from "../lib/server-texts.js";
 import { whoAmI } from "../lib/session.js";
 import { announcer } from "./announcer.js";
 import { watchWaiting } from "./attention.js";
@@ -57,12 +58,12 @@ function print(me) {
 
 /** What is not as it should be on the server, on every page of those who can mend it. */
 function showRemarks(place, me) {
-  const said = me?.remarks ?? [];
+  const remarks = me?.remarks ?? [];
   replace(
     place,
-    said.map((remark) => noticeBox("warn", h("p", {}, remark))),
+    remarks.map((remark) => noticeBox("warn", h("p", {}, said(remark)))),
   );
-  place.hidden = !said.length;
+  place.hidden = !remarks.length;
 }
 
 function logo() {
