@@ -116,7 +116,7 @@ class Album:
 
 
 def _take_whole(page: Page, path: Path) -> None:
-    """Take all of a page in a window that high, so that what sticks to its edges lies on nothing."""
+    """Take all of a page in a window that high: what sticks to an edge lies on nothing."""
     size = page.viewport_size
     height = page.evaluate("document.documentElement.scrollHeight")
     assert size is not None
