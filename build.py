@@ -9,6 +9,7 @@ python3 build.py demo           build if needed and run `opsicle demo`
 python3 build.py test [...]     run the tests; what follows goes to pytest
 python3 build.py check          format, lint, types, import contracts, consistency
 python3 build.py bench [...]    measure
+python3 build.py pictures       build/pictures: every page, light, dark, 3 widths; and docs/images
 python3 build.py lock           refresh requirements/*.txt; with --upgrade to the newest versions
 """
 

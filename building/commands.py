@@ -82,6 +82,12 @@ def bench(arguments: Sequence[str]) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 
+def pictures(arguments: Sequence[str]) -> int:
+    """Make pictures of every page, and those of the documentation."""
+    command = [str(development_environment()), "-m", "tests.browser.pictures", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
 def lock(arguments: Sequence[str]) -> int:
     """Refresh the locks."""
     from building import locks
@@ -99,5 +105,6 @@ COMMANDS = {
     "test": test,
     "check": check,
     "bench": bench,
+    "pictures": pictures,
     "lock": lock,
 }

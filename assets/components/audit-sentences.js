@@ -74,7 +74,7 @@ const DID = {
   unlink_chat: (who, what) => t`${who} unlinked a chat from ${what}`,
   update: (who, what) => t`${who} updated ${what}`,
   upload: (who, what) => t`${who} uploaded ${what}`,
-  withdraw: (who, what) => t`${who} withdrew the request for ${what}`,
+  withdraw: (who, what) => t`${who} withdrew ${what}`,
 };
 
 /** What stands before the name of a thing of that kind. */

@@ -5,6 +5,7 @@ import { t } from "../lib/language.js";
 import { markdown } from "../lib/markdown.js";
 import { said } from "../lib/server-texts.js";
 import { visible, visibleInLog, visibleValue } from "../lib/visible.js";
+import { pairs } from "./pairs.js";
 import { stateBadge } from "./states.js";
 import { commandList } from "./steps.js";
 
@@ -44,13 +45,4 @@ export function evidenceView({
     ),
     pairs([[t`Evidence (SHA-256)`, h("code", { class: "command" }, digest)]]),
   ];
-}
-
-/** Names with their values. */
-export function pairs(rows) {
-  return h(
-    "dl",
-    { class: "values" },
-    rows.map(([name, value]) => [h("dt", {}, visible(name)), h("dd", {}, value)]),
-  );
 }

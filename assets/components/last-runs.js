@@ -22,7 +22,7 @@ export async function recentRuns({ signal }) {
 
 /** A template's last run as a link to it. */
 export function lastRun(run) {
-  if (!run) return h("span", { class: "muted" }, t`no run yet`);
+  if (!run) return h("span", { class: "last-run" }, t`no run yet`);
   return h(
     "a",
     { class: "last-run", href: `/automations/${run.id}` },

@@ -33,12 +33,16 @@ export function tableOf(columns, body, { look = "", label }) {
     class: `table ${look}`,
     role: "table",
     "aria-label": label,
-    style: { "--columns": tracks(columns) },
+    style: {
+      "--columns": tracks(columns),
+      "--fewer-columns": tracks(columns.filter(({ isMinor }) => !isMinor)),
+    },
   };
   const head = h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads));
   return h("table", properties, head, body);
 }
 
+/** Their widths. A column that is left out takes none with it. */
 function tracks(columns) {
   const main = mainOf(columns);
   return columns

@@ -41,6 +41,7 @@ export function tabbed({ label, views, query }) {
       tab.tabIndex = isIt ? 0 : -1;
       panels.get(each).hidden = !isIt;
     }
+    bringIntoSight(list, tabs.get(key));
     const make = makers.get(key);
     makers.delete(key);
     if (make) replace(panels.get(key), make());
@@ -55,13 +56,20 @@ export function tabbed({ label, views, query }) {
       if (step) stepFrom(tabs, key, step, show);
     });
   }
-  show(tabs.has(query.get(PARAMETER)) ? query.get(PARAMETER) : first);
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": label }, ...tabs.values());
+  show(tabs.has(query.get(PARAMETER)) ? query.get(PARAMETER) : first);
+  const chosen = () => list.querySelector("[aria-selected=true]");
+  new ResizeObserver(() => bringIntoSight(list, chosen())).observe(list);
   return {
     element: [list, ...panels.values()],
     show,
     rename: (key, text) => (tabs.get(key).textContent = text),
   };
+}
+
+/** Scroll the tabs, where they have less room than they need, and nothing else. */
+function bringIntoSight(list, { offsetLeft: left, offsetWidth: width }) {
+  list.scrollLeft = left - (list.clientWidth - width) / 2;
 }
 
 function stepFrom(tabs, key, step, show) {

@@ -75,14 +75,14 @@ function deliveryFilters(query) {
       name: "state",
       label: t`State`,
       value: of("state"),
-      choices: [{ value: "", content: t`all` }, ...STATES.map(state)],
+      choices: [{ value: "", content: t`any state` }, ...STATES.map(state)],
     }),
     chipsFilter({
       name: "kind",
       label: t`Kind`,
       value: of("kind"),
       choices: [
-        { value: "", content: t`all` },
+        { value: "", content: t`any kind` },
         ...KINDS.map(([value, content]) => ({ value, content })),
       ],
     }),

@@ -66,7 +66,7 @@ const COLUMNS = [
   column(t`Began`, ({ created_at: at }) => ago(at)),
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
   column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
-    exactTime(end),
+    h("span", {}, exactTime(end)),
     h("div", { class: "muted small" }, t`unused: ${exactTime(idleEnd)}`),
   ]),
 ];

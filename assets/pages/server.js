@@ -7,6 +7,7 @@ import { pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
+import { pairs } from "../components/pairs.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { get, patch, post } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
@@ -56,23 +57,13 @@ function healthOf({
 }) {
   return [
     remarks.map((remark) => noticeBox("warn", `${sentence(visible(remark))}.`)),
-    facts([
+    pairs([
       [t`Last backup`, backup ? ago(backup) : t`none yet`],
       [t`Databases`, sizeText(databases)],
       [t`Free on the disk`, sizeText(free)],
       [t`Epoch`, number(epoch)],
     ]),
   ];
-}
-
-function facts(rows) {
-  return h(
-    "dl",
-    { class: "variables" },
-    rows.map(([name, value]) =>
-      h("div", { class: "variable" }, h("dt", {}, name), h("dd", {}, value)),
-    ),
-  );
 }
 
 const COLUMNS = [
@@ -116,7 +107,7 @@ function showOrg(org) {
     title: org.code,
     content: [
       standing(org) && noticeBox("warn", sentence(standing(org)), why && `: ${visible(why)}`),
-      facts([
+      pairs([
         [t`Name`, visible(org.name)],
         [t`Last hour`, most ? t`${hour} of ${quota}` : hour],
         [t`Last day`, number(usage.automations_last_day)],

@@ -5,6 +5,7 @@ import { confirm } from "../components/dialogs.js";
 import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
+import { pairs } from "../components/pairs.js";
 import { sourceView } from "../components/source.js";
 import { stateBadge } from "../components/states.js";
 import { labelFacts, openPushTarget } from "../components/target-form.js";
@@ -100,15 +101,8 @@ function facts(target) {
       ),
     ],
   ];
-  const list = h(
-    "dl",
-    { class: "variables" },
-    rows.map(([term, value]) =>
-      h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
-    ),
-  );
   const source = h("section", {}, h("h2", {}, t`Source`), sourceView(target.source));
-  return h("div", { class: "columns" }, h("section", {}, list), source);
+  return h("div", { class: "columns" }, h("section", {}, pairs(rows, "facts")), source);
 }
 
 function secretText(name) {

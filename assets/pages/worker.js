@@ -7,6 +7,7 @@ import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { onOrgChanged } from "../components/live.js";
 import { loadInto } from "../components/loading.js";
+import { pairs } from "../components/pairs.js";
 import { stateBadge } from "../components/states.js";
 import {
   certificate,
@@ -95,14 +96,9 @@ function facts(worker) {
     [t`Joined`, exactTime(worker.created_at)],
     [t`Jobs that are not known here`, unknown.map((id) => h("code", {}, visible(id)))],
   ];
-  return h(
-    "dl",
-    { class: "variables" },
-    rows
-      .filter(([, value]) => value && value.length !== 0)
-      .map(([term, value]) =>
-        h("div", { class: "variable" }, h("dt", {}, term), h("dd", {}, value)),
-      ),
+  return pairs(
+    rows.filter(([, value]) => value && value.length !== 0),
+    "facts",
   );
 }
 

@@ -137,6 +137,18 @@ class Site:
             "erin", "INC-4713: the same in the other data centre", grace=60
         )
 
+    def manage(self) -> None:
+        """Add what an org has besides templates and people, one of each."""
+        cli = self.admin.cli
+        cli("targets", "push", str(CHECKOUT / "examples/targets/web1.yaml"))
+        cli("schedules", "push", str(CHECKOUT / "examples/schedules/nightly-report.yaml"))
+        cli("triggers", "push", str(CHECKOUT / "examples/triggers/alertmanager.yaml"))
+        cli(
+            "channels", "create", "hooks", "--kind", "webhook",
+            "--set", "url=https://127.0.0.1:9/opsicle",
+            "--credential-file", self.file("key", "a-key-of-32-characters-and-more-x"),
+        )  # fmt: skip
+
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""
         values = self.file(

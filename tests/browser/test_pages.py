@@ -96,6 +96,20 @@ OVERLAPPING = """() => {
 TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]
   .filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
   .map((element) => getComputedStyle(element).fontSize))]"""
+GUTTERS = """() => [...document.querySelectorAll("main .table")]
+  .filter((table) => getComputedStyle(table).display === "grid" && table.tBodies[0].rows.length)
+  .map((table) => {
+    const cells = [...table.tBodies[0].rows[0].cells].filter((cell) => cell.offsetWidth);
+    return table.getBoundingClientRect().right - cells.at(-1).getBoundingClientRect().right;
+  })
+  .filter((gutter) => Math.abs(gutter) > 1)"""
+"""How far the last cells of lists end before the lists do."""
+HIDDEN_TABS = """() => [...document.querySelectorAll("main .tab[aria-selected=true]")]
+  .filter((tab) => {
+    const [list, own] = [tab.parentElement, tab].map((each) => each.getBoundingClientRect());
+    return own.left < list.left - 1 || own.right > list.right + 1;
+  })
+  .map((tab) => tab.textContent)"""
 WIDTHS = (1440, 1100, 950, 800, 768, 740, 360, 320)
 """With the rail, with its icons alone (from 740 to 1,100), and with the bar of a telephone."""
 
@@ -117,6 +131,8 @@ def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -
         page.set_viewport_size({"width": width, "height": 740})
         assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
         assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
+        assert page.evaluate(GUTTERS) == [], f"lists of {path} at {width} pixels"
+    page.wait_for_function(f"() => ({HIDDEN_TABS})().length === 0")
     assert findings(page, NARROW, part) == [], f"{path} on a telephone"
 
 
