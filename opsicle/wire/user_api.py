@@ -37,6 +37,7 @@ from opsicle.domain.templates import (
     Variable,
     VolumeMount,
 )
+from opsicle.wire.announcement_api import Announcement
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
@@ -112,7 +113,7 @@ class Me(msgspec.Struct, kw_only=True):
     """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
 
     `remarks` is that their org is suspended, if it is, and for server operators what is not as it
-    should be on the server.
+    should be on the server. `announcements` are what those who run it tell their org just now.
     """
 
     user: Person
@@ -122,6 +123,7 @@ class Me(msgspec.Struct, kw_only=True):
     csrf_token: str = ""
     server_version: str = ""
     remarks: list[str] = []
+    announcements: list[Announcement] = []
     display: Display = msgspec.field(default_factory=Display)
 
 
