@@ -125,7 +125,7 @@ export function reasonOf({ data }) {
 
 /** The whole entry as it stands in the record, for who wants to see that. */
 export function rawEntry(entry) {
-  const { about: _, ...raw } = entry;
+  const { about: _about, epoch: _epoch, ...raw } = entry;
   return h(
     "pre",
     { class: "artifact-text", tabindex: "0", "aria-label": t`The entry as it is` },
@@ -134,11 +134,10 @@ export function rawEntry(entry) {
 }
 
 /** When, how and from where. */
-export function circumstances({ seq, at, channel, address }) {
+export function circumstances({ epoch, seq, at, channel, address }) {
+  const entry = epoch > 1 ? t`Entry ${seq} of epoch ${epoch}` : t`Entry ${seq}`;
   const from = channel && address ? t`${channel} from ${address}` : channel || address;
-  return visible(
-    [t`Entry ${seq}`, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "),
-  );
+  return visible([entry, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "));
 }
 
 function whoOf({ actor_kind: kind, actor_name: name }) {

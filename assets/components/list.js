@@ -6,6 +6,7 @@ import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
 import { keepHere, keptHere, setQuery } from "../lib/router.js";
+import { fromMidnight } from "../lib/times.js";
 import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
@@ -161,9 +162,9 @@ export class List {
     else if (this.#shownFor) this.#draw();
   }
 
-  /** What goes to the server. */
+  /** What goes to the server: days begin in the person's time zone. */
   #sent() {
-    return this.#options.fits ? {} : this.#values();
+    return this.#options.fits ? {} : fromMidnight(this.#values());
   }
 
   #values() {

@@ -34,6 +34,7 @@ const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const TOLERATED_SKEW_MS = 2_000; // the Date header counts whole seconds, and the way takes time
 const QUARTER_MS = 900_000;
 const DAY_MS = 86_400_000;
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
 
 const formats = new Map();
 let skewMs = 0;
@@ -205,6 +206,22 @@ export function instantOf(typed) {
   const offsets = [meant - DAY_MS, meant + DAY_MS].map(offsetAt);
   const offset = offsets.find((each) => offsetAt(meant - each) === each) ?? offsets[0];
   return new Date(meant - offset).toISOString();
+}
+
+/** The person's day, as "2026-11-27". */
+export function today() {
+  return new Date(now() + offsetAt(now())).toISOString().slice(0, 10);
+}
+
+/** What narrows a list, with the days in it as the times at which they begin for the person. */
+export function fromMidnight({ since, until, ...others }) {
+  const times = Object.entries({ since, until }).filter(([, day]) => day);
+  return { ...others, ...Object.fromEntries(times.map(([name, day]) => [name, beginOf(day)])) };
+}
+
+/** An address may hold a time already, or what is no day: that is the server's to judge. */
+function beginOf(day) {
+  return DAY.test(day) ? instantOf(`${day}T00:00`) : day;
 }
 
 /** How many milliseconds the clocks of the person's zone are ahead of UTC at a time. */

@@ -15,7 +15,7 @@ import { number, t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { whoAmI } from "../lib/session.js";
 import { remember, remembered } from "../lib/storage.js";
-import { ago, now } from "../lib/times.js";
+import { ago, today } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const FILTERS = [
@@ -29,7 +29,7 @@ const FILTERS = [
 /** What people look for most, as parameters of the address. */
 const QUICK = [
   [t`All`, () => ({})],
-  [t`Today`, () => ({ since: new Date(now()).toISOString().slice(0, 10) })],
+  [t`Today`, () => ({ since: today() })],
   [t`Mine`, () => ({ actor: whoAmI().user.email })],
   [t`Runs`, () => ({ verb: "run,cancel,finish" })],
   [t`Decisions`, () => ({ verb: "approve,reject,withdraw,expire,escalate" })],

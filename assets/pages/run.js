@@ -21,7 +21,7 @@ import { queryText } from "../lib/query.js";
 import { here, navigate, replaceQuery } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
 import { getTemplate, pathOf } from "../lib/templates.js";
-import { ago } from "../lib/times.js";
+import { ago, instantOf, zoneName } from "../lib/times.js";
 import { environmentName, WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 
@@ -159,11 +159,11 @@ function whatSubmitDoes(isAsked, startsAt) {
   return startsAt ? t`Plan it` : t`Run now`;
 }
 
-/** When it is to begin, in the browser's time zone; `value()` is that for the server. */
+/** When it is to begin, in the person's time zone; `value()` is that for the server. */
 function startField({ kept }) {
   const control = input({ type: "datetime-local", value: kept?.start ?? "" });
-  const help = t`Your local time. Empty: as soon as it may. Who must agree is asked now.`;
-  const value = () => (control.value ? new Date(control.value).toISOString() : undefined);
+  const help = t`In your time zone (${zoneName()}). Empty: as soon as it may. Who must agree is asked now.`;
+  const value = () => (control.value ? instantOf(control.value) : undefined);
   return { ...field({ label: t`Start at (optional)`, path: "start_at", help, control }), value };
 }
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from opsicle.security.audit_key import AuditPublicKey
 
 _COLUMNS = [
+    Column("epoch", lambda entry: entry.epoch),
     Column("seq", lambda entry: entry.seq),
     Column("at", lambda entry: entry.at),
     Column("actor", lambda entry: entry.actor_name or entry.actor_kind),

@@ -10,7 +10,7 @@ top. Admins may everything, and no rule takes that away, so that an org cannot s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -55,12 +55,17 @@ class Rights(msgspec.Struct, frozen=True, dict=True):
 
     def decide(self, action: Action, target: NamedResource | None = None) -> AccessDecision:
         """Return whether they may, with this resource; without a target: with anything at all."""
-        decisions = [_decide(layer, action, target) for layer in self.layers]
+        decisions = [_decide(about.get(action, ()), target) for about in self._by_action]
         return next((decision for decision in decisions if not decision.is_allowed), decisions[0])
 
     def may(self, action: Action, target: NamedResource | None = None) -> bool:
         """Return whether they may, with this resource; without a target: with anything at all."""
         return self.decide(action, target).is_allowed if target else action in self.actions
+
+    @cached_property
+    def _by_action(self) -> list[dict[Action, list[Grant]]]:
+        """What each layer says of each action, in its order: every request asks."""
+        return [_by_action(layer) for layer in self.layers]
 
     @cached_property
     def actions(self) -> frozenset[Action]:
@@ -137,8 +142,15 @@ def missing_rights(granter: Rights, granted: Rights) -> str:
     return ""
 
 
-def _decide(layer: Layer, action: Action, target: NamedResource | None) -> AccessDecision:
-    about = [grant for grant in layer if grant.rule.covers(action)]
+def _by_action(layer: Layer) -> dict[Action, list[Grant]]:
+    found: dict[Action, list[Grant]] = {}
+    for grant in layer:
+        for action in grant.rule.actions:
+            found.setdefault(action, []).append(grant)
+    return found
+
+
+def _decide(about: Sequence[Grant], target: NamedResource | None) -> AccessDecision:
     for grant in about:
         if grant.rule.effect == "deny" and (
             grant.rule.matches(target) if target else not grant.rule.is_scoped

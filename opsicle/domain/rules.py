@@ -13,6 +13,7 @@ the updating of secrets. A name holds no `=`, so that a scope with one is a labe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Literal
 
 import msgspec
@@ -33,6 +34,17 @@ class NamedResource(msgspec.Struct, frozen=True):
 
     name: str
     labels: Mapping[str, str] = {}
+
+
+_ACTIONS = {
+    (verb, resource): frozenset(
+        action
+        for action, permission in TABLE.items()
+        if permission.resource is resource and verb in (permission.verb, Verb.MANAGE)
+    )
+    for verb, resource in product(Verb, Resource)
+}
+"""What a rule of this action and resource is about."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -62,12 +74,14 @@ class Rule(msgspec.Struct, frozen=True):
         """Whether it is about some templates, or one secret, only."""
         return bool(self.scope)
 
+    @property
+    def actions(self) -> frozenset[Action]:
+        """All that it is about."""
+        return _ACTIONS[self.verb, self.resource]
+
     def covers(self, action: Action) -> bool:
         """Return whether it is about this action at all."""
-        permission = TABLE.get(action)
-        if permission is None:
-            return False
-        return self.resource is permission.resource and self.verb in (permission.verb, Verb.MANAGE)
+        return action in self.actions
 
     def matches(self, target: NamedResource) -> bool:
         """Return whether this is one that the rule is about."""

@@ -228,7 +228,11 @@ def begin_epoch(state: OpenState, clock: Clock, *, accept_restored: bool) -> Epo
 def _begin_next(db: Connection, missing: MissingState, before: Epoch | None, clock: Clock) -> Epoch:
     epoch = epochs.begin(db, max(missing.epoch, before.number if before else 0) + 1)
     epochs.hold(db, HELD_AFTER_RESTORE)
-    facts = {"epoch": epoch.number, "missing": list(missing.reasons)}
+    facts = {
+        "epoch": epoch.number,
+        "epoch_before": before.number if before else 1,
+        "missing": list(missing.reasons),
+    }
     for org_id in audit.list_heads(db):
         data = facts | {"missing_entries": missing.entries.get(org_id, 0)}
         audit.append(

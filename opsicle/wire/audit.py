@@ -145,8 +145,11 @@ class AuditEntry(msgspec.Struct, kw_only=True):
 
     `about` is what people call the resource, as it is called now; "" where its name says it, or
     it is not there any more. It is no part of the record.
+
+    After a restore numbers are given out again: `epoch` and `seq` together name one entry.
     """
 
+    epoch: int = 1
     seq: int
     at: datetime
     actor_kind: str

@@ -32,6 +32,7 @@ from opsicle.server.backups.backup import (
     BackupReport,
 )
 from opsicle.server.data_folder import LAST_BACKUP, DataFolder
+from opsicle.server.doctor.folder_checks import examine
 from opsicle.server.opening import begin_epoch, open_keys, open_state
 from opsicle.server.store import audit, epochs
 from tests.api.backing_up import (
@@ -46,6 +47,12 @@ from tests.api.running_server import ApiServer
 from tests.support import require
 
 NOBODY = 65534
+
+
+def files_by_doctor(folder: Path) -> str:
+    (found,) = [each for each in examine(folder, SystemClock().now()) if each.check == "files"]
+    assert (found.level == "ok") == (found.hint == "")
+    return found.message
 
 
 @pytest.fixture
@@ -108,7 +115,9 @@ def test_a_backup_is_noted_where_figures_and_doctor_look(data: Path) -> None:
     assert noted == report
 
 
-def test_a_backup_without_logs_or_files_is_restored_without(data: Path, to: Path) -> None:
+def test_a_backup_without_logs_or_files_is_restored_without_and_says_which_files_it_lacks(
+    data: Path, to: Path
+) -> None:
     backup = back_up(data, BackupParts(has_logs=False, has_artifacts=False))
 
     restored = restore(backup, to)
@@ -116,6 +125,9 @@ def test_a_backup_without_logs_or_files_is_restored_without(data: Path, to: Path
     assert (restored.has_logs, restored.has_artifacts) == (False, False)
     assert not (to / "logs.db").exists()
     assert not (to / "artifacts").exists()
+    assert files_by_doctor(to).startswith("1 of 1 are missing: ")
+    shutil.copytree(data / "artifacts", to / "artifacts")
+    assert files_by_doctor(to) == "all 1 that automations left or were given are there"
 
 
 def test_what_the_server_has_lost_itself_is_said_and_stops_no_backup(

@@ -23,6 +23,7 @@ from opsicle.wire.audit import Checkpoint
 from tests.api.authenticator_app import enrol
 from tests.api.backing_up import KEY, back_up
 from tests.api.backing_up import refused as refused_restore
+from tests.api.hostile_exports import stored_as, with_id
 from tests.api.moving_orgs import (
     ALICE,
     AT_REST,
@@ -200,6 +201,38 @@ def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_le
     refused_restore(content, tmp_path / "restored", "one org's export")
 
     assert take(changed(content, nothing, tmp_path), to).org == "acme"
+
+
+def test_no_export_names_what_is_beside_an_orgs_own_folder(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    content, odd = moved.content, "v-0/.."
+
+    for org_id in ("../../beside", str(beside), "..", ""):
+        refused(with_id(content, org_id, tmp_path), to, "not an id")
+        assert beside.is_dir()
+    refused(changed(content, stored_as("../master.key"), tmp_path), to, "not a digest")
+    coded = sql(f"UPDATE orgs SET code = '{odd}'")
+    refused(changed(content, coded, tmp_path, code=odd), to, "the org's code")
+
+
+def test_what_opens_an_account_at_the_old_server_opens_none_at_the_new_one(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    with served(to) as api_server:
+        api_server.found("umbrella", ALICE)
+    active = sql("UPDATE workers SET state = 'active', is_shared = 1")
+
+    take(changed(moved.content, active, tmp_path), to, links=True)
+
+    with served(to) as api_server:
+        assert api_server.client(moved.token).get("/api/v1/whoami").status == 401
+        states = api_server.state.read(
+            lambda db: db.execute("SELECT DISTINCT state, is_shared FROM workers").fetchall()
+        )
+        assert states == [("revoked", 0)]
 
 
 def test_an_import_that_fails_in_its_last_step_leaves_nothing_and_can_be_made_again(

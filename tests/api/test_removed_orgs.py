@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.server.access.actor import SystemActor
 from opsicle.server.operation import removal
-from opsicle.server.store import org_removals
+from opsicle.server.store import audit, org_removals
 from tests.api.route_walk import prepare
-from tests.api.running_server import ApiServer, Client
+from tests.api.running_server import PASSWORD, ApiServer, Client
 
 OF_THE_SERVER = {
     "authenticators",
@@ -163,6 +165,75 @@ def _steps_until_death(count: int) -> Iterator[None]:
     for _ in range(count):
         yield
     raise _Crash
+
+
+def test_what_its_people_and_senders_do_meanwhile_is_not_left_behind(
+    api_server: ApiServer, alice: Client, globex: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete(alice, grace_days=0)
+    visitor, answers, turns = api_server.client(), set[int](), itertools.count()
+    late: list[str] = []
+
+    def write_late(db) -> None:
+        """Do what was under way as the removal began, into a table that it has left behind."""
+        late.append("entry")
+        audit.append(db, api_server.clock.now(), globex, SystemActor(), "lapse", "jobs/x")
+
+    login = {"email": "gina@example.com", "password": PASSWORD, "kind": "cli", "org": "globex"}
+
+    def visit(_: float) -> None:
+        answers.add(visitor.post("/hooks/globex/globex-trigger", {}).status)
+        if not late and "audit_entries" not in rows(api_server, globex):
+            api_server.state.write(write_late)
+        if next(turns) % 3 == 0:
+            answers.add(visitor.post("/api/v1/login", login).status)
+            answers.add(visitor.post("/api/v1/login", {**login, "password": "wrong"}).status)
+            api_server.services.audit_checkpoints.sign_all()
+            api_server.clock.advance(minutes=5)
+
+    monkeypatch.setattr(removal.gevent, "sleep", visit)
+    api_server.services.org_removal.turn()
+
+    assert (answers, late) == ({404, 409, 401}, ["entry"])
+    assert rows(api_server, globex) == {}
+    assert unreachable(api_server) == []
+    assert alice.get("/api/v1/server/orgs/globex").status == 404
+
+
+def test_orgs_that_go_together_leave_what_is_shared_to_one_that_stays(
+    api_server: ApiServer, globex: str
+) -> None:
+    def owners() -> list[tuple[str, int]]:
+        sql = "SELECT DISTINCT org_id, is_shared FROM workers"
+        return api_server.state.read(lambda db: db.execute(sql).fetchall())
+
+    api_server.found("initech", "alice@example.com")
+    alice = api_server.session("alice@example.com", "initech")
+    stays = api_server.actor("alice@example.com", "initech").org_id
+    share = "UPDATE workers SET is_shared = 1, name = id WHERE org_id = ?"
+    api_server.state.write(lambda db: db.execute(share, (globex,)))
+    for code in ("acme", "globex"):
+        body = {"confirm": code, "grace_days": 0}
+        assert alice.post(f"/api/v1/server/orgs/{code}/delete", body).status == 200
+
+    assert api_server.services.org_removal.turn() == 2
+
+    assert owners() == [(stays, 1)]
+
+
+def test_the_last_org_that_stays_is_not_deleted(
+    api_server: ApiServer, alice: Client, globex: str
+) -> None:
+    delete(alice)
+    api_server.found("initech", "alice@example.com")
+    assert api_server.session("alice@example.com", "initech").post(
+        "/api/v1/server/orgs/acme/delete", {"confirm": "acme"}
+    ).status == 200  # fmt: skip
+
+    answer = alice.post("/api/v1/server/orgs/initech/delete", {"confirm": "initech"})
+
+    assert answer.status == 409
+    assert b"the last one" in answer.content
 
 
 def test_until_its_time_a_deleted_org_is_suspended_and_can_be_kept(

@@ -74,7 +74,7 @@ spec:
     phases:
       - name: print
         commands:
-          - seq -f 'row %.0f.' 300000
+          - seq -f 'row %.0f.' 1000000
 """
 
 HOSTILE = r"""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -98,6 +99,21 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
             "([at, how]) => new Intl.DateTimeFormat('de', how).format(new Date(at))", [at, asia]
         )
     )
+
+    # What is typed is meant in that zone too, wherever the browser stands.
+    with other.expect_request(re.compile("/logs/search")) as asked:
+        other.goto("/logs?text=any&since=2026-10-25&until=2026-10-26")
+    sent = parse_qs(urlsplit(asked.value.url).query)
+    assert sent["since"] == ["2026-10-24T15:00:00.000Z"]
+    assert sent["until"] == ["2026-10-25T15:00:00.000Z"]
+    assert "since=2026-10-25" in other.url
+
+    other.goto("/templates/count/run")
+    other.get_by_label("Beginn").fill("2020-01-01T02:00")
+    with other.expect_request(lambda request: request.method == "POST") as planned:
+        other.locator("main [type=submit]").click()
+    assert planned.value.post_data_json["start_at"] == "2019-12-31T17:00:00.000Z"
+    expect(other.locator(".field-error:visible")).to_have_count(1)
 
 
 def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
@@ -201,27 +217,39 @@ def test_times_and_numbers_are_written_by_the_locale_also_where_an_hour_is_missi
     assert page.evaluate(READ, folder) == shown
 
 
+ENDS_IN_BERLIN = [
+    "2026-10-24T22:00:00.000Z",
+    "2026-10-25T23:00:00.000Z",
+    "2026-10-26T23:00:00.000Z",
+]
+ENDS_IN_KOLKATA = [
+    "2026-10-25T18:30:00.000Z",
+    "2026-10-26T18:30:00.000Z",
+    "2026-10-27T18:30:00.000Z",
+]
+
+
 def test_a_day_ends_at_midnight_in_the_readers_zone_though_it_may_have_25_hours(
     open_in: Open,
 ) -> None:
     page = open_in("de-DE", "/login")
-    page.clock.set_fixed_time("2026-10-24T12:00:00Z")
+    page.clock.set_fixed_time("2026-10-24T20:00:00Z")
 
     found = page.evaluate(
         """async () => {
-          const { dayAfter, ago } = await import("/de/lib/times.js");
+          const { dayAfter, ago, today } = await import("/de/lib/times.js");
           const { setMe } = await import("/de/lib/session.js");
           const days = () => [1, 2, 3].map((count) => new Date(dayAfter(count)).toISOString());
-          const here = days();
+          const here = [...days(), today()];
           setMe({ display: { language: "", time_zone: "Asia/Kolkata", times: "exact" } });
-          const { textContent, title } = ago("2026-10-24T11:57:00Z");
-          return [here, days(), textContent, title];
+          const { textContent, title } = ago("2026-10-24T19:57:00Z");
+          return [here, [...days(), today()], textContent, title];
         }"""
     )
 
     assert found == [
-        ["2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z", "2026-10-26T23:00:00.000Z"],
-        ["2026-10-24T18:30:00.000Z", "2026-10-25T18:30:00.000Z", "2026-10-26T18:30:00.000Z"],
-        "24.10.2026, 17:27",
+        [*ENDS_IN_BERLIN, "2026-10-24"],
+        [*ENDS_IN_KOLKATA, "2026-10-25"],
+        "25.10.2026, 01:27",
         "vor 3 Min.",
     ]

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import Browser, Page, Playwright, expect
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, OpenPage
+from tests.browser.main_thread import MainThread
 from tests.browser.test_half_loaded import hold, release
 from tests.product import Installation
 
@@ -23,6 +24,7 @@ MOST_REQUESTS = 30
 MOST_BYTES = 110_000
 """With what the API says of an org in which little has happened, which is left out here."""
 API_BYTES = 12_000
+SLOWER = 4
 MOST_REQUESTS_AGAIN = 3
 """Besides those to the API, whose answers are never kept."""
 
@@ -96,6 +98,23 @@ def test_a_first_load_is_small_and_a_second_one_fetches_next_to_nothing(
     assert first.bytes_of_files <= MOST_BYTES - API_BYTES
     assert "/" in second.files
     assert len(second.files) <= MOST_REQUESTS_AGAIN, second.files
+
+
+def test_home_is_there_within_a_second_on_a_computer_four_times_as_slow(
+    browser: Browser, installation: Installation, session: Path
+) -> None:
+    """By what its main thread works until all is drawn; the way to the server comes on top."""
+    context = browser.new_context(
+        base_url=installation.server.url, storage_state=session, ignore_https_errors=True
+    )
+    page = context.new_page()
+    page.goto("/healthz")  # and so no line of the application has been compiled yet
+    thread = MainThread(page)
+
+    open_home(page)
+
+    assert 10 < thread.worked_ms < 1000 / SLOWER
+    context.close()
 
 
 def open_home(page: Page) -> Traffic:

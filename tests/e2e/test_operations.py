@@ -24,6 +24,9 @@ AUTOSCALING, CERTIFICATES, CHECKING, MOVING, OPERATOR = map(
     ("autoscaling", "certificates", "checking-and-upgrading", "moving-the-server", "operator"),
 )
 
+RESUME, DELETE = "opsicle orgs resume globex", "opsicle orgs delete globex "
+"""Commands of that page which stand twice, or ask somebody at a terminal."""
+
 
 def test_a_server_is_looked_at_and_goes_to_another_machine(site: Site, tmp_path: Path) -> None:
     url = f"{site.server.url} --ca-file {site.data}/ca.pem"
@@ -45,8 +48,8 @@ def test_a_server_is_looked_at_and_goes_to_another_machine(site: Site, tmp_path:
     admin = site.installation.admin
     for command in ("opsicle orgs suspend globex --reason", "opsicle orgs suspend globex --cancel"):
         site.do_documented(command, OPERATOR)
-        admin.cli(*["opsicle", "orgs", "resume", "globex"][1:])
-    assert admin.attempt(*["opsicle", "orgs", "delete", "globex"][1:]).returncode == 2
+        admin.cli(*RESUME.split()[1:])
+    assert admin.attempt(*DELETE.split()[1:]).returncode == 2
     site.do_documented("opsicle orgs delete globex --confirm", OPERATOR)
     site.do_documented("opsicle orgs resume globex  ", OPERATOR)
 

@@ -49,7 +49,9 @@ def test_what_a_restored_server_does_not_know_runs_once_and_is_reported(
         f"automations/{lost}"
     ]
     (entry,) = site.record("accept_restored")
-    assert entry["data"]["epoch"] == 2
+    assert (entry["data"]["epoch"], entry["data"]["epoch_before"]) == (2, 1)
+    written = {(each["epoch"], each["seq"] >= entry["seq"]) for each in site.record("")}
+    assert written == {(1, False), (2, True)}
     assert site.ran(lost) == 1, "its job was not begun again"
     assert "job dropped" not in site.worker.process.log(), "nor stopped"
     worker = site.installation.admin.json("workers", "show", "w1")

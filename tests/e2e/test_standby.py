@@ -30,7 +30,7 @@ GUIDE = (CHECKOUT / "docs/operations/standby.md").read_text()
 @contextmanager
 def replicated(site: Site, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run Litestream beside a server, with the configuration of the guide."""
-    (config,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    (config,) = re.findall(r"```yaml\n(dbs:.*?)```", GUIDE, re.DOTALL)
     ours = config.replace("/var/lib/opsicle", str(site.data)).replace("/var/replica", str(folder))
     ours = ours.replace("sync-interval: 1s", "sync-interval: 200ms")  # the test need not wait
     (folder / "litestream.yml").write_text(ours)

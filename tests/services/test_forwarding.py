@@ -113,6 +113,7 @@ def test_every_entry_reaches_both_with_who_did_what(
     assert first.fields == {
         "org": "acme",
         "orgId": alice.org_id,
+        "epoch": "1",
         "seq": "1",
         "actor": "alice@example.com",
         "actorId": alice.user_id,
@@ -352,6 +353,7 @@ def event(**fields: Any) -> Event:
     given = {
         "org_id": "o1",
         "org": "acme",
+        "epoch": 2,
         "seq": 7,
         "at": "2026-01-01T00:00:00.000000Z",
         "actor_kind": "user",

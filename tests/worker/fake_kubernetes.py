@@ -46,7 +46,10 @@ class FakeKubernetes:
     """An API server on loopback. `objects` are what it has, by kind and name."""
 
     def __init__(self, folder: Path) -> None:
-        require(shutil.which("kubectl") is not None, "kubectl: apt-get install kubernetes-client")
+        require(
+            os.geteuid() == 0 and shutil.which("kubectl") is not None,
+            "root, and kubectl: apt-get install kubernetes-client",
+        )
         self.folder = folder
         self.objects: dict[str, dict[str, dict[str, Any]]] = {"pods": {}, "secrets": {}}
         self.created: list[dict[str, Any]] = []

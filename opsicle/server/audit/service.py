@@ -5,7 +5,7 @@ In lists, as an export, and to check that it is as it was written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -20,8 +20,9 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.audit.checkpoints import AuditCheckpoints
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.org_limits import ConcurrencyLimit
-from opsicle.server.store import audit, audit_checkpoints
+from opsicle.server.store import audit, audit_checkpoints, audit_epochs
 from opsicle.server.store.audit import AuditFilter, Entry
+from opsicle.server.store.audit_epochs import EpochStart
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.audit import (
     FORMAT,
@@ -67,7 +68,7 @@ class Audit:
         before = position(cursor)
         # What is filtered may be rare, and the search for it long.
 
-        def query(db: Connection) -> tuple[list[Entry], dict[str, str]]:
+        def query(db: Connection) -> tuple[list[Entry], dict[str, str], list[EpochStart]]:
             of_each = [
                 audit.list_entries(db, actor.org_id, wanted._replace(verb=verb), before, limit + 1)
                 for verb in set(filter(None, wanted.verb.split(","))) or {""}
@@ -75,14 +76,17 @@ class Audit:
             found = sorted(chain.from_iterable(of_each), key=lambda row: row.seq, reverse=True)
             found = found[: limit + 1]
             named = audit.list_names(db, actor.org_id, list({row.resource for row in found}))
-            return found, {each.resource: each.name for each in named}
+            starts = audit_epochs.list_starts(db, actor.org_id)
+            return found, {each.resource: each.name for each in named}, starts
 
-        rows, names = (
+        rows, names, starts = (
             self._database.read_long(query, actor.org_id)
             if any(wanted)
             else self._database.read(query)
         )
-        return page_of(rows, limit, lambda row: _shown(row, names), lambda row: str(row.seq))
+        return page_of(
+            rows, limit, lambda row: _shown(row, names, starts), lambda row: str(row.seq)
+        )
 
     def export(self, actor: Actor) -> Iterator[bytes]:
         """Return the org's whole record as lines of an export, signed to its end beforehand.
@@ -140,8 +144,9 @@ _MOST_SHOWN = 1_000
 """Characters of what was altered beyond reading."""
 
 
-def _shown(row: Entry, names: Mapping[str, str]) -> AuditEntry:
+def _shown(row: Entry, names: Mapping[str, str], starts: Sequence[EpochStart]) -> AuditEntry:
     return AuditEntry(
+        epoch=audit_epochs.epoch_of(row.seq, starts),
         seq=row.seq,
         at=row.at,
         actor_kind=row.actor_kind,

@@ -77,6 +77,7 @@ class OrgHead(msgspec.Struct, frozen=True, kw_only=True):
     audit_key_pem: str
     org_id: str
     code: str
+    epoch: int = 1
     has_logs: bool = True
 
 

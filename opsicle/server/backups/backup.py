@@ -53,7 +53,6 @@ from opsicle.server.store.migrations import newest_schema
 from opsicle.version import __version__
 
 WORKPLACE = ".backing-up"
-_ROWS_AT_ONCE = 500
 _SPARE_BYTES = 256 * 1024 * 1024
 """What a backup leaves free on the server's disk."""
 
@@ -178,7 +177,7 @@ def add_artifacts(
 ) -> tuple[int, list[str]]:
     """Add the files that a state names; return how many these are, and the names of lost ones."""
     count, missing = 0, []
-    for row in content_rows(db):
+    for row in contents.list_all(db):
         name = artifact_name(row.org_id, row.sha256)
         try:
             with (folder / name).open("rb") as file:
@@ -254,14 +253,6 @@ def _head(
         has_logs=parts.has_logs,
         has_artifacts=parts.has_artifacts,
     )
-
-
-def content_rows(db: Connection) -> Iterator[ContentRow]:
-    """Return every file that a state names."""
-    after = ("", "")
-    while rows := contents.list_after(db, *after, limit=_ROWS_AT_ONCE):
-        yield from rows
-        after = (rows[-1].org_id, rows[-1].sha256)
 
 
 def _is(file: BufferedReader, row: ContentRow) -> bool:

@@ -26,11 +26,11 @@ from opsicle.security import audit_record
 from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.backups.archive import LOGS, STATE, BackupHead, artifact_name
-from opsicle.server.backups.backup import OnProgress, content_rows
+from opsicle.server.backups.backup import OnProgress
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import RESTORING, DataFolder, explained
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
-from opsicle.server.store import audit, audit_checkpoints, orgs
+from opsicle.server.store import audit, audit_checkpoints, contents, orgs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.integrity import check_integrity
 
@@ -122,7 +122,7 @@ class Restore:
     def _check_artifacts(self, db: Connection, unpacked: Unpacked[BackupHead]) -> None:
         """Raise Conflict unless each file that the state names is there, or is known to be lost."""
         lost = frozenset(unpacked.end.missing)
-        for row in content_rows(db):
+        for row in contents.list_all(db):
             name = artifact_name(row.org_id, row.sha256)
             if name not in lost and not (self._draft / name).exists():
                 raise Conflict(

@@ -14,11 +14,12 @@ from opsicle.domain.clocks import duration_text
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.problems import first_names
 from opsicle.server import last_backup
+from opsicle.server.contents.content_store import relative_path
 from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
-from opsicle.server.store import audit, epochs, migrations, orgs, whole_fleet
+from opsicle.server.store import audit, contents, epochs, migrations, orgs, whole_fleet
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import readable
@@ -143,6 +144,7 @@ def _database(state: Path, now: datetime) -> Iterator[Diagnosis]:
         yield from _queue(db)
         yield from _time_of_record(db, now)
         yield from _workers(db, now)
+        yield _files(state.parent, db)
 
 
 def _other_schema(schema: int, known: int) -> Diagnosis:
@@ -154,6 +156,17 @@ def _other_schema(schema: int, known: int) -> Diagnosis:
     return warning(
         "database", f"it has schema {schema}; this program brings it to {known} at its next start",
         "See what that does: opsicle upgrade --check.",
+    )  # fmt: skip
+
+
+def _files(folder: Path, db: Connection) -> Diagnosis:
+    names = [str(relative_path(row.org_id, row.sha256)) for row in contents.list_all(db)]
+    missing = [name for name in names if not (folder / "artifacts" / name).exists()]
+    if not missing:
+        return ok("files", f"all {len(names)} that automations left or were given are there")
+    return problem(
+        "files", f"{len(missing)} of {len(names)} are missing: {first_names(missing, _MOST_NAMED)}",
+        "Copy them into artifacts/ from an older backup, or from what was copied beside a replica.",
     )  # fmt: skip
 
 

@@ -25,10 +25,14 @@ _MAX_PARAM_CHARACTERS = 400
 
 
 class Event(NamedTuple):
-    """An entry of the record. `org` is the org's code; both are "" for what belongs to none."""
+    """An entry of the record, named by the org, the epoch and the number together.
+
+    `org` is the org's code; it and its id are "" for what belongs to none.
+    """
 
     org_id: str
     org: str
+    epoch: int
     seq: int
     at: str
     actor_kind: str
@@ -87,6 +91,7 @@ def _parameters(event: Event) -> str:
     fields = {
         "org": event.org,
         "orgId": event.org_id,
+        "epoch": str(event.epoch),
         "seq": str(event.seq),
         "actor": event.actor_name,
         "actorId": event.actor_id,

@@ -22,9 +22,9 @@ from opsicle.kit.clock import Clock
 from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.forwarding.destination import Destination
 from opsicle.server.forwarding.events import Event
-from opsicle.server.store import audit
+from opsicle.server.store import audit, audit_epochs
 from opsicle.server.store import forwarding as store
-from opsicle.server.store.database import Database
+from opsicle.server.store.database import Connection, Database
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +126,14 @@ class Forwarder:
         return list(heapq.merge(*chains, key=lambda event: event.at))
 
     def _read(self, head: store.ChainHead, after: int, limit: int) -> list[Event]:
-        entries = self._database.read(
-            lambda db: list(audit.read_chain(db, head.org_id, after, limit))
-        )
-        events = [Event(head.org_id, head.org, *entry) for entry in entries]
+        def events_of(db: Connection) -> list[Event]:
+            starts = audit_epochs.list_starts(db, head.org_id)
+            return [
+                Event(head.org_id, head.org, audit_epochs.epoch_of(entry[0], starts), *entry)
+                for entry in audit.read_chain(db, head.org_id, after, limit)
+            ]
+
+        events = self._database.read(events_of)
         if events and events[0].seq > after + 1:
             log.warning(
                 "entries were removed by retention before they were forwarded",

@@ -29,6 +29,7 @@ from opsicle.server.store import (
     authenticators,
     login_attempts,
     memberships,
+    org_removals,
     sessions,
     users,
 )
@@ -151,7 +152,9 @@ class Logins:
 
         def work(db: Connection) -> None:
             rows = memberships.list_of_user(db, user.id) if user else []
-            org_ids: list[str | None] = [row.org_id for row in rows]
+            org_ids: list[str | None] = [
+                row.org_id for row in rows if not org_removals.find(db, row.org_id)
+            ]
             for org_id in org_ids or [None]:
                 resource = f"users/{user.id}" if user else "users"
                 audit.append(db, self._clock.now(), org_id, anonymous, "refuse_login", resource)

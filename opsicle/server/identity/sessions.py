@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from opsicle.domain.access import Action, server_actions
-from opsicle.domain.errors import NotAuthenticated, NotFound, Unavailable
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, Unavailable
 from opsicle.domain.rights import Rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -18,7 +18,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.cache import Cache
 from opsicle.server.access.rights import rights_of, rotated_secrets, scope_grants
 from opsicle.server.http.paging import page_of
-from opsicle.server.store import audit, sessions, tokens
+from opsicle.server.store import audit, org_removals, sessions, tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.sessions import BearerRow, OwnSessionRow, SessionRow
 from opsicle.wire.identity_api import Session
@@ -189,13 +189,15 @@ class Sessions:
     ) -> tuple[str, SessionRow]:
         """Begin a session of the org and user in `place`, as part of a transaction.
 
-        Returns its token too.
+        Returns its token too. Raises Conflict for an org that is just being removed.
 
         `ends_at`: when it ends at the latest, if its life is not to begin anew.
         """
         now = self._clock.now()
         token, token_hash = api_tokens.new_session_token()
         org_id, user_id = place
+        if org_removals.find(db, org_id):
+            raise Conflict("this org is being removed", hint="Log in to another one.")
         row = SessionRow(
             id=new_id(now),
             org_id=org_id,

@@ -119,7 +119,12 @@ class OrgRemoval:
         return [job.id for job in held if job.org_id == org_id]
 
     def _remove(self, row: RemovalRow) -> None:
-        org_id = row.org_id
+        """Remove all of an org, and what has come meanwhile, until nothing is left."""
+        self._empty(row.org_id)
+        while not self._finish(row.org_id):
+            self._empty(row.org_id)
+
+    def _empty(self, org_id: str) -> None:
         while ids := self._read(
             partial(org_removals.list_automations, org_id=org_id, limit=AUTOMATIONS_AT_ONCE)
         ):
@@ -140,13 +145,16 @@ class OrgRemoval:
 
         run_in(self._threads, _remove_folder, self._files.folder / org_id)
         self._job_logs.forget_org(org_id)
-        self._finish(org_id)
 
-    def _finish(self, org_id: str) -> None:
-        def work(db: Connection) -> None:
+    def _finish(self, org_id: str) -> bool:
+        """End a removal if nothing is left, in the very transaction in which that is seen."""
+
+        def work(db: Connection) -> bool:
             row = org_removals.find(db, org_id)
             if row is None:
-                return
+                return True
+            if _removes_more(db, org_id):
+                return False
             org_removals.finish(db, org_id)
             data = {
                 "asked_by": row.asked_by,
@@ -156,11 +164,14 @@ class OrgRemoval:
                 "artifact_bytes": row.artifact_bytes,
             }
             _record(db, self._clock, "remove", row, data)
+            return True
 
-        self._database.write_unchecked(work)
+        if not self._database.write_unchecked(work):
+            return False
         self._sessions.invalidate()
         self._database.release_free_space()
         self._job_logs.release_free_space()
+        return True
 
     def _step(
         self, org_id: str, delete: Callable[[Connection], int], *, of_automations: bool = False
@@ -188,6 +199,16 @@ def _remove_folder(folder: Path) -> None:
     """Remove all files of an org. What cannot be removed is said, and tried again."""
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def _removes_more(db: Connection, org_id: str) -> bool:
+    """Remove a step of whatever has come meanwhile; return whether there was anything."""
+    if org_removals.list_automations(db, org_id, 1) or org_removals.list_members(db, org_id, 1):
+        return True
+    return any(
+        org_removals.delete_some(db, table, org_id, ROWS_AT_ONCE)
+        for table in org_removals.list_tables(db)
+    )
 
 
 def _delete_automations(db: Connection, ids: list[str]) -> int:

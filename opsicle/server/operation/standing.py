@@ -91,7 +91,7 @@ class OrgStanding:
         """Have an org deleted after a time in which `resume` keeps it; it is suspended until then.
 
         Raises NotFound; InvalidInput unless its code is given a second time; Conflict for the org
-        of the caller's own session; StepUpRequired.
+        of the caller's own session, and the last that would be left; StepUpRequired.
         """
         self._step_up.require(actor, Action.SERVER_MANAGE)
         if code == actor.org_code:
@@ -131,7 +131,13 @@ class OrgStanding:
                 raise Conflict(
                     f"the org {code} is being removed", hint="A backup has it as it was."
                 )
-            suspensions.put(db, org.id, change(suspensions.find(db, org.id)))
+            changed = change(suspensions.find(db, org.id))
+            if changed.delete_at and not org_removals.find_heir(db, org.id):
+                raise Conflict(
+                    f"the org {code} is the last one that is not to be deleted",
+                    hint="Keep another one first: `opsicle orgs resume`.",
+                )
+            suspensions.put(db, org.id, changed)
             for org_id in (org.id, None):
                 audit.append(db, self._clock.now(), org_id, actor, verb, f"orgs/{code}", data)
             return org

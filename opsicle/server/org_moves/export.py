@@ -48,7 +48,7 @@ from opsicle.server.keys.key_files import check_private
 from opsicle.server.keys.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
-from opsicle.server.store import migrations, org_copies, orgs, settings, suspensions
+from opsicle.server.store import epochs, migrations, org_copies, orgs, settings, suspensions
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
@@ -183,6 +183,7 @@ class OrgExport:
     def _head(self, db: Connection, org: OrgRow) -> OrgHead:
         with explained(self._folder):
             authority = (self._folder / "authority.pem").read_text(encoding="ascii")
+        epoch = epochs.find(db)
         return OrgHead(
             version=__version__,
             created_at=self._clock.now(),
@@ -191,6 +192,7 @@ class OrgExport:
             audit_key_pem=self._audit_key().public.pem,
             org_id=org.id,
             code=org.code,
+            epoch=epoch.number if epoch else 1,
         )
 
     def _audit_key(self) -> AuditKey:

@@ -22,12 +22,14 @@ from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.domain.problems import first_names
 from opsicle.kit import files
 from opsicle.kit.clock import Clock, to_text
+from opsicle.kit.ids import is_id
 from opsicle.security import audit_record
 from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditKey, AuditPublicKey
 from opsicle.security.binding_key import BindingKey
 from opsicle.security.master_key import MasterKey
 from opsicle.security.sealing import Seal
+from opsicle.server.access import validators
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.backups.archive import LOGS, STATE, OrgHead
@@ -131,6 +133,7 @@ class OrgImport:
         unpacked: Unpacked[OrgHead],
     ) -> OrgImportReport:
         head = unpacked.head
+        _check_head(head)
         state.read(lambda db: _check_free(db, head))
         if (draft / LOGS).exists() and org_copies.has_foreign_logs(draft / LOGS, head.org_id):
             raise _foreign("its logs")
@@ -141,6 +144,7 @@ class OrgImport:
             bindings = Bindings(BindingKey((draft / "binding.key").read_bytes()))
             rebind(db, head.org_id, bindings, Bindings(keys.binding))
             linked = self._link(db, state)
+            org_copies.retire_workers(db, head.org_id)
             settled = org_copies.settle(db, self._clock.now())
             keys.vault.take_over(db, _transport_key(draft))
             reseal(db, Seal((draft / "identity.key").read_bytes()), Seal(folder.identity_key()))
@@ -229,6 +233,7 @@ class OrgImport:
         source = {
             "from": head.ca_fingerprint,
             "exported_at": to_text(head.created_at),
+            "epoch_before": head.epoch,
             "audit_key": head.audit_key_pem,
             "checkpoint": msgspec.to_builtins(last),
         }
@@ -265,6 +270,13 @@ def _check_database(database: Path, steps: Path) -> None:
     check_integrity(database, is_thorough=True)
 
 
+def _check_head(head: OrgHead) -> None:
+    """Raise InvalidInput for an id or a code that no server gives: the one is a folder's name."""
+    if not is_id(head.org_id):
+        raise InvalidInput(f"the id of the org in the export, {head.org_id!r:.99}, is not an id")
+    validators.org_code(head.code)
+
+
 def _check_free(db: Connection, head: OrgHead) -> None:
     """Raise Conflict if the org, or another one of its code, is here."""
     if orgs.find(db, head.org_id):
@@ -289,6 +301,8 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     foreign = org_copies.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
         raise _foreign(foreign or "orgs")
+    if name := org_copies.find_undigested(db):
+        raise InvalidInput(f"a file in the export is called {name!r:.99}, which is not a digest")
     verdict = audit_record.verify(
         chain_of(head.org_id),
         AuditPublicKey.load(head.audit_key_pem),

@@ -5,6 +5,7 @@ How many rows name one (`uses`) and what all of an org take together is counted 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import apsw
@@ -23,6 +24,8 @@ class ContentRow(Row, frozen=True):
     problem: str
     checked_at: datetime
 
+
+_ROWS_AT_ONCE = 500
 
 _SELECT = "SELECT org_id, sha256, size, uses, problem, checked_at FROM contents "
 
@@ -77,6 +80,14 @@ def list_after(db: apsw.Connection, org_id: str, sha256: str, limit: int) -> lis
         {"org_id": org_id, "sha256": sha256, "limit": limit},
         ContentRow,
     )
+
+
+def list_all(db: apsw.Connection) -> Iterator[ContentRow]:
+    """Return every file that the state names, some hundred at a time."""
+    after = ("", "")
+    while rows := list_after(db, *after, limit=_ROWS_AT_ONCE):
+        yield from rows
+        after = (rows[-1].org_id, rows[-1].sha256)
 
 
 def list_unused(db: apsw.Connection, org_id: str, limit: int) -> list[str]:

@@ -158,6 +158,13 @@ def find_foreign(db: apsw.Connection, org_id: str, tables: Iterable[str]) -> str
     return ""
 
 
+def find_undigested(db: apsw.Connection) -> str | None:
+    """Return the name of a file that is no SHA-256: it would lead to another place on the disk."""
+    sql = "SELECT sha256 FROM contents WHERE length(sha256) <> 64 OR sha256 GLOB '*[^0-9a-f]*'"
+    row = db.execute(f"{sql} LIMIT 1").fetchone()
+    return str(row[0]) if row else None
+
+
 def has_foreign_logs(database: Path, org_id: str) -> bool:
     """Return whether a database of logs holds a piece of a log that is not this org's."""
     of_no_log = "job_id NOT IN (SELECT job_id FROM job_logs)"
@@ -202,7 +209,10 @@ def list_people(db: apsw.Connection) -> list[DraftAccount]:
 
 
 def retire_account(db: apsw.Connection, user_id: str) -> None:
-    """Keep an account in a draft's history, under an address that is nobody's, without a way in."""
+    """Keep an account in a draft's history, under an address that is nobody's, without a way in.
+
+    Whoever made the export may know its tokens, so they are for no account that is elsewhere.
+    """
     given = {"id": user_id, "email": f"moved-{user_id.lower()}@invalid"}
     db.execute(
         """
@@ -212,7 +222,7 @@ def retire_account(db: apsw.Connection, user_id: str) -> None:
         """,
         given,
     )
-    for table in ("authenticators", "recovery_codes"):
+    for table in ("authenticators", "recovery_codes", "tokens"):
         db.execute(f"DELETE FROM {table} WHERE user_id = :id", given)  # noqa: S608
 
 

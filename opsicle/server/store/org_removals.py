@@ -205,8 +205,8 @@ def delete_members(db: apsw.Connection, org_id: str, user_ids: Sequence[str]) ->
 
 
 def find_heir(db: apsw.Connection, org_id: str) -> str:
-    """Return the oldest other org, "" if there is none."""
-    sql = "SELECT min(id) FROM orgs WHERE id <> :org_id"
+    """Return the oldest other org that is not to be deleted as well, "" if there is none."""
+    sql = "SELECT min(id) FROM orgs WHERE id <> :org_id AND delete_at IS NULL"
     return fetch_value(db, sql, {"org_id": org_id}) or ""
 
 

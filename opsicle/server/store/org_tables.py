@@ -103,7 +103,6 @@ RIGHTS = (
     ("memberships", "manager_id"),
     ("memberships", "owner_id"),
     ("notice_preferences", "user_id"),
-    ("tokens", "user_id"),
 )
 """Where it stands what somebody may do. All else says what an account has done, and stays as it
 is: digests and the record cover it."""

@@ -10,7 +10,7 @@ from opsicle.domain.triggers import CallOutcome, Trigger
 from opsicle.domain.values import Value
 from opsicle.server.access.actor import Actor
 from opsicle.server.documents.record_of_pushes import require_as_pushed
-from opsicle.server.store import documents, orgs, triggers
+from opsicle.server.store import documents, org_removals, orgs, triggers
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.secrets import SealedRow
@@ -50,13 +50,13 @@ class StartPreview:
 
 
 def find_trigger(db: Connection, org_code: str, name: str) -> FoundTrigger | None:
-    """Return a trigger with its secret, None if it is not there.
+    """Return a trigger with its secret, None if it is not there, or just goes with its org.
 
     One that is not as it was pushed has none: who may call it cannot be known.
     """
     org = orgs.find_by_code(db, org_code)
     row = triggers.find(db, org.id, name) if org else None
-    if org is None or row is None:
+    if org is None or row is None or org_removals.find(db, org.id):
         return None
     version = documents.find(db, DocumentKind.TRIGGER, org.id, name)
     if version is None:
