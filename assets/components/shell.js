@@ -43,13 +43,7 @@ export function buildShell(body, { pages, logOut, loadTold }) {
     const me = whoAmI();
     if (me && Date.now() - asked > ASKED_AGAIN_MS) {
       asked = Date.now(); // a window that stays open hears what is announced meanwhile
-      get("/whoami").then(
-        (now) => {
-          setMe(now);
-          refresh(at);
-        },
-        () => {}, // the page itself says what is wrong
-      );
+      hearAgain(() => refresh(at));
     }
     if (print(me) !== builtFor) {
       builtFor = print(me);
@@ -65,6 +59,15 @@ export function buildShell(body, { pages, logOut, loadTold }) {
     waiting?.look();
   };
   return { outlet, refresh };
+}
+
+async function hearAgain(done) {
+  try {
+    setMe(await get("/whoami"));
+    done();
+  } catch {
+    // The page itself says what is wrong with the server, or with the session.
+  }
 }
 
 /** What the frame is made from; the token that goes with changes is not on the page. */

@@ -39,6 +39,7 @@ from opsicle.domain.templates import (
 )
 from opsicle.wire.announcement_api import Announcement
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.display_api import Display
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
@@ -95,18 +96,6 @@ class OrgRef(msgspec.Struct):
 
     code: str
     name: str
-
-
-class Display(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How somebody wants to read the pages.
-
-    Without a language as the browser asks, without a time zone in the browser's own. `times` says
-    whether one reads how long ago something was, or when exactly; the other stands in its title.
-    """
-
-    language: Literal["", "en", "de"] = ""
-    time_zone: Word = ""
-    times: Literal["relative", "exact"] = "relative"
 
 
 class Me(msgspec.Struct, kw_only=True):

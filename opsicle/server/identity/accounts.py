@@ -23,7 +23,8 @@ from opsicle.server.store import announcements, audit, orgs, sessions, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.users import DisplayRow
 from opsicle.wire.announcement_api import Announcement
-from opsicle.wire.user_api import Display, LoginReply, Me, OrgRef, Person
+from opsicle.wire.display_api import Display
+from opsicle.wire.user_api import LoginReply, Me, OrgRef, Person
 
 
 class Accounts:

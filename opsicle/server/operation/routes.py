@@ -12,9 +12,7 @@ from opsicle.wire.endpoints import announcements as announcement_endpoints
 from opsicle.wire.endpoints import operation as endpoints
 
 
-def routes(
-    orgs: OrgOperations, standing: OrgStanding, announcements: Announcements
-) -> list[Route]:
+def routes(orgs: OrgOperations, standing: OrgStanding, announcements: Announcements) -> list[Route]:
     """Return the routes of orgs for those who run the server. `<org>` is a code."""
     may = Action.SERVER_MANAGE
     return [
