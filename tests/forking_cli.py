@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from importlib import import_module
 
@@ -25,8 +25,12 @@ from os import fork, pidfd_open, waitpid
 from pathlib import Path
 from select import select
 from socket import recv_fds, socket
+from typing import NoReturn
 
 from opsicle.cli import main
+
+SIGKILL = 9
+"""Not of the module, which not every command loads."""
 
 PROGRAM = str(Path(__file__).parents[1] / "opsicle.py")
 LOADED = {
@@ -78,7 +82,7 @@ def _serve(requests: socket) -> list[str]:
             continue
         _, descriptors, _, _ = recv_fds(requests, 1, 4)
         if not descriptors:
-            sys.exit()
+            _leave_nothing(pid for pid, _ in running.values())
 
         *streams, answering = descriptors
         pid = fork()
@@ -95,6 +99,13 @@ def _serve(requests: socket) -> list[str]:
         _send_number(answers, pid)
         for each in streams:
             os.close(each)
+
+
+def _leave_nothing(running: Iterable[int]) -> NoReturn:
+    """End, and let nothing outlive the tests that have started it."""
+    for pid in running:
+        os.kill(pid, SIGKILL)
+    sys.exit()
 
 
 def _send_number(answers: socket, number: int) -> None:

@@ -1,6 +1,8 @@
-// The form for a new channel: what it asks for is what the server says of each kind.
+// The forms for a channel, a new one or other settings of one that there is: what they ask for is
+// what the server says of each kind.
 
-import { post } from "../lib/api.js";
+import { patch, post } from "../lib/api.js";
+import { h } from "../lib/dom.js";
 import { askForm } from "./dialogs.js";
 import { field, input, select } from "./fields.js";
 import { t } from "../lib/language.js";
@@ -18,13 +20,7 @@ export function openChannelForm(descriptors, reload) {
   const kinds = [...known].map(([key, { label }]) => [key, label]);
   const first = kinds[0][0];
   const kind = field({ label: t`Kind`, path: "config.kind", control: select(kinds, first) });
-  const networks = field({
-    label: t`Private networks that it may reach`,
-    path: "config.allow_networks",
-    help: t`Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.`,
-    control: input(),
-  });
-  const fields = [name, kind, ...fieldsOf(known.get(first)), networks];
+  const fields = [name, kind, ...fieldsOf(known.get(first)), networksField()];
   kind.control.addEventListener("change", () => {
     const next = fieldsOf(known.get(kind.control.value));
     const before = fields.splice(2, fields.length - 3, ...next);
@@ -35,29 +31,68 @@ export function openChannelForm(descriptors, reload) {
     title: t`New channel`,
     fields,
     send: () => {
-      const { settings } = known.get(kind.control.value);
-      return post("/channels", { body: bodyOf(fields, settings) });
+      const own = fields.slice(2);
+      const body = {
+        name: name.control.value.trim(),
+        config: configOf(known.get(kind.control.value), own),
+        credential: credentialOf(own),
+      };
+      return post("/channels", { body });
     },
     action: t`Make the channel`,
     done: reload,
   });
 }
 
-function fieldsOf({ settings, credential }) {
+/** Ask for other settings of a channel, whose name and kind stay, then `reload`. */
+export function openChangeForm({ name, config }, descriptors, reload) {
+  const descriptor = descriptors.find((each) => each.name === config.kind);
+  const fields = [...fieldsOf(descriptor, config), networksField(config.allow_networks)];
+  const send = () => {
+    const credential = credentialOf(fields) || undefined;
+    const body = { config: { ...kept(config), ...configOf(descriptor, fields) }, credential };
+    return patch("/channels/{channel}", { path: { channel: name }, body });
+  };
+  askForm({
+    title: t`Change ${name}`,
+    above: h("p", { class: "muted" }, t`A credential that is left empty stays as it is.`),
+    fields,
+    send,
+    action: t`Keep the changes`,
+    done: reload,
+  });
+}
+
+/** What no field asks for. */
+function kept({ ca_pem: pem }) {
+  return { ca_pem: pem };
+}
+
+function networksField(values = []) {
+  return field({
+    label: t`Private networks that it may reach`,
+    path: "config.allow_networks",
+    help: t`Where it is not on the internet, as in 10.0.0.0/8, as far as whoever runs the server has opened it; several with spaces.`,
+    control: input({ value: values.join(" ") }),
+  });
+}
+
+/** A field for each setting, with its value or its default, and one for the credential. */
+function fieldsOf({ settings, credential }, values = {}) {
   const fields = settings.map((setting) =>
     field({
       label: said(setting.label),
       path: `config.${setting.name}`,
       help: said(setting.hint),
       isRequired: setting.is_required,
-      control: controlOf(setting),
+      control: controlOf(setting, values[setting.name] ?? setting.default),
     }),
   );
   const secret = input({ type: "password", autocomplete: "new-password" });
   return [...fields, field({ label: credential, path: "credential", control: secret })];
 }
 
-function controlOf({ type, choices, default: value }) {
+function controlOf({ type, choices }, value) {
   if (choices.length)
     return select(
       choices.map((choice) => [choice, choice]),
@@ -66,13 +101,17 @@ function controlOf({ type, choices, default: value }) {
   return input({ value: value ?? "", ...(type === "integer" ? { inputmode: "numeric" } : {}) });
 }
 
-function bodyOf([name, kind, ...others], settings) {
-  const networks = others.pop().control.value.split(/\s+/);
-  const credential = others.pop().control.value;
-  const config = { kind: kind.control.value, allow_networks: networks.filter(Boolean) };
+/** What the fields of the settings hold, which the credential's and the networks' follow. */
+function configOf({ name: kind, settings }, fields) {
+  const networks = fields.at(-1).control.value.split(/\s+/);
+  const config = { kind, allow_networks: networks.filter(Boolean) };
   settings.forEach((setting, i) => {
-    const value = others[i].control.value.trim();
+    const value = fields[i].control.value.trim();
     if (value) config[setting.name] = setting.type === "integer" ? Number(value) : value;
   });
-  return { name: name.control.value.trim(), config, credential };
+  return config;
+}
+
+function credentialOf(fields) {
+  return fields.at(-2).control.value;
 }

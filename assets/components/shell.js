@@ -2,6 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
+import { said } from "../lib/server-texts.js";
 import { setMe, whoAmI } from "../lib/session.js";
 import { announcer } from "./announcer.js";
 import { watchWaiting } from "./attention.js";
@@ -80,15 +81,15 @@ function print(me) {
  * who run it announce.
  */
 function showRemarks(place, me, loadTold) {
-  const said = me?.remarks ?? [];
+  const remarks = me?.remarks ?? [];
   const told = h("div", { role: "status" });
   replace(
     place,
-    said.map((remark) => noticeBox("warn", h("p", {}, remark))),
+    remarks.map((remark) => noticeBox("warn", h("p", {}, said(remark)))),
     told,
   );
   const isTold = me?.announcements.length > 0;
-  place.hidden = !said.length && !isTold;
+  place.hidden = !remarks.length && !isTold;
   if (isTold) loadTold().then((module) => module.showAnnouncements(told));
 }
 

@@ -110,7 +110,10 @@ export function mount(root, { id, title, query }) {
       mark.show(status);
       if (status === "closed" && shown && isFinal(shown.state)) parts.log.live.finish();
     },
-    failed: (error) => replace(parts.trouble, problemBox(error)),
+    failed: (error) => {
+      replace(parts.trouble, problemBox(error));
+      if (!shown) for (const each of parts.tabs.element) each.remove(); // of what is not known
+    },
     signal: page.signal,
   });
   const stopLooking = lookWhileHidden(path, page.signal, () => shown);

@@ -1,7 +1,7 @@
 // The org's channels and what goes out through them. No page ever shows a credential.
 
 import { button } from "../components/buttons.js";
-import { openChannelForm } from "../components/channel-form.js";
+import { openChangeForm, openChannelForm } from "../components/channel-form.js";
 import { confirm, opensWith } from "../components/dialogs.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
@@ -113,7 +113,8 @@ const CHANNEL = [
   column(t`Changed`, ({ updated_at: at }) => ago(at)),
 ];
 
-function channelActions({ name, is_enabled: isOn }, done) {
+function channelActions(channel, done) {
+  const { name, is_enabled: isOn } = channel;
   if (!may("channels.manage")) return null;
   const path = { channel: name };
   const turn = isOn ? t`Turn off` : t`Turn on`;
@@ -143,9 +144,18 @@ function channelActions({ name, is_enabled: isOn }, done) {
       run: () => remove("/channels/{channel}", { path }),
       done,
     });
+  const change = opensWith(
+    () => getAll("/channel-kinds"),
+    (kinds) => openChangeForm(channel, kinds, done),
+  );
   const act = (verb, onclick, look = "quiet") =>
     button(t`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
-  return [isOn && act(t`Test`, test), act(turn, toggle), act(t`Delete`, end, "quiet")];
+  return [
+    isOn && act(t`Test`, test),
+    act(t`Change`, change),
+    act(turn, toggle),
+    act(t`Delete`, end, "quiet"),
+  ];
 }
 
 const DELIVERY = [

@@ -148,7 +148,7 @@ def test_a_server_that_dies_at_any_step_of_it_goes_on_where_it_was(
     delete(alice, grace_days=0)
     deaths = 0
     while alice.get("/api/v1/server/orgs/globex").status == 200:
-        steps = _steps_until_death(deaths % 3 + 1)
+        steps = _steps_until_death(api_server, deaths % 3 + 1)
         monkeypatch.setattr(removal.gevent, "sleep", lambda _, steps=steps: next(steps))
         try:
             api_server.services.org_removal.turn()
@@ -161,9 +161,11 @@ def test_a_server_that_dies_at_any_step_of_it_goes_on_where_it_was(
     assert unreachable(api_server) == []
 
 
-def _steps_until_death(count: int) -> Iterator[None]:
+def _steps_until_death(api_server: ApiServer, count: int) -> Iterator[None]:
     for _ in range(count):
+        assert unreachable(api_server) == []  # else no server would start from there
         yield
+    assert unreachable(api_server) == []
     raise _Crash
 
 

@@ -150,3 +150,11 @@ def test_a_label_of_the_template_has_its_name_typed_before_it_is_cancelled(
     dialog.get_by_label(re.compile("^Type migrate")).fill("migrate")
     dialog.get_by_role("button", name="Cancel the automation").click()
     wait_for_state(page, "cancelled")
+
+
+def test_of_an_automation_that_is_not_there_nothing_is_shown(open_page: OpenPage) -> None:
+    page = open_page("/automations/06h1wnsztgrrb64zz45j31pfqf")
+
+    expect(page.get_by_role("alert")).to_contain_text("There is no automation")
+    expect(page.get_by_role("tab")).to_have_count(0)
+    expect(page.get_by_role("group", name="Log lines")).to_have_count(0)

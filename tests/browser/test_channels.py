@@ -55,6 +55,23 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     page.get_by_role("button", name="Try again").click()
     expect(dialog).to_have_count(0)
     assert KEY not in page.content()
+
+    # Where it sends to is changed, for which its key has to be given anew.
+    choose(page, "hooks", "Change hooks")
+    expect(dialog.get_by_label("Private networks")).to_have_value("127.0.0.0/8")
+    address = dialog.get_by_label("URL")
+    expect(address).to_have_value(f"http://127.0.0.1:{port}/")
+    address.fill(f"http://127.0.0.1:{port}/other")
+    dialog.get_by_role("button", name="Keep the changes").click()
+    expect(dialog.locator(".field-error", has_text="give the credential anew")).to_be_visible()
+    dialog.get_by_label("Key that signs").fill(KEY)
+    with page.expect_response("**/api/v1/channels/hooks") as changed:
+        dialog.get_by_role("button", name="Keep the changes").click()
+    config = changed.value.json()["config"]
+    assert config["url"] == f"http://127.0.0.1:{port}/other"
+    assert config["allow_networks"] == ["127.0.0.0/8"]
+    expect(dialog).to_have_count(0)
+    assert KEY not in page.content()
     choose(page, "hooks", "Delete hooks")
     page.get_by_role("button", name="Delete the channel").click()
     expect(page.get_by_text("No channels")).to_be_visible()

@@ -135,6 +135,8 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "rejected by bob@example.com: it was not run: twice",
             "a sentence of tomorrow; edge is busy",
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
+            "the org is suspended: unpaid bill; it is deleted on 2026-12-24",
+            "the org is suspended",
           ].map(said);
         }"""
     )
@@ -145,6 +147,8 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "abgelehnt von bob@example.com: it was not run: twice",
         "a sentence of tomorrow; edge ist belegt",
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
+        "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
+        "die Organisation ist ausgesetzt",
     ]
 
 

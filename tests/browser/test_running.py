@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
@@ -18,6 +19,31 @@ from tests.browser.reading import (
 )
 from tests.product import Installation
 from tests.support import wait_until
+
+LINES = 20
+LINE_MS = 250
+TELLS_WHEN = f"""apiVersion: v1
+type: AutomationTemplate
+metadata: {{name: tells-when}}
+spec:
+  template:
+    phases:
+      - name: tell
+        commands: ['for i in $(seq {LINES}); do date +"at %s%3N"; sleep 0.15; done']
+"""
+READ_DELAYS = """async (count) => {
+  const delays = new Map();
+  while (delays.size < count) {
+    for (const { textContent: text } of document.querySelectorAll(".log-text")) {
+      const at = /^at (\\d{13})$/.exec(text)?.[1];
+      if (at && !delays.has(at)) delays.set(at, Date.now() - Number(at));
+    }
+    await new Promise((done) => requestAnimationFrame(done));
+  }
+  return [...delays.values()];
+}"""
+"""How many milliseconds after they were printed the lines stood on the page, which frame by frame
+is looked at."""
 
 
 def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_arrive(
@@ -88,6 +114,19 @@ def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
     wait_for_state(page, "cancelled")
     wait_for_log(page, "cleaned up")
     expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
+
+
+def test_a_line_is_seen_a_quarter_of_a_second_after_it_was_printed(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    """A busy machine delays some, so the faster ones count, of those that come once the page is."""
+    installation.push(TELLS_WHEN)
+    page = open_page("/templates/tells-when/run")
+    run_now(page)
+
+    delays = page.evaluate(READ_DELAYS, LINES)
+
+    assert statistics.quantiles(delays[LINES // 2 :])[0] < LINE_MS, delays
 
 
 def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(

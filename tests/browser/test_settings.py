@@ -43,6 +43,21 @@ UNMARKED = """() => [
 """Surfaces, and what one can press or fill in, whose edges are not to be seen where all have one
 colour."""
 
+CHOSEN = ":is(.tab, .chip):is([aria-selected=true], [aria-pressed=true], [aria-current=page])"
+LOOKS = """(chosen) => {
+  const look = (each) => {
+    const { backgroundColor, borderTopColor, borderBottomColor, outlineStyle } =
+      getComputedStyle(each);
+    return [backgroundColor, borderTopColor, borderBottomColor, outlineStyle].join(" ");
+  };
+  const all = [...document.querySelectorAll("main :is(.tab, .chip)")];
+  return {
+    chosen: all.filter((each) => each.matches(chosen)).map(look),
+    others: all.filter((each) => !each.matches(chosen)).map(look),
+  };
+}"""
+"""Of tabs and chips, what one sees besides the weight of their letters."""
+
 
 @pytest.mark.parametrize("path", ["/workers", "/templates/greet/run", "/audit"])
 def test_a_page_can_be_read_at_400_percent_and_in_forced_colours(
@@ -57,6 +72,17 @@ def test_a_page_can_be_read_at_400_percent_and_in_forced_colours(
         page.set_viewport_size({"width": width, "height": height})
         assert has_no_horizontal_scroll(page), zoom
         assert page.evaluate(FREE) > 0.5, zoom
+
+
+def test_what_is_chosen_is_told_apart_in_forced_colours(open_page: OpenPage) -> None:
+    page = open_page("/templates/greet")
+    page.emulate_media(forced_colors="active")
+    for path in ("/templates/greet", "/approvals", "/audit"):
+        page.goto(path)
+        page.locator("main").locator(CHOSEN).first.wait_for()
+        looks = page.evaluate(LOOKS, CHOSEN)
+        assert looks["chosen"], path
+        assert not set(looks["chosen"]) & set(looks["others"]), f"{path}: {looks}"
 
 
 def test_nothing_moves_for_whoever_does_not_want_it_to(open_page: OpenPage) -> None:

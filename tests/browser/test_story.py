@@ -1,4 +1,4 @@
-"""From a new server to a resumed automation and its record: on a telephone, without a mouse."""
+"""From a new server to a resumed automation and its record: without a mouse, at each width."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.accessibility import is_accessible
+from tests.browser.accessibility import NARROW, findings, is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll, log_in, wait_for_log, wait_for_state
 from tests.browser.test_identity import App
 from tests.product import PASSWORD, Server, User, Worker
+from tests.support import SCALE
 
 TEMPLATE = """apiVersion: v1
 type: AutomationTemplate
@@ -29,6 +30,11 @@ spec:
         commands: ["test -e %(mended)s", "echo all is well"]
 """
 MOST_TABS = 90
+WIDTHS = (360, 768, 1440)
+"""A telephone, the rail with its icons alone, and the whole rail."""
+
+EVERY_WIDTH = 2.0
+"""From which scale of tests on the story is gone through at each width."""
 
 
 class Keyboard:
@@ -74,10 +80,25 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
         worker.process.kill()
 
 
-def test_the_whole_story_on_a_telephone_by_keyboard_alone(
-    open_page: OpenPage, server: Server, worker: Worker, tmp_path: Path
+def fits(page: Page) -> bool:
+    """Return whether what is shown now can be read and is accessible at each width."""
+    size = page.viewport_size
+    assert size
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": size["height"]})
+        assert has_no_horizontal_scroll(page), f"{page.url} is wider than {width} pixels"
+        assert page.get_by_role("heading", level=1).is_visible(), width
+        assert findings(page, NARROW) == [], f"{page.url} at {width} pixels"
+    page.set_viewport_size(size)
+    return is_accessible(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS if SCALE >= EVERY_WIDTH else WIDTHS[:1])
+def test_the_whole_story_by_keyboard_alone(
+    open_page: OpenPage, server: Server, worker: Worker, tmp_path: Path, width: int
 ) -> None:
-    page = open_page("/", is_known=False, url=server.url, width=360)
+    """Go through it on a telephone; the other widths are looked at on the way, or at a scale."""
+    page = open_page("/", is_known=False, url=server.url, width=width)
     keys = Keyboard(page)
 
     # A new server leads to its setup, and then says what to do next.
@@ -94,7 +115,7 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     steps = page.locator(".first-step")
     expect(steps).to_have_count(5)
     expect(page.locator(".first-step.is-done")).to_have_count(0)
-    assert is_accessible(page)
+    assert fits(page)
 
     # A worker joins by the command that is shown.
     keys.press(steps.first.get_by_role("link", name="Show the command…"))
@@ -120,10 +141,10 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     keys.type(page.get_by_label("Reason"), "it hangs")
     keys.press(page.get_by_role("button", name="Ask to run"))
     wait_for_state(page, "awaiting approval")
-    assert has_no_horizontal_scroll(page)
+    assert fits(page)
 
     # The second account approves, with a code.
-    deciding = open_page("/login", is_known=False, url=server.url, width=360)
+    deciding = open_page("/login", is_known=False, url=server.url, width=width)
     log_in(deciding, bob.email)
     deciding.get_by_role("heading", level=1, name="Home").wait_for()
     app = App(bob.json("totp", "enrol")["secret"])
@@ -137,6 +158,7 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     files["go"].touch()
     wait_for_log(page, "goes on")
     wait_for_state(page, "failed")
+    assert fits(page)
 
     # What failed is mended, and goes on there once it is approved again.
     files["mended"].touch()
@@ -152,6 +174,8 @@ def test_the_whole_story_on_a_telephone_by_keyboard_alone(
     # All of it is in the record.
     page.goto("/audit")
     record = page.locator("main tbody tr")
+    record.first.wait_for()
+    assert fits(page)
     for verb in ("approve", "run", "push", "enrol"):
         expect(record.filter(has_text=re.compile(verb)).first).to_be_attached()
     page.close()

@@ -211,3 +211,33 @@ def test_a_query_that_fails_amid_its_rows_leaves_no_old_snapshot_to_the_next_one
 
     assert database.read(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (4,)
     assert kept.value.__traceback__, "the error is kept until here, as by a log"
+
+
+def test_references_are_looked_up_but_in_the_one_unit_that_is_to_go_without(
+    database: Database,
+) -> None:
+    database.write(lambda db: db.execute("CREATE TABLE u (n REFERENCES t (n))").fetchall())
+
+    def refer(db: Connection, n: int) -> None:
+        db.execute("INSERT INTO u VALUES (?)", (n,))
+
+    before = gevent.spawn(database.write, lambda db: refer(db, 1))
+    apart = gevent.spawn(database.write_unchecked, lambda db: refer(db, 2))
+    after = gevent.spawn(database.write, lambda db: refer(db, 3))
+    gevent.joinall([before, apart, after])
+
+    assert database.read(lambda db: db.execute("SELECT n FROM u").fetchall()) == [(2,)]
+    assert [type(each.exception) for each in (before, after)] == [apsw.ConstraintError] * 2
+
+
+def test_references_are_looked_up_again_after_a_commit_that_failed(database: Database) -> None:
+    database.write(lambda db: db.execute("CREATE TABLE u (n REFERENCES t (n))").fetchall())
+
+    def end_the_transaction(db: Connection) -> None:
+        db.execute("ROLLBACK; BEGIN")  # so that its savepoint is gone, amid a transaction
+
+    with pytest.raises(apsw.SQLError):
+        database.write_unchecked(end_the_transaction)
+
+    with pytest.raises(apsw.ConstraintError):
+        database.write(lambda db: db.execute("INSERT INTO u VALUES (1)").fetchall())

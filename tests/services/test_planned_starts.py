@@ -180,6 +180,25 @@ def test_a_time_that_was_altered_behind_the_servers_back_lets_nothing_begin(
     require_refused(team_with_hello, made)
 
 
+def test_a_time_before_all_times_is_refused_as_any_other(team_with_hello: Team) -> None:
+    team = team_with_hello
+    team.policy()
+    asked = team.ask()
+    far_off = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
+
+    with pytest.raises(InvalidInput, match="beyond the times") as planned:
+        team.core.automations.create(
+            team.people["alice"], RunRequest(template="hello", start_at=far_off)
+        )
+    with pytest.raises(InvalidInput, match="beyond the times") as approved:
+        team.approve("bob", asked, not_after=far_off)
+
+    assert [each.value.problems[0].path for each in (planned, approved)] == [
+        "start_at",
+        "not_after",
+    ]
+
+
 def test_what_cannot_be_planned_is_refused_by_name(team_with_hello: Team) -> None:
     team = team_with_hello
     team.core.push(team.people["alice"], WITH_PLAN)

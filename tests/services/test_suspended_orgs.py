@@ -12,6 +12,7 @@ from tests.services.calling import Sender, calls_of, push_trigger
 from tests.services.core import Core
 from tests.services.fanning import Fanning
 from tests.services.operating import server_operator
+from tests.services.pausing import paused, source
 from tests.services.scheduling import HOURLY, push_schedule, show, started
 from tests.services.scheduling import turn as turn_schedules
 from tests.services.team import Team
@@ -107,6 +108,21 @@ def test_what_runs_is_cancelled_where_that_is_asked_for(
     assert core.state(alice, waiting) == "cancelled"
     assert work.job_id in worker.poll().cancel
     assert core.state(alice, running) == "running"
+
+
+def test_a_paused_job_that_may_go_on_does_not_in_a_suspended_org(team: Team) -> None:
+    case = paused(team, source())
+    case.approve()
+    [ready] = case.worker.poll().work
+    oscar = server_operator(team.core)
+
+    team.core.services.org_standing.suspend(oscar, "acme", SuspendRequest())
+    with pytest.raises(LeaseLost):
+        case.worker.start(ready)
+
+    team.core.services.org_standing.resume(oscar, "acme")
+    case.worker.start(ready)
+    assert case.now.state == "running"
 
 
 def test_nobody_approves_in_a_suspended_org(team: Team) -> None:

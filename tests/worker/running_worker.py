@@ -11,20 +11,24 @@ from pathlib import Path
 
 from opsicle.worker.identity import WorkerDataFolder
 from tests import private_folders
+from tests.processes import is_checkout
 from tests.support import wait_until
+from tests.warm_cli import Started, WarmCli, warm_cli
 from tests.worker.fake_server import FakeServer
 
 ROOT = Path(__file__).parents[2]
 
 _ENDS_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """So that no worker is left behind when the process of the tests is killed; it gets a session of
-its own."""
+its own. What begins workers as copies of itself sees to that as well."""
 
 
 def run_worker(
     folder: Path, *arguments: str, timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
     """Run a worker that is expected to end by itself."""
+    if warm := _warm_cli():
+        return warm.run(_arguments(folder, *arguments), os.environ, timeout)
     return subprocess.run(
         _command(folder, *arguments), capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -35,11 +39,18 @@ def _command(folder: Path, *arguments: str) -> list[str]:
         *_ENDS_WITH_US,
         sys.executable,
         str(ROOT / "opsicle.py"),
-        "worker",
-        "--data-dir",
-        str(folder),
-        *arguments,
+        *_arguments(folder, *arguments),
     ]
+
+
+def _arguments(folder: Path, *arguments: str) -> list[str]:
+    return ["worker", "--data-dir", str(folder), *arguments]
+
+
+def _warm_cli() -> WarmCli | None:
+    """Return what begins a worker as a copy of a loaded process, where that makes no difference."""
+    warm = warm_cli((), "worker")
+    return warm if is_checkout() and warm.suits(os.environ) else None
 
 
 class RunningWorker:
@@ -57,8 +68,10 @@ class RunningWorker:
         self.slots = slots
         self.options = options
         self.prefix: tuple[str, ...] = ()
-        self.command = tuple(_command(self.folder, "--slots", str(slots), *options))
-        self.process: subprocess.Popen[bytes] | None = None
+        """What comes before the command, as a program that runs it otherwise."""
+        self.command: tuple[str, ...] = ()
+        """What is run instead of the product's own."""
+        self.process: subprocess.Popen[bytes] | Started | None = None
         private_folders.note(self.folder / "workspaces")
         data = WorkerDataFolder.open(self.folder)
         data.save_identity(fake_server.identity())
@@ -66,14 +79,18 @@ class RunningWorker:
 
     def start(self) -> None:
         polls = len(self.fake_server.polls)
+        arguments = ("--slots", str(self.slots), *self.options)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.prefix, *self.command],
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            if not self.prefix and not self.command and (warm := _warm_cli()):
+                self.process = warm.start(_arguments(self.folder, *arguments), os.environ, log, log)
+            else:
+                self.process = subprocess.Popen(
+                    [*self.prefix, *(self.command or _command(self.folder, *arguments))],
+                    cwd=ROOT,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
 
         try:
             self.wait(lambda: len(self.fake_server.polls) > polls + 1, "the worker's first polls")

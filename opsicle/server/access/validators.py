@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 from opsicle.domain.addresses import address_problem, name_problem
 from opsicle.domain.errors import InvalidInput, Problem
@@ -60,6 +61,14 @@ def org_code(text: str, path: str = "org") -> str:
             hint="As in acme.",
         )
     return text
+
+
+def in_utc(at: datetime, path: str) -> datetime:
+    """Return a time in UTC. Raises InvalidInput for one at the very edge of the calendar."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise invalid(path, "is beyond the times that there are in UTC") from error
 
 
 def name(text: str, limit: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
@@ -113,8 +113,9 @@ def window_for(
 
 
 def _requested_window(request: DecisionRequest, who: str) -> RunWindow:
+    times = {"not_before": request.not_before, "not_after": request.not_after}
     not_before, not_after = (
-        at.astimezone(UTC) if at else None for at in (request.not_before, request.not_after)
+        validators.in_utc(at, name) if at else None for name, at in times.items()
     )
     return RunWindow.of(not_before, not_after, who)
 

@@ -7,7 +7,7 @@ then (`approvals/pre_lease_check.py`).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from opsicle.domain.access import Action
 from opsicle.domain.templates import Template
@@ -74,4 +74,4 @@ def wanted_start(request: RunRequest, template: Template, now: datetime) -> date
         )
     if request.start_at > now + FARTHEST:
         raise validators.invalid("start_at", "is more than a year away")
-    return request.start_at.astimezone(UTC)
+    return validators.in_utc(request.start_at, "start_at")

@@ -12,6 +12,7 @@ from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.store import files
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.files import AutomationFileRow
+from opsicle.server.store.suspensions import is_suspended
 from opsicle.wire.worker_api import MAX_ARTIFACT_BYTES, FileReply, FileRequest
 
 
@@ -32,7 +33,8 @@ class JobFiles:
 
         def query(db: Connection) -> AutomationFileRow | None:
             job = get_own(db, worker, job_id, request.fence)
-            if job.state != JobState.LEASED or not may_serve(db, worker, job.org_id):
+            is_out = not may_serve(db, worker, job.org_id) or is_suspended(db, job.org_id)
+            if job.state != JobState.LEASED or is_out:
                 raise LeaseLost.of(job_id)
             given = files.list_of_automation(db, job.automation_id)
             return next((row for row in given if row.sha256 == request.sha256), None)

@@ -99,8 +99,8 @@ class Jobs:
         """Let a leased job begin; only after the answer may the worker execute anything.
 
         Raises LeaseLost if the lease has lapsed, the automation was cancelled meanwhile, or its org
-        no longer lets this shared worker serve it. Unavailable as `UnknownJobs.recording`, also of
-        `log` and `finish`.
+        was suspended or no longer lets this shared worker serve it. Unavailable as
+        `UnknownJobs.recording`, also of `log` and `finish`.
         """
         now = self._clock.now()
 
@@ -108,10 +108,7 @@ class Jobs:
             job = get_own(db, worker, job_id, fence)
             if job.state == JobState.RUNNING:
                 return job
-            if not may_serve(db, worker, job.org_id):
-                raise LeaseLost.of(job_id)
-
-            if not begin(db, job, now):
+            if not (may_serve(db, worker, job.org_id) and begin(db, job, now)):
                 raise LeaseLost.of(job_id)
             audit.append(db, now, job.org_id, worker, "start", resource_of(job), {"job": job_id})
             return job

@@ -25,14 +25,7 @@ from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.presence import Fleet, Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
-from opsicle.server.store import (
-    automation_transitions,
-    automations,
-    jobs,
-    orgs,
-    run_windows,
-    suspensions,
-)
+from opsicle.server.store import automation_transitions, automations, jobs, orgs, run_windows
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
@@ -390,7 +383,8 @@ class LeaseService:
 
 
 def may_serve(db: Connection, worker: Presence | WorkerActor, org_id: str) -> bool:
-    """Return whether a worker may carry out what an org runs, by what the database says now."""
-    if suspensions.is_suspended(db, org_id):
-        return False
+    """Return whether a worker is an org's own or shared with it, by what the database says now.
+
+    Whether the org is suspended is for `free_capacity` and the start of a job to say.
+    """
     return orgs.allows_shared_workers(db, org_id) if worker.is_shared else worker.org_id == org_id

@@ -8,18 +8,23 @@ from __future__ import annotations
 from opsicle.domain.errors import TooManyRequests
 from opsicle.server.access.suspended import require_active, suspension_text
 from opsicle.server.dispatch.quotas import require_quota
-from opsicle.server.store import queue_limits, suspensions
+from opsicle.server.store import queue_limits
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
+from opsicle.server.store.queue_limits import QueueLimits
 
 _RETRY_AFTER_SECONDS = 30
 
 
 def free_capacity(db: Connection, org_id: str, wanted: int) -> int:
-    """Return how many of `wanted` automations an org may have begin."""
-    if suspensions.is_suspended(db, org_id):
+    """Return how many of `wanted` automations an org may have begin; none where it is suspended."""
+    return _free(db, org_id, queue_limits.find(db, org_id), wanted)
+
+
+def _free(db: Connection, org_id: str, limits: QueueLimits, wanted: int) -> int:
+    if limits.is_suspended:
         return 0
-    most = queue_limits.find(db, org_id).max_running
+    most = limits.max_running
     if most is None:
         return wanted
     return min(wanted, most - queue_limits.count_running(db, org_id, most))
@@ -27,11 +32,12 @@ def free_capacity(db: Connection, org_id: str, wanted: int) -> int:
 
 def running_limit_reason(db: Connection, org_id: str) -> str:
     """Say that an org is suspended, or has as many running as it may; "" if neither is so."""
-    if suspended := suspension_text(db, org_id):
-        return suspended
-    if free_capacity(db, org_id, 1) > 0:
+    limits = queue_limits.find(db, org_id)
+    if limits.is_suspended:
+        return suspension_text(db, org_id)
+    if _free(db, org_id, limits, 1) > 0:
         return ""
-    return f"org limit of {queue_limits.find(db, org_id).max_running} running reached"
+    return f"org limit of {limits.max_running} running reached"
 
 
 def require_room_to_wait(db: Connection, row: AutomationRow) -> None:
@@ -39,9 +45,13 @@ def require_room_to_wait(db: Connection, row: AutomationRow) -> None:
 
     Also where the quota of its org for this hour is used up; Suspended where its org is that.
     """
-    require_active(db, row.org_id)
-    require_quota(db, row.org_id, row.created_at)
-    most = queue_limits.find(db, row.org_id).max_waiting
+    limits = queue_limits.find(db, row.org_id)
+    if limits.is_suspended:
+        require_active(db, row.org_id)
+    if limits.hourly_quota is not None:
+        require_quota(db, row.org_id, limits.hourly_quota, row.created_at)
+
+    most = limits.max_waiting
     if most is not None and queue_limits.count_waiting(db, row.org_id, most) >= most:
         raise TooManyRequests(
             f"{most:,} automations of this org wait already, and no more may",

@@ -74,14 +74,11 @@ class LogQuotas:
         self._database.write(work)
 
 
-def require_quota(db: Connection, org_id: str, now: datetime) -> None:
-    """Raise TooManyRequests where an org has triggered as many automations in an hour as it may.
+def require_quota(db: Connection, org_id: str, most: int, now: datetime) -> None:
+    """Raise TooManyRequests where an org has triggered `most` automations in an hour.
 
     With the time after which the first of them is an hour old. It looks at no more than the quota.
     """
-    most = org_quotas.find(db, org_id).hourly
-    if most is None:
-        return
     found = org_quotas.count_since(db, org_id, lowest_id(now - HOUR), most)
     if found.triggered < most:
         return

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -107,7 +106,9 @@ class Database:
     def write_unchecked(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, apart from others, without looking up references.
 
-        For what removes all that refers too: looking that up could walk through whole tables.
+        For the removal of an org alone, which removes all that refers too: looking that up would
+        walk through whole tables where no index leads to it. `work` removes what refers before what
+        is referred to: with one reference to nothing, the database counts as damaged.
         """
         return cast("T", self.write(_Unchecked(work)))
 
@@ -115,9 +116,10 @@ class Database:
         """Commit batch after batch until none waits."""
         while self._waiting:
             batch = self._next_batch()
+            units = [work for work, _ in batch]
             try:
-                with self._references(is_checked=not isinstance(batch[0][0], _Unchecked)):
-                    outcomes = self._commit([work for work, _ in batch])
+                is_unchecked = isinstance(units[0], _Unchecked)
+                outcomes = self._commit_unchecked(units) if is_unchecked else self._commit(units)
             except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
 
@@ -139,14 +141,10 @@ class Database:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
 
-    @contextmanager
-    def _references(self, *, is_checked: bool) -> Iterator[None]:
-        if is_checked:
-            yield
-            return
+    def _commit_unchecked(self, units: list[Unit]) -> list[Outcome]:
         self._writer.execute("PRAGMA foreign_keys = OFF")
         try:
-            yield
+            return self._commit(units)
         finally:
             self._writer.execute("PRAGMA foreign_keys = ON")
 

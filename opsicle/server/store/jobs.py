@@ -55,6 +55,11 @@ _SELECT = """
       JOIN workers w ON w.id = j.worker_id
 """
 
+IN_ACTIVE_ORG = """
+    NOT EXISTS (SELECT 1 FROM orgs WHERE orgs.id = jobs.org_id AND orgs.suspended_at IS NOT NULL)
+"""
+"""Nothing of a suspended org begins; asked by the change itself, which costs no statement more."""
+
 _HELD = "j.finished_at IS NULL AND j.state IN ('leased', 'running')"
 """On lease, started or not.
 
@@ -151,10 +156,17 @@ def count_held(db: apsw.Connection, worker_id: str) -> int:
 
 
 def start(db: apsw.Connection, job_id: str, at: datetime) -> bool:
-    """Record that a leased job begins. Return False if it is no longer on lease."""
+    """Record that a leased job begins.
+
+    Return False if it is no longer on lease, or its org is suspended.
+    """
     return has_changed(
         db,
-        "UPDATE jobs SET state = 'running', started_at = :at WHERE id = :id AND state = 'leased'",
+        f"""
+        UPDATE jobs
+           SET state = 'running', started_at = :at
+         WHERE id = :id AND state = 'leased' AND {IN_ACTIVE_ORG}
+        """,  # noqa: S608 - a literal of this file
         {"id": job_id, "at": to_text(at)},
     )
 

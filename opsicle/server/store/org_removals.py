@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from graphlib import TopologicalSorter
 
 import apsw
 
@@ -141,7 +142,11 @@ def list_automations(db: apsw.Connection, org_id: str, limit: int) -> list[str]:
 
 
 def list_tables(db: apsw.Connection) -> list[str]:
-    """Return the tables that rows of an org may be left in once its automations have gone."""
+    """Return the tables that rows of an org may be left in once its automations have gone.
+
+    What refers to another table stands before it: after no step is there a reference to nothing,
+    with which no server would start again, and no backup be made.
+    """
     named = fetch_column(
         db,
         """
@@ -153,7 +158,14 @@ def list_tables(db: apsw.Connection) -> list[str]:
         """,
         {},
     )
-    return [*_THROUGH, *(name for name in named if name not in _WITH_AUTOMATIONS | _LAST)]
+    wanted = [*_THROUGH, *(name for name in named if name not in _WITH_AUTOMATIONS | _LAST)]
+
+    order: TopologicalSorter[str] = TopologicalSorter(dict.fromkeys(wanted, ()))
+    for name in wanted:
+        sql = 'SELECT DISTINCT "table" FROM pragma_foreign_key_list(:name)'
+        for referred in fetch_column(db, sql, {"name": name}):
+            order.add(referred, name)
+    return [name for name in order.static_order() if name in wanted]
 
 
 def delete_some(db: apsw.Connection, table: str, org_id: str, limit: int) -> int:

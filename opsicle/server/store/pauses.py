@@ -11,6 +11,7 @@ import apsw
 
 from opsicle.kit.clock import to_text
 from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store.jobs import IN_ACTIVE_ORG
 from opsicle.server.store.rows import fetch_column, json_list
 
 
@@ -120,9 +121,17 @@ def give_back(db: apsw.Connection, job_id: str) -> bool:
 
 
 def start_job(db: apsw.Connection, job_id: str) -> bool:
-    """Record that a leased job goes on. Return False if it is no longer on lease."""
+    """Record that a leased job goes on.
+
+    Return False if it is no longer on lease, or its org is suspended.
+    """
     db.execute(
-        "UPDATE jobs SET state = 'running' WHERE id = :id AND state = 'leased'", {"id": job_id}
+        f"""
+        UPDATE jobs
+           SET state = 'running'
+         WHERE id = :id AND state = 'leased' AND {IN_ACTIVE_ORG}
+        """,  # noqa: S608 - a literal of jobs.py
+        {"id": job_id},
     )
     return db.changes() == 1
 

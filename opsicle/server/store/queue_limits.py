@@ -1,4 +1,4 @@
-"""SQL of how many automations of an org, or of a template, may run and wait."""
+"""SQL of how many automations of an org, or of a template, may be triggered, run and wait."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from opsicle.server.store.rows import Row, fetch_column, fetch_one, fetch_value
 
 
 class QueueLimits(Row, frozen=True):
-    """How many of an org's automations run, and how many wait, at most; None: any number."""
+    """How many of an org's automations run, wait, and come in an hour at most; None: any number.
+
+    All that bounds an org stands here, so that it is asked once and not for each of them.
+    """
 
     max_running: int | None = None
     max_waiting: int | None = None
+    hourly_quota: int | None = None
+    is_suspended: bool = False
 
 
 def find(db: apsw.Connection, org_id: str) -> QueueLimits:
     """Return an org's limits."""
-    sql = "SELECT max_running, max_waiting FROM orgs WHERE id = :org_id"
+    sql = """
+        SELECT max_running, max_waiting, hourly_quota, suspended_at IS NOT NULL
+          FROM orgs
+         WHERE id = :org_id
+    """
     return fetch_one(db, sql, {"org_id": org_id}, QueueLimits) or QueueLimits()
 
 
