@@ -11,6 +11,7 @@ few threads.
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 
 from cryptography.exceptions import InvalidKey
@@ -29,6 +30,9 @@ _LANES = 1
 _SALT_BYTES = 16
 _HASH_BYTES = 32
 _KIND = "$argon2id$"
+_MOST_KIB, _MOST_ITERATIONS = 65536, 4
+"""What any version has asked for, and more: a hash may have come with an org from elsewhere."""
+_COST = re.compile(r"\$argon2id\$v=19\$m=(\d{1,6}),t=(\d),p=1\$", re.ASCII)
 _CURRENT = f"{_KIND}v=19$m={_MEMORY_KIB},t={_ITERATIONS},p={_LANES}$"
 
 DUMMY = f"{_CURRENT}b3BzaWNsZSBkdW1teSBzYQ$YW5kIG5vYm9keSBrbm93cyBpdHMgcGFzc3dvcmQgISE"
@@ -70,14 +74,15 @@ def hash_password(password: str) -> str:
 def verify_password(stored: str, given: str) -> bool:
     """Return whether `given` is the password behind the PHC string `stored`. Takes about 0.03 s.
 
-    Nothing fits what is no hash, such as what stands in its place for a service account; that takes
-    just as long, so that nobody learns from it which accounts there are.
+    Nothing fits what is no hash, such as what stands in its place for a service account, or one
+    that would take all memory; that takes just as long, so that nobody learns from it which
+    accounts there are.
     """
     if len(given.encode()) > MAX_BYTES:
         return False
     try:
         Argon2id.verify_phc_encoded(
-            _normalise(given).encode(), stored if stored.startswith(_KIND) else DUMMY
+            _normalise(given).encode(), stored if _is_affordable(stored) else DUMMY
         )
     except (InvalidKey, ValueError):
         return False
@@ -90,6 +95,11 @@ def needs_rehash(stored: str) -> bool:
     Hash anew at the next successful login.
     """
     return not stored.startswith(_CURRENT)
+
+
+def _is_affordable(stored: str) -> bool:
+    cost = _COST.match(stored)
+    return cost is not None and int(cost[1]) <= _MOST_KIB and int(cost[2]) <= _MOST_ITERATIONS
 
 
 def _normalise(password: str) -> str:

@@ -18,9 +18,12 @@ from opsicle.server.automations.live_streams import (
     NewOutput,
     Position,
 )
+from opsicle.server.automations.routes import events
 from opsicle.server.fleet.pubsub import automation_topic
-from opsicle.wire.jobs import PhaseReport, StepState, Work
-from opsicle.wire.worker_api import LogRequest
+from opsicle.server.http.open_streams import EventStreams
+from opsicle.server.http.request import Caller, Request
+from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
+from opsicle.wire.worker_api import FinishRequest, LogRequest
 from tests.services.core import Core, TestWorker
 from tests.services.fanning import Fanning
 from tests.support import wait_until
@@ -189,6 +192,34 @@ def test_an_end_that_comes_with_the_last_of_the_log_is_seen(
     assert shown.automation.state == "succeeded"
     assert text_of([event for event in events if event is not shown]) == b"two\n"
     assert ended == AutomationEnded()
+
+
+def test_the_last_that_there_is_to_say_is_sent_together(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    asked = Request({"QUERY_STRING": ""}, lambda _: Caller(alice), EventStreams(), 0)
+    parts: list[bytes] = []
+    stream = events(core.live_streams, asked, work.automation_id).stream
+    following = gevent.spawn(parts.extend, stream)
+    topic = automation_topic(work.automation_id)
+    wait_until(
+        lambda: any(watch.is_waiting for watch in core.pubsub._watches.get(topic, ())),
+        what="the follower to have read all",
+        pause=gevent.sleep,
+    )
+
+    outcome = Outcome(state="succeeded", phases=(), exit_code=0)
+    chunks = ((0, 0, 1, 0, b"one\n"),)
+    request = FinishRequest(fence=work.fence, outcome=outcome, log_bytes=4, chunks=chunks)
+    core.jobs.finish(worker.actor, work.job_id, request)
+    following.join(timeout=60)
+
+    assert [_names(part) for part in parts] == [[], ["automation"], ["log", "automation", "end"]]
+
+
+def _names(part: bytes) -> list[str]:
+    lines = part.decode().splitlines()
+    return [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
 
 
 def test_who_follows_a_log_that_never_rests_sees_the_automation_from_time_to_time(

@@ -56,6 +56,16 @@ def test_a_hash_of_older_parameters_still_verifies() -> None:
     assert passwords.verify_password(made.derive_phc_encoded(GOOD.encode()), GOOD)
 
 
+@pytest.mark.parametrize(("iterations", "memory"), [(5, 64), (1, 65537)])
+def test_a_hash_that_costs_more_than_any_of_ours_is_not_computed(
+    iterations: int, memory: int
+) -> None:
+    made = Argon2id(
+        salt=b"sixteen bytes ok", length=32, iterations=iterations, lanes=1, memory_cost=memory
+    )
+    assert not passwords.verify_password(made.derive_phc_encoded(GOOD.encode()), GOOD)
+
+
 @pytest.mark.parametrize(
     "stored",
     [

@@ -59,10 +59,14 @@ class AutomationChanged:
 
 @dataclass(frozen=True)
 class NewOutput:
-    """The next piece of the newest job's log; `start` where that is not its beginning."""
+    """The next piece of the newest job's log; `start` where that is not its beginning.
+
+    `is_followed`: what comes behind it comes at once.
+    """
 
     piece: SharedPiece
     start: TailStart = FROM_BEGINNING
+    is_followed: bool = False
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -129,11 +133,11 @@ class LiveStreams:
             while True:
                 now = self._automations.get(actor, automation_id)
                 if shown and now.state is not shown.state:  # what came before: a plan's log
-                    yield from self._output(shown, position)
+                    yield from self._output(shown, position, is_followed=True)
                 if shown is None or _differs(now, shown):
                     yield AutomationChanged(now)
                 shown = now
-                yield from self._output(now, position)
+                yield from self._output(now, position, is_followed=is_final(now.state))
                 if is_final(now.state):
                     yield AutomationEnded()
                     return
@@ -162,12 +166,15 @@ class LiveStreams:
             else:
                 yield from self._output(automation, position)
 
-    def _output(self, automation: Automation, position: Position) -> Iterator[Event]:
+    def _output(
+        self, automation: Automation, position: Position, *, is_followed: bool = False
+    ) -> Iterator[Event]:
         if not automation.jobs:
             return
         newest = automation.jobs[-1].id
         if position.job_id != newest and any(job.id == position.job_id for job in automation.jobs):
-            yield from self._output_of(position.job_id, position)  # the rest of the one before
+            rest = self._output_of(position.job_id, position, is_followed=is_followed)
+            yield from rest  # of the one before
         start = FROM_BEGINNING
         if position.job_id != newest:
             if position.tail and not position.job_id:
@@ -176,14 +183,19 @@ class LiveStreams:
             elif position.job_id:
                 position.offset = 0
             position.job_id = newest
-        yield from self._output_of(newest, position, start)
+        yield from self._output_of(newest, position, start, is_followed=is_followed)
 
     def _output_of(
-        self, job_id: str, position: Position, start: TailStart = FROM_BEGINNING
+        self,
+        job_id: str,
+        position: Position,
+        start: TailStart = FROM_BEGINNING,
+        *,
+        is_followed: bool,
     ) -> Iterator[Event]:
         for piece in self._pieces.read(job_id, position.offset):
             position.offset = piece.end
-            yield NewOutput(piece, start)
+            yield NewOutput(piece, start, is_followed)
             start = FROM_BEGINNING
 
     def org(self, actor: Actor) -> Iterator[Event]:

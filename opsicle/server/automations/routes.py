@@ -10,7 +10,7 @@ from itertools import chain
 import msgspec
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import AutomationState
+from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams
@@ -170,9 +170,10 @@ def _position(request: Request) -> Position:
 def _event(event: live_streams.Event) -> ServerSentEvent:
     match event:
         case live_streams.AutomationChanged(automation):
-            return ServerSentEvent("automation", automation)
-        case live_streams.NewOutput(piece, start):
-            return ServerSentEvent("log", _shown(piece, start), id=f"{piece.job_id}:{piece.end}")
+            return ServerSentEvent("automation", automation, is_followed=is_final(automation.state))
+        case live_streams.NewOutput(piece, start, is_followed):
+            position = f"{piece.job_id}:{piece.end}"
+            return ServerSentEvent("log", _shown(piece, start), position, is_followed)
         case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
         case live_streams.AutomationEnded():

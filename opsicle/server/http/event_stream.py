@@ -19,6 +19,9 @@ from opsicle.server.http.routing import Reply
 
 CONTENT_TYPE = "text/event-stream"
 _HEARTBEAT = b": still here\n\n"
+_MAX_TOGETHER = 64 * 1024
+"""Bytes of events that follow each other at once, and are sent together."""
+
 _RETRY_MS = 1000
 """How long a browser waits before it connects again."""
 
@@ -27,12 +30,14 @@ _RETRY_MS = 1000
 class ServerSentEvent:
     """One event; `data` becomes JSON.
 
-    One without a name is a heartbeat, which only keeps the line open.
+    One without a name is a heartbeat, which only keeps the line open. `is_followed`: the next one
+    comes at once, so that both may be sent together.
     """
 
     name: str
     data: object = None
     id: str = ""
+    is_followed: bool = False
 
 
 def event_stream(request: Request, events: Iterator[ServerSentEvent]) -> Reply:
@@ -62,7 +67,11 @@ def encode(event: ServerSentEvent) -> bytes:
 
 def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
+    held: list[bytes] = []
     for event in events:
         if not request.is_caller_still_good:
             return
-        yield encode(event)
+        held.append(encode(event))
+        if not event.is_followed or sum(map(len, held)) >= _MAX_TOGETHER:
+            yield b"".join(held)
+            held.clear()

@@ -1,1 +1,1 @@
-"""What those who run the server do with orgs: how large they are, and what they may use."""
+"""What those who run the server do with orgs: their sizes, quotas, suspending, removing."""
