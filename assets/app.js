@@ -32,7 +32,9 @@ const NOT_LOADED = {
 
 async function start() {
   startTheme();
-  const { outlet, refresh } = buildShell(document.body, { pages: PAGES, logOut: leave });
+  const loadTold = () => import("./components/announcements.js");
+  const frame = { pages: PAGES, logOut: leave, loadTold };
+  const { outlet, refresh } = buildShell(document.body, frame);
   onSessionEnded(logInAgain);
   onStepUpRequired(stepUp);
   setInterval(refreshTimes, TICK_MS);

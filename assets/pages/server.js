@@ -8,6 +8,7 @@ import { heldQueue } from "../components/held-queue.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
+import { postedAnnouncements } from "../components/posted-announcements.js";
 import { noticeBox, sentence } from "../components/problems.js";
 import { get, patch, post } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
@@ -41,6 +42,7 @@ export function mount(root, { title }) {
     pageHeading(title, { below }),
     heldQueue(page),
     health,
+    postedAnnouncements({ signal: page.signal }),
     h("section", { class: "part" }, h("h2", {}, t`Orgs`), list.element),
   );
   const fetchState = () => get("/server", page);

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from opsicle.cli import announced
 from opsicle.cli.errors import warn
 from opsicle.cli.invocation import current
 from opsicle.cli.mfa import prompt_for_code, totp_option
@@ -215,6 +216,7 @@ def _emit_identity(me: Me, session: SavedLogin, *, is_asked: bool = False) -> No
         "role": me.role,
         "permissions": me.permissions,
         "server_version": me.server_version,
+        "announcements": me.announcements,
     }
     fields = [
         ("user", me.user.email),
@@ -227,3 +229,5 @@ def _emit_identity(me: Me, session: SavedLogin, *, is_asked: bool = False) -> No
     emit(document, fields)
     if me.remarks:
         warn(me.remarks)
+    if is_asked:
+        announced.show(me.announcements)

@@ -74,6 +74,11 @@ EXAMPLES = {
     "orgs resume": "opsicle orgs resume globex",
     "orgs delete": "opsicle orgs delete globex --grace-days 14",
     "orgs usage": "opsicle orgs usage",
+    "announcements list": "opsicle announcements list",
+    "announcements create": (
+        "opsicle announcements create 'Upgrade at 22:00, two minutes' --severity warning --until 6h"
+    ),
+    "announcements delete": "opsicle announcements delete 01ky8x5cz6vn0q3r7w2t4b9mde",
     "orgs switch": "opsicle orgs switch globex",
     "orgs release-queue": "opsicle orgs release-queue",
     "orgs server-operators": "opsicle orgs server-operators",

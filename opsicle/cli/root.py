@@ -66,6 +66,7 @@ GROUPS = {
         "completion": "completion",
         "man": "manual",
         "recover": "recover",
+        "announcements": "announcements",
         "audit": "audit",
     },
 }

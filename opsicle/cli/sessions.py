@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from opsicle.cli.configuration import config_folder
 from opsicle.cli.invocation import current
-from opsicle.cli.terminal import waiting
+from opsicle.cli.terminal import has_reader, waiting
 from opsicle.client.api import Api
 
 if TYPE_CHECKING:
@@ -44,4 +44,8 @@ def connect(session: SavedLogin | None = None) -> Api:
 
     api = open_api(session or current_session())
     api.connection.while_waiting = waiting
+    if has_reader():
+        from opsicle.cli.announced import tell_at_the_end
+
+        tell_at_the_end(api, session or current_session())
     return api

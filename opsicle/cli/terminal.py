@@ -45,6 +45,11 @@ def has_person() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def has_reader() -> bool:
+    """Return whether somebody reads both streams, and no pager or file takes one of them."""
+    return all(stream is not None and stream.isatty() for stream in (sys.stdout, sys.stderr))
+
+
 def shows_colours(stream: TextIO) -> bool:
     """Return whether colours belong on this stream (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

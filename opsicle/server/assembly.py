@@ -83,6 +83,7 @@ from opsicle.server.members.resets import ForgottenPasswords
 from opsicle.server.members.roles import Roles
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
+from opsicle.server.operation.announcements import Announcements
 from opsicle.server.operation.orgs import OrgOperations
 from opsicle.server.operation.removal import OrgRemoval
 from opsicle.server.operation.standing import OrgStanding
@@ -302,6 +303,7 @@ class Services:
         self.org_standing = OrgStanding(
             state, self.org_operations, self.automations, sessions, step_up, self.fleet, clock
         )
+        self.announcements = Announcements(state, step_up, clock)
         self.org_removal = OrgRemoval(
             state,
             self.job_logs,

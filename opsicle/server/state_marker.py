@@ -20,7 +20,7 @@ from gevent.threadpool import ThreadPool
 
 from opsicle.kit import files
 from opsicle.kit.clock import Clock
-from opsicle.server.store import audit, epochs
+from opsicle.server.store import audit, epochs, org_removals
 from opsicle.server.store.commits import Commits, MinimumState
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
@@ -28,6 +28,8 @@ from opsicle.server.store.inspection import DatabaseInspection, Heads, inspect, 
 from opsicle.server.threads import run_in
 
 MARKER, COMMITS = "marker.json", "marker.commits"
+_FIRST_WITH_REMOVALS = 63
+"""The schema since which orgs can be removed."""
 
 
 class Marker(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +137,10 @@ def _compare(
         for org_id, (seq, _) in marker.heads.items()
         if found.heads.get(org_id, (0, ""))[0] < seq
     }
+    if entries and found.schema >= _FIRST_WITH_REMOVALS:
+        for org_id in org_removals.list_recorded(connection):
+            entries.pop(org_id, None)  # gone with its org, since the marker was written
+            marker.heads.pop(org_id, None)
     lacking = (
         *_of_epochs(epoch, marker, found.known_epoch),
         *_of_files(found, marker, noted, database),

@@ -37,7 +37,9 @@ from opsicle.domain.templates import (
     Variable,
     VolumeMount,
 )
+from opsicle.wire.announcement_api import Announcement
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
+from opsicle.wire.display_api import Display
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
@@ -96,23 +98,11 @@ class OrgRef(msgspec.Struct):
     name: str
 
 
-class Display(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How somebody wants to read the pages.
-
-    Without a language as the browser asks, without a time zone in the browser's own. `times` says
-    whether one reads how long ago something was, or when exactly; the other stands in its title.
-    """
-
-    language: Literal["", "en", "de"] = ""
-    time_zone: Word = ""
-    times: Literal["relative", "exact"] = "relative"
-
-
 class Me(msgspec.Struct, kw_only=True):
     """Who is logged in. A browser sends `csrf_token` back in `Opsicle-CSRF` with every change.
 
     `remarks` is that their org is suspended, if it is, and for server operators what is not as it
-    should be on the server.
+    should be on the server. `announcements` are what those who run it tell their org just now.
     """
 
     user: Person
@@ -122,6 +112,7 @@ class Me(msgspec.Struct, kw_only=True):
     csrf_token: str = ""
     server_version: str = ""
     remarks: list[str] = []
+    announcements: list[Announcement] = []
     display: Display = msgspec.field(default_factory=Display)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
-from opsicle.domain.access import Action, BuiltInRole
+from opsicle.domain.access import SERVER_ACTIONS, Action, BuiltInRole
 from opsicle.server.http.routing import Access, Route
 from opsicle.wire.access_api import CreateGroupRequest, CreateRoleRequest
+from opsicle.wire.announcement_api import CreateAnnouncementRequest
 from opsicle.wire.channel_api import CreateChannelRequest
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from opsicle.wire.org_api import InviteRequest
@@ -43,6 +45,9 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/server/orgs/<org>/suspend": A.SERVER_MANAGE,
     "POST /api/v1/server/orgs/<org>/resume": A.SERVER_MANAGE,
     "POST /api/v1/server/orgs/<org>/delete": A.SERVER_MANAGE,
+    "GET /api/v1/server/announcements": A.SERVER_MANAGE,
+    "POST /api/v1/server/announcements": A.SERVER_MANAGE,
+    "DELETE /api/v1/server/announcements/<announcement>": A.SERVER_MANAGE,
     "GET /api/v1/usage": A.ORGS_MANAGE,
     "GET /api/v1/server/operators": A.SERVER_MANAGE,
     "POST /api/v1/server/orgs/<org>/invitations": A.SERVER_MANAGE,
@@ -243,6 +248,7 @@ BODIES: dict[str, object] = {
     "POST /api/v1/invitations": {"email": "new@example.com", "role": "member"},
     "POST /api/v1/server/orgs/<org>/invitations": {"email": "new@example.com"},
     "POST /api/v1/server/orgs/<org>/delete": {"confirm": "nowhere"},
+    "POST /api/v1/server/announcements": {"text": "x"},
     "POST /api/v1/server/operators": {"email": "new@example.com"},
     "POST /api/v1/users": {"email": "new@example.com", "password": PASSWORD, "role": "member"},
     "PATCH /api/v1/users/<user>": {"name": "x"},
@@ -326,8 +332,13 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     api_server.services.channel_services.channels.create(actor, channel)
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)
 
+    announced = CreateAnnouncementRequest(text="to be seen by its people", org=org)
+    operator = replace(actor, rights=actor.rights.with_server_actions(SERVER_ACTIONS))
+    announcement = api_server.services.announcements.create(operator, announced)
+
     return {
         "org": org,
+        "announcement": announcement.id,
         "group": group.name,
         "role": role.name,
         "invitation": invited.invitation.id,

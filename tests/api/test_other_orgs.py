@@ -83,7 +83,11 @@ def is_about_orgs(route_key: str) -> bool:
     """Return whether a route names a thing of an org; server operators know which orgs exist."""
     if route_key == "POST /hooks/<org>/<trigger>":  # whose names are no secret: decision 0038
         return False
-    return "<" in route_key and "/server/orgs/<org>" not in route_key
+    return (
+        "<" in route_key
+        and "/server/orgs/<org>" not in route_key
+        and "<announcement>" not in route_key
+    )
 
 
 def test_whoever_calls_whatever_route_finds_out_nothing_of_another_org(

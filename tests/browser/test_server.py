@@ -45,7 +45,7 @@ def test_an_operator_bounds_suspends_and_deletes_an_org_and_its_people_see_it(
     _picture(page, "delete")
     page.get_by_role("button", name="Delete the org").click()
     expect(row).to_contain_text("deleted on")
-    _pictures(page)
+    _pictures(page, "server")
 
     row.get_by_text("doomed").click()
     expect(page.get_by_role("dialog")).to_contain_text(re.compile("0 of 25"))
@@ -57,16 +57,62 @@ def test_an_operator_bounds_suspends_and_deletes_an_org_and_its_people_see_it(
     expect(row).not_to_contain_text("suspended")
 
 
+HOSTILE = "<b>Upgrade</b> at 22:00, two minutes"
+
+
+def test_an_announcement_stands_above_every_page_as_text_until_it_is_dismissed_or_deleted(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.admin.cli("announcements", "create", "Another one", "--org", "acme")
+    page = open_page("/server")
+    page.get_by_role("button", name="Announce…").click()
+    page.get_by_label("Text").fill(HOSTILE)
+    page.get_by_label("Kind").select_option("warning")
+    page.get_by_label("Ends").fill("2020-01-01T00:00")
+    page.get_by_role("button", name="Announce it").click()
+    expect(page.get_by_role("dialog")).to_contain_text("must be in the future")
+    is_accessible(page)
+    _picture(page, "announce")
+    page.get_by_label("Ends").fill("2099-01-01T00:00")
+    page.get_by_role("button", name="Announce it").click()
+    expect(page.get_by_role("row").filter(has_text=HOSTILE)).to_be_visible()
+
+    page.goto("/templates")
+    boxes = page.get_by_role("status").locator(".box")
+    told, another = boxes.filter(has_text=HOSTILE), boxes.filter(has_text="Another one")
+    expect(told).to_be_visible()
+    expect(told.locator("b")).to_have_count(0)
+    is_accessible(page)
+    _pictures(page, "told")
+
+    told.get_by_role("button", name="Dismiss").click()
+    expect(another).to_be_visible()
+    expect(told).to_have_count(0)
+    page.reload()
+    expect(another).to_be_visible()
+    expect(told).to_have_count(0)
+    page.evaluate("localStorage.clear()")
+    page.goto("/server")
+    expect(told).to_be_visible()
+
+    _pictures(page, "announced")
+    for _ in range(2):
+        page.get_by_role("button", name="Delete the announcement").first.click()
+        page.get_by_role("button", name="Delete it").click()
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_text("Nothing is announced.")).to_be_visible()
+
+
 def _picture(page: Page, name: str) -> None:
     if folder := os.environ.get("OPSICLE_SHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-def _pictures(page: Page) -> None:
+def _pictures(page: Page, name: str) -> None:
     for width in (360, 768, 1440):
         for theme in ("light", "dark"):
             if os.environ.get("OPSICLE_SHOTS"):
                 page.set_viewport_size({"width": width, "height": 800})
                 page.emulate_media(color_scheme=theme)
-                _picture(page, f"server-{width}-{theme}")
+                _picture(page, f"{name}-{width}-{theme}")
     page.set_viewport_size({"width": 1280, "height": 800})

@@ -46,6 +46,13 @@ def test_a_server_is_looked_at_and_goes_to_another_machine(site: Site, tmp_path:
     site.do_documented("opsicle orgs quota globex --log-mib 0", OPERATOR)
 
     admin = site.installation.admin
+    site.do_documented("opsicle announcements create 'Upgrade", OPERATOR)
+    site.do_documented("opsicle announcements create 'Your disk", OPERATOR)
+    assert "globex" in site.do_documented("opsicle announcements list", OPERATOR)
+    for made in admin.json("announcements", "list"):
+        ids = {"06h1wp4a1ax6k31tasb2fb9y9f": made["id"]}
+        site.do_documented("opsicle announcements delete", OPERATOR, ids)
+
     for command in ("opsicle orgs suspend globex --reason", "opsicle orgs suspend globex --cancel"):
         site.do_documented(command, OPERATOR)
         admin.cli(*RESUME.split()[1:])

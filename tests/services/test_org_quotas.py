@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 
 import gevent
@@ -9,7 +10,7 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.artifacts import MIB
-from opsicle.domain.errors import InvalidInput, NotAllowed, TooManyRequests
+from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, TooManyRequests
 from opsicle.server.access.actor import Actor
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.operation_api import ChangeQuotasRequest, OrgUsage
@@ -171,6 +172,35 @@ def test_artifacts_beyond_the_quota_are_refused_by_name_however_many_come_at_onc
         assert missing.path == "out.bin"
         assert "take all of its 1 MiB" in missing.problem
     assert usage(core, oscar).artifact_bytes <= MIB
+
+
+def test_uploads_beyond_the_quota_are_refused_by_name_however_many_come_at_once(
+    core: Core, alice: Actor, oscar: Actor
+) -> None:
+    gina = core.person(core.org("globex"), "gina", BuiltInRole.OPERATOR)
+    allow(core, oscar, artifact_mib=1)
+    contents = [bytes([n]) * (MIB * 2 // 5) for n in range(4)]
+
+    tried = [gevent.spawn(_uploaded, core, alice, content) for content in contents]
+    gevent.joinall(tried, timeout=60)
+
+    refused = [each.value for each in tried if isinstance(each.value, Conflict)]
+    assert len(refused) == 2
+    assert all("of this org take all of its 1 MiB" in each.message for each in refused)
+    assert usage(core, oscar).artifact_bytes == 2 * (MIB * 2 // 5)
+    kept = contents[[isinstance(each.value, Conflict) for each in tried].index(False)]
+    assert not isinstance(_uploaded(core, alice, kept), Conflict), "it takes no more room"
+    assert not isinstance(_uploaded(core, gina, b"x" * MIB), Conflict), "another org's affair"
+    allow(core, oscar, artifact_mib=2)
+    assert not isinstance(_uploaded(core, alice, b"x" * MIB), Conflict)
+
+
+def _uploaded(core: Core, actor: Actor, content: bytes) -> object:
+    read = io.BytesIO(content).read
+    try:
+        return core.services.files.upload(actor, "in.csv", len(content), read)
+    except Conflict as refused:
+        return refused
 
 
 def test_only_who_runs_the_server_sets_quotas_and_the_orgs_managers_see_them(

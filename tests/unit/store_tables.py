@@ -30,6 +30,7 @@ PUSHED = (
 
 TABLES = {
     "account_owners": Table(small_because="one row for each service account that there ever was"),
+    "announcements": Table(f"{_SERVER}.operation.announcements:Announcements.create"),
     "approval_decisions": Table(RETENTION, grows=True),
     "approvals": Table(RETENTION, grows=True),
     "artifacts": Table(RETENTION, grows=True),

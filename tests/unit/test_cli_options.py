@@ -42,7 +42,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "reset", "secrets", "policies", "approvals", "channels", "audit", "service", "roles",
         "groups", "can", "service-accounts", "recover", "artifacts", "schedules",
         "triggers", "files", "targets", "backup", "restore", "completion",
-        "doctor", "upgrade", "man",
+        "doctor", "upgrade", "man", "announcements",
     }  # fmt: skip
 
 

@@ -19,10 +19,12 @@ from opsicle.server.fleet.presence import Fleet
 from opsicle.server.identity.me import me_of
 from opsicle.server.identity.orgs import find_place
 from opsicle.server.identity.sessions import Kind, Sessions
-from opsicle.server.store import audit, orgs, sessions, users
+from opsicle.server.store import announcements, audit, orgs, sessions, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.users import DisplayRow
-from opsicle.wire.user_api import Display, LoginReply, Me, OrgRef, Person
+from opsicle.wire.announcement_api import Announcement
+from opsicle.wire.display_api import Display
+from opsicle.wire.user_api import LoginReply, Me, OrgRef, Person
 
 
 class Accounts:
@@ -73,11 +75,12 @@ class Accounts:
     def whoami(self, actor: Actor) -> Me:
         """Return who asks, where, and what they may do there."""
         actor.require(Action.ACCOUNT_VIEW)
-        org, display, suspended = self._database.read(
+        org, display, suspended, told = self._database.read(
             lambda db: (
                 orgs.find(db, actor.org_id),
                 users.get_display(db, actor.user_id),
                 suspension_text(db, actor.org_id),
+                announcements.list_shown(db, actor.org_id, self._clock.now()),
             )
         )
         assert org is not None
@@ -87,6 +90,7 @@ class Accounts:
             held = f"The queue is {self._fleet.held}: nothing is handed to workers, in any org."
             me.remarks += [*([held] if self._fleet.held else []), *self._remarks.shown]
         me.display = msgspec.convert(display, Display, from_attributes=True)
+        me.announcements = msgspec.convert(told, list[Announcement], from_attributes=True)
         return me
 
     def set_display(self, actor: Actor, request: Display) -> Display:

@@ -111,7 +111,7 @@ class OrgRemoval:
             org_removals.begin(db, row)
             workers = org_removals.list_own_workers(db, org_id)
             org_removals.shut_out(db, org_id, heir_id)
-            data = {"asked_by": row.asked_by, "automations": row.automations}
+            data = {"id": org_id, "asked_by": row.asked_by, "automations": row.automations}
             _record(db, self._clock, "begin_removal", row, data)
             return workers
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from opsicle.domain.access import Action
 from opsicle.server.http.routing import Route
 from opsicle.server.http.serving import serve
+from opsicle.server.operation.announcements import Announcements
 from opsicle.server.operation.orgs import OrgOperations
 from opsicle.server.operation.standing import OrgStanding
+from opsicle.wire.endpoints import announcements as announcement_endpoints
 from opsicle.wire.endpoints import operation as endpoints
 
 
-def routes(orgs: OrgOperations, standing: OrgStanding) -> list[Route]:
+def routes(orgs: OrgOperations, standing: OrgStanding, announcements: Announcements) -> list[Route]:
     """Return the routes of orgs for those who run the server. `<org>` is a code."""
     may = Action.SERVER_MANAGE
     return [
@@ -20,5 +22,8 @@ def routes(orgs: OrgOperations, standing: OrgStanding) -> list[Route]:
         serve(endpoints.SUSPEND, standing.suspend, may),
         serve(endpoints.RESUME, standing.resume, may),
         serve(endpoints.DELETE, standing.delete, may),
+        serve(announcement_endpoints.LIST, announcements.list_all, may),
+        serve(announcement_endpoints.CREATE, announcements.create, may),
+        serve(announcement_endpoints.DELETE, announcements.delete, may),
         serve(endpoints.OWN_USAGE, orgs.own_usage, Action.ORGS_MANAGE),
     ]

@@ -89,6 +89,16 @@ def list_all(db: apsw.Connection) -> list[RemovalRow]:
     return fetch_all(db, _SELECT + "ORDER BY org_id", {}, RemovalRow)
 
 
+def list_recorded(db: apsw.Connection) -> list[str]:
+    """Return the orgs whose removal has ever begun, as the server's own record has it."""
+    sql = """
+        SELECT data ->> 'id'
+          FROM audit_entries INDEXED BY audit_entries_by_verb
+         WHERE org_id = '' AND verb = 'begin_removal' AND verb NOT IN ('run', 'start', 'finish')
+    """
+    return fetch_column(db, sql, {})
+
+
 def find(db: apsw.Connection, org_id: str) -> RemovalRow | None:
     """Return how far the removal of an org is, None if it is not under way."""
     return fetch_one(db, _SELECT + "WHERE org_id = :org_id", {"org_id": org_id}, RemovalRow)

@@ -77,6 +77,7 @@ LOG_TABLES = {
 }
 
 LEFT_BEHIND = {
+    "announcements": "what those who run the old server have to say",
     "audit_exports": "which checkpoints of the old server somebody has; the new one signs its own",
     "audit_heads": "replaceable; an export ends with a checkpoint that stays",
     "automation_hours": "counted anew as the automations come",

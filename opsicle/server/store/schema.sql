@@ -17,6 +17,17 @@ BEGIN
     SELECT RAISE(ABORT, 'who answered for an account is never forgotten');
 END;
 
+CREATE TABLE announcements (
+    id         TEXT PRIMARY KEY,
+    org_id     TEXT REFERENCES orgs (id),
+    severity   TEXT NOT NULL CHECK (severity IN ('info', 'warning')),
+    text       TEXT NOT NULL,
+    starts_at  TEXT NOT NULL,
+    ends_at    TEXT,
+    created_by TEXT NOT NULL,
+    created_at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE approval_decisions (
     approval_id     TEXT NOT NULL REFERENCES approvals (id),
     gate            TEXT NOT NULL,

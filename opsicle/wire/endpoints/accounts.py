@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from opsicle.wire.display_api import Display
 from opsicle.wire.endpoint import MAX_CREDENTIAL_BODY_BYTES, Endpoint
 from opsicle.wire.identity_api import SetupState
-from opsicle.wire.user_api import Display, LoginReply, LoginRequest, Me, SetupRequest
+from opsicle.wire.user_api import LoginReply, LoginRequest, Me, SetupRequest
 
 SETUP_STATE = Endpoint("GET", "/api/v1/setup", reply=SetupState)
 SET_UP = Endpoint(
