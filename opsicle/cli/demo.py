@@ -24,7 +24,7 @@ from opsicle.domain.template_parser import parse_document
 from opsicle.domain.templates import Template, Value
 from opsicle.kit import signals
 from opsicle.kit.resources import examples, program
-from opsicle.wire.document_api import PushRequest
+from opsicle.wire.document_api import PushTemplateRequest
 from opsicle.wire.endpoints import accounts, automations, templates, workers
 from opsicle.wire.fleet_api import CreateJoinTokenRequest
 from opsicle.wire.user_api import Automation, LoginRequest, RunRequest, SetupRequest
@@ -126,22 +126,25 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
 
 
 def _push_samples(api: Api) -> list[str]:
-    """Push the sample templates; return the names of those that run without any value given."""
+    """Push the sample templates; return the names of those that run without any value given.
+
+    What stands in folders belongs to something else: a trigger, a target, a cluster.
+    """
     runnable = []
-    for path in sorted(examples().rglob("*.yaml")):
+    for path in sorted(examples().glob("*.yaml")):
         source = path.read_text(encoding="utf-8")
         if not isinstance(parse_document(source.encode()), Template):
             continue
 
-        pushed = api.call(templates.PUSH, body=PushRequest(source))
+        pushed = api.call(templates.PUSH, body=PushTemplateRequest(source))
         template = api.call(templates.SHOW, pushed.name)
         needs_values = any(
             variable.is_required and variable.default is None for variable in template.variables
         )
-        needs_containers = any(phase.image for phase in template.phases)
+        needs_engines = any(p.image or p.slurm or p.kubernetes for p in template.phases)
         asks_people = any(map(kind_of, template.phases))
         needs_labels = template.runs_on or template.runs_on_where
-        needs_more = needs_values or needs_containers or needs_labels or asks_people
+        needs_more = needs_values or needs_engines or needs_labels or asks_people
         if not needs_more:
             runnable.append(pushed.name)
     return sorted(runnable, key=lambda name: (name != _FIRST, name))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,13 @@ AUTOSCALING, CERTIFICATES, CHECKING, MOVING, OPERATOR = map(
 
 RESUME, DELETE = "opsicle orgs resume globex", "opsicle orgs delete globex "
 """Commands of that page which stand twice, or ask somebody at a terminal."""
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Return a folder on a disk: `doctor` finds fault with a server's data in memory."""
+    with tempfile.TemporaryDirectory(prefix="opsicle-", dir="/var/tmp") as folder:
+        yield Path(folder)
 
 
 def test_a_server_is_looked_at_and_goes_to_another_machine(site: Site, tmp_path: Path) -> None:

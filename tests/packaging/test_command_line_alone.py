@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,7 +130,9 @@ def test_the_command_line_works_without_server_worker_and_posix(
     assert version.startswith("opsicle")
     for arguments, (code, out, err) in zip(working, results, strict=False):
         assert code == 0, (arguments, out, err)
-    assert not {"demo", "server", "backup"} & set(results[0][1].split())
+    commands = set(re.findall(r"^  (\S+)  ", results[0][1], re.MULTILINE))
+    assert "announcements" in commands
+    assert not {"demo", "server", "backup"} & commands
     assert json.loads(results[2][1])["server"] == server.url
     assert "hello windows" in results[5][1]
     assert json.loads(results[6][1])[0]["state"] == "succeeded"

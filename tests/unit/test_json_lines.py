@@ -11,6 +11,7 @@ from opsicle.server.forwarding.events import Event, json_line
 ENTRY = Event(
     org_id="o1",
     org="acme",
+    epoch=1,
     seq=7,
     at="2026-01-01T00:00:00.000000Z",
     actor_kind="user",

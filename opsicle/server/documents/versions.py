@@ -95,8 +95,7 @@ def require_newest(
     raise VersionConflict(
         f"version {newest} of {name} has been pushed by {row.pusher_email}{why}; "
         f"expected was {expected or 'none'}",
-        hint=f"`opsicle {kind.plural} diff {name} {expected or 1} {newest}` shows what has "
-        f"changed; push again with {newest} as the expected version.",
+        hint=f"Compare it with version {newest}, and push again with that as the expected version.",
     )
 
 

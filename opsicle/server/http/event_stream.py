@@ -19,8 +19,11 @@ from opsicle.server.http.routing import Reply
 
 CONTENT_TYPE = "text/event-stream"
 _HEARTBEAT = b": still here\n\n"
-_MAX_TOGETHER = 64 * 1024
-"""Bytes of events that follow each other at once, and are sent together."""
+_MAX_TOGETHER = 4 * 1024
+"""Bytes of events that follow each other at once, and are sent together.
+
+Few: over a connection that breaks again and again each event that arrives is progress.
+"""
 
 _RETRY_MS = 1000
 """How long a browser waits before it connects again."""
@@ -67,11 +70,18 @@ def encode(event: ServerSentEvent) -> bytes:
 
 def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:
     yield b"retry: %d\n\n" % _RETRY_MS
-    held: list[bytes] = []
+    held = b""
     for event in events:
         if not request.is_caller_still_good:
             return
-        held.append(encode(event))
-        if not event.is_followed or sum(map(len, held)) >= _MAX_TOGETHER:
-            yield b"".join(held)
-            held.clear()
+
+        encoded = encode(event)
+        if held and len(held) + len(encoded) > _MAX_TOGETHER:
+            yield held
+            held = b""
+        held += encoded
+        if not event.is_followed:
+            yield held
+            held = b""
+    if held:
+        yield held
