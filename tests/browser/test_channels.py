@@ -101,8 +101,8 @@ def test_the_form_asks_for_what_the_server_says_of_each_kind(open_page: OpenPage
     page = open_page("/channels")
     page.get_by_role("button", name="New channel…").click()
     dialog = page.get_by_role("dialog")
-    offered = dialog.get_by_label("Kind").locator("option").all_text_contents()
-    assert offered == [kind.label for kind in KINDS]
+    offered = dialog.get_by_label("Kind").locator("option")
+    expect(offered).to_have_text([kind.label for kind in KINDS])
 
     for kind in KINDS:
         dialog.get_by_label("Kind").select_option(kind.name)
