@@ -25,7 +25,7 @@ from opsicle.wire.pages import Page
 from opsicle.wire.user_api import AutomationSummary, RunRequest
 
 FARTHEST = timedelta(days=366)
-"""What is planned for later than that is forgotten by those who planned it."""
+"""A year: beyond it, a date is more likely a slip."""
 
 
 class PlannedStarts:

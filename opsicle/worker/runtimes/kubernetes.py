@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 
@@ -22,7 +21,7 @@ from opsicle.worker.kubernetes_scripts import FOLLOW, GIVEN, LEFT, WORKSPACE, fi
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
+from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.waiting import Cancellation
@@ -95,43 +94,27 @@ class KubernetesRuntime:
             log.warning("what Kubernetes has of a job cannot be listed", extra=facts)
         if answer.exit_code or not answer.output.strip():
             return 0
-        stop = ClusterStop(STOP, job_id, None, time.monotonic(), grace_seconds)
-        while (look_at := stop.turn(time.monotonic())) is not None:
-            time.sleep(max(0.0, look_at - time.monotonic()))
-        return stop.survivors
+        return end_unfollowed(STOP, job_id, grace_seconds)
 
 
-class KubernetesJob(InLocalWorkspace):
-    """One job's pods; see `JobRuntime` for the contract.
-
-    A pod ends with its phase's shell, and all that it has started with that: there are no daemons.
-    """
+class KubernetesJob(ClusterJob):
+    """One job's pods, one for each try; see `JobRuntime` for the contract."""
 
     def __init__(self, work: Work, workspace: Workspace, private: PrivateFiles) -> None:
-        self._work = work
-        self._folder = workspace.sibling("kubernetes")
+        super().__init__(work, workspace.sibling("kubernetes"))
         self._private_files = private
-        self._private: dict[str, Path] = {}
-        self._tries = 0
-        self._child: Child | None = None
-        self._is_running = False
-        self._problem = ""
 
     def environment(
         self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
     ) -> dict[str, str]:
         """Return what is added to the image's own environment, from which PATH and HOME are."""
-        named = {name: Path(path) for name, path in private.items() if name != "OPSICLE_MASK"}
-        self._private = {self._name_of(path): path for path in named.values()}
+        names = self._take_private(private)
         there = {
-            name: f"{LEFT if self._name_of(path) in _LEFT_IN_POD else GIVEN}/{self._name_of(path)}"
-            for name, path in named.items()
+            variable: f"{LEFT if name in _LEFT_IN_POD else GIVEN}/{name}"
+            for variable, name in names.items()
         }
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, PurePath(WORKSPACE), there, outputs)
-
-    def _name_of(self, path: Path) -> str:
-        return path.name.removeprefix(f"{self._work.job_id}.")
 
     def marks_path(self, _phase: int, _path: Path) -> None:
         """Return None: there is no way for them out of a pod."""
@@ -190,23 +173,6 @@ class KubernetesJob(InLocalWorkspace):
         self._problem = end.problem_text()
         return end.lost_text()
 
-    def limits_text(self, _phase: int) -> str:
-        """Return nothing: they are Kubernetes'."""
-        return ""
-
-    def exceeded_limit(self, _phase: int, _exit_code: int) -> str:
-        """Return what Kubernetes has ended the last try for."""
-        return self._problem
-
-    def has_processes(self) -> bool:
-        """Return whether Kubernetes may still have the last try."""
-        return self._is_running
-
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ClusterStop:
         """Begin to end what Kubernetes has of the job."""
-        child = self._child if self._child and self._child.exit_status is None else None
-        return ClusterStop(STOP, self._work.job_id, child, time.monotonic(), grace_seconds)
-
-    def close(self) -> str:
-        """Remove what followed the pods."""
-        return remove_folder(self._folder)
+        return self._begin_stop(STOP, self._work.job_id, grace_seconds)

@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePath
@@ -22,7 +21,7 @@ from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
-from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
+from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.slurm_ends import read_end
@@ -87,32 +86,23 @@ class SlurmRuntime:
         try:
             if not list_jobs(job_id):
                 return 0
-            stop = ClusterStop(STOP, slurm_name(job_id), None, time.monotonic(), grace_seconds)
-            while (look_at := stop.turn(time.monotonic())) is not None:
-                time.sleep(max(0.0, look_at - time.monotonic()))
+            return end_unfollowed(STOP, slurm_name(job_id), grace_seconds)
         except OSError as problem:
             facts = {"job_id": job_id, "reason": str(problem)}
             log.warning("what Slurm has of a job cannot be listed", extra=facts)
             return 0
-        return stop.survivors
 
 
-class SlurmJob(InLocalWorkspace):
+class SlurmJob(ClusterJob):
     """One job's phases in Slurm; see `JobRuntime` for the contract.
 
-    Each try is a job of Slurm, which ends with the phase's shell: there are no daemons.
+    Each try is a job of Slurm.
     """
 
     def __init__(self, work: Work, workspace: Workspace, account: OsAccount | None) -> None:
-        self._work = work
+        super().__init__(work, workspace.sibling("slurm"))
         self._workspace = workspace
         self._account = account
-        self._folder = workspace.sibling("slurm")
-        self._private: dict[str, Path] = {}
-        self._tries = 0
-        self._child: Child | None = None
-        self._is_running = False
-        self._problem = ""
 
     @property
     def _try_folder(self) -> Path:
@@ -123,17 +113,13 @@ class SlurmJob(InLocalWorkspace):
     ) -> dict[str, str]:
         """Return what is added to what Slurm sets on the node.
 
-        Private files are where the nodes see them; there is no pipe for values to be masked.
+        Private files are where the nodes see them.
         """
         self._tries += 1
-        named = {name: Path(path) for name, path in private.items() if name != "OPSICLE_MASK"}
-        self._private = {self._name_of(path): path for path in named.values()}
-        there = {name: str(self._try_folder / self._name_of(path)) for name, path in named.items()}
+        names = self._take_private(private)
+        there = {variable: str(self._try_folder / name) for variable, name in names.items()}
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, self._workspace.path, there, outputs)
-
-    def _name_of(self, path: Path) -> str:
-        return path.name.removeprefix(f"{self._work.job_id}.")
 
     def marks_path(self, _phase: int, _path: Path) -> PurePath:
         """Return the pipe on the node, of the try that comes next."""
@@ -221,29 +207,11 @@ class SlurmJob(InLocalWorkspace):
     def _asked(self, phase: int) -> SlurmOptions:
         return self._work.phases[phase].slurm or SlurmOptions()
 
-    def limits_text(self, _phase: int) -> str:
-        """Return nothing: they are Slurm's."""
-        return ""
-
-    def exceeded_limit(self, _phase: int, _exit_code: int) -> str:
-        """Return what Slurm has ended the last try for."""
-        return self._problem
-
-    def has_processes(self) -> bool:
-        """Return whether Slurm may still have the last try."""
-        return self._is_running
-
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> ClusterStop:
         """Begin to end what Slurm has of the job. What has not begun cannot any more."""
         with suppress(OSError):
             (self._try_folder / "first").unlink()
-        child = self._child if self._child and self._child.exit_status is None else None
-        name = slurm_name(self._work.job_id)
-        return ClusterStop(STOP, name, child, time.monotonic(), grace_seconds)
-
-    def close(self) -> str:
-        """Remove what the nodes were shown."""
-        return remove_folder(self._folder)
+        return self._begin_stop(STOP, slurm_name(self._work.job_id), grace_seconds)
 
 
 def sbatch_options(work: Work, phase: int, folder: Path) -> Iterator[str]:
