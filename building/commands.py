@@ -73,7 +73,9 @@ def nightly(arguments: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="build.py nightly",
-        description="\n".join(f"{name}: {suite.purpose}" for name, suite in requested.SUITES.items()),
+        description="\n".join(
+            f"{name}: {suite.purpose}" for name, suite in requested.SUITES.items()
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="all of them unless named")

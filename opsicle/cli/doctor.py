@@ -42,26 +42,40 @@ _PROXY_HINT = "Look at the proxy's log; docs/operations/proxies.md has its setti
 )
 @click.option("--ca-file", metavar="FILE", type=Path, help="The CA of that URL's certificate.")
 @click.option(
+    "--replica",
+    metavar="FOLDER",
+    type=FolderName(),
+    help="A standby's replica of the databases, on the server's machine or the standby's: how far "
+    "it is behind.",
+)
+@click.option(
     "--ready", is_flag=True, help="Only whether the server takes requests, for a health check."
 )
 def doctor(
-    data_dir: Path | None, server: str | None, ca_file: Path | None, *, ready: bool
+    data_dir: Path | None,
+    server: str | None,
+    ca_file: Path | None,
+    replica: Path | None,
+    *,
+    ready: bool,
 ) -> str | None:
     """Look for what makes trouble later, and say what to do about it; exit code 1 if a problem is.
 
     On the server's machine, as its user or root: disk, file system, clock, permissions, the CA,
-    schema, backup age, write-ahead log, workers. With --server: whether people reach it. With a
-    login: the clocks of the org's workers.
+    schema, backup age, write-ahead log, workers. With --server: whether people reach it. With
+    --replica: how old what a standby would begin with is. With a login: the clocks of the org's
+    workers.
     """
     findings = list(_of_server(server, data_dir, ca_file))
     if ready and not findings:
         raise Unavailable(f"no server runs on {data_dir or DEFAULT_DATA_DIR}")
     if not ready:
-        findings = [*_of_folder(data_dir), *findings, *_of_workers()]
+        findings = [*_of_folder(data_dir), *findings, *_of_replica(replica, data_dir)]
+        findings += _of_workers()
     if not findings:
         raise UsageError(
             "there is nothing to look at",
-            hint="Give --data-dir on the server's machine, or --server, or log in.",
+            hint="Give --data-dir on the server's machine, or --server or --replica, or log in.",
         )
     if current().wants_json:
         print_json(findings)
@@ -121,6 +135,17 @@ def _of_folder(data_dir: Path | None) -> list[Diagnosis]:
     if data_dir is None and not DEFAULT_DATA_DIR.exists():
         return []
     return examine(data_dir or DEFAULT_DATA_DIR, SystemClock().now())
+
+
+def _of_replica(replica: Path | None, data_dir: Path | None) -> Iterator[Diagnosis]:
+    """Look at a standby's replica, compared with the data folder whose server runs here."""
+    from opsicle.kit.clock import SystemClock
+    from opsicle.server.doctor.replica_checks import check_replica
+
+    if replica:
+        folder = data_dir or DEFAULT_DATA_DIR
+        here = folder if _own_url(folder) else None
+        yield from check_replica(replica, here, SystemClock().now())
 
 
 def _of_server(url: str | None, data_dir: Path | None, ca_file: Path | None) -> Iterator[Diagnosis]:
