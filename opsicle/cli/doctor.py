@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from opsicle.cli.output import emit, print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session
 from opsicle.cli.terminal import printable, say, styled
-from opsicle.domain.clocks import is_off, offset_text
+from opsicle.domain.clocks import duration_text, is_off, offset_text
 from opsicle.domain.errors import OpsicleError, Unavailable, UsageError
+from opsicle.kit.clock import SystemClock
 from opsicle.wire.endpoints.server import READYZ
 from opsicle.wire.endpoints.workers import LIST_WORKERS
 
@@ -89,11 +91,12 @@ def doctor(
 @click.command(cls=VerbCommand)
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @data_dir_option
-def upgrade(check: bool, data_dir: Path) -> None:
+def upgrade(check: bool, data_dir: Path) -> str | None:
     """Say what a start of this program would change in a server's data folder, tried on a copy.
 
-    The upgrade itself is a backup, the new file in the old one's place, and a restart. Workers may
-    follow later.
+    Exit code 1 if something stands in its way: too little room, documents or automations of a form
+    that this program does not take. The upgrade itself is a backup, the new file in the old one's
+    place, and a restart. Workers may follow later.
     """
     from opsicle.server.upgrade_check import check_upgrade
 
@@ -110,12 +113,30 @@ def upgrade(check: bool, data_dir: Path) -> None:
         [
             ("this program", found.version),
             ("schema", f"{found.schema} → {found.new_schema}"),
+            ("running", found.running or "no server that says its version"),
             ("migrations", ", ".join(found.migrations) or "none"),
             ("they took", f"{found.seconds:.1f} s on a copy, which is sound"),
+            ("migrations of logs", ", ".join(found.log_migrations) or "none"),
+            ("room", f"{_mib(found.needed_bytes)} at most, of {_mib(found.free_bytes)} free"),
+            ("last backup", _backup_text(found.last_backup_at)),
             ("workers of other versions", ", ".join(others) or "none"),
             ("way back", "a backup from before: an older program refuses a newer schema"),
+            ("in its way", "; ".join(found.obstacles) or "nothing"),
         ],
     )
+    return "failed" if found.obstacles else None
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"
+
+
+def _backup_text(made_at: datetime | None) -> str:
+    """Say how old a backup is, and that a new one comes first."""
+    if made_at is None:
+        return "none: make one first"
+    age = duration_text(max(0.0, (SystemClock().now() - made_at).total_seconds()))
+    return f"{age} old: make a new one first"
 
 
 def _show(findings: list[Diagnosis]) -> None:
@@ -129,7 +150,6 @@ def _show(findings: list[Diagnosis]) -> None:
 
 
 def _of_folder(data_dir: Path | None) -> list[Diagnosis]:
-    from opsicle.kit.clock import SystemClock
     from opsicle.server.doctor.folder_checks import examine
 
     if data_dir is None and not DEFAULT_DATA_DIR.exists():
@@ -139,7 +159,6 @@ def _of_folder(data_dir: Path | None) -> list[Diagnosis]:
 
 def _of_replica(replica: Path | None, data_dir: Path | None) -> Iterator[Diagnosis]:
     """Look at a standby's replica, compared with the data folder whose server runs here."""
-    from opsicle.kit.clock import SystemClock
     from opsicle.server.doctor.replica_checks import check_replica
 
     if replica:

@@ -293,6 +293,7 @@ class Lifecycle:
                 ca_fingerprint=services.core.authority.fingerprint,
                 epoch=services.core.epoch.number,
                 held=services.status.hold.is_held,
+                version=__version__,
             )
         )
 
