@@ -116,8 +116,8 @@ def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> Non
 
 _SLOW_PODMAN = """\
 #!/bin/sh
-# Podman in the moment after a start: it has not noted yet that the container runs, cannot reach into
-# it, and its `run` exits at a TERM, leaving the container to itself.
+# Podman in the moment after a start: it has not noted yet that the container runs, cannot reach
+# into it, and its `run` exits at a TERM, leaving the container to itself.
 case "$*" in
     exec*) mkdir {folder}/once 2>/dev/null && exit 255 ;;
     "ps --all"*State*) mkdir {folder}/looked 2>/dev/null && echo Initialized && exit 0 ;;
