@@ -10,7 +10,6 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-import apsw
 import msgspec
 
 from opsicle.domain import template_parser
@@ -21,6 +20,7 @@ from opsicle.server import last_backup
 from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.store import migrations, whole_documents, whole_fleet
 from opsicle.server.store.copies import copy_database
+from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity
@@ -131,7 +131,7 @@ def _names(folder: Path, after: int) -> tuple[str, ...]:
     return tuple(step.name for step in migrations.migrations(folder)[after:])
 
 
-def _unread(db: apsw.Connection) -> Iterator[str]:
+def _unread(db: Connection) -> Iterator[str]:
     """Tell documents that this program does not take as they were pushed."""
     for kind, read in _READERS.items():
         refused = []
@@ -147,7 +147,7 @@ def _unread(db: apsw.Connection) -> Iterator[str]:
             )
 
 
-def _unbound(db: apsw.Connection) -> Iterator[str]:
+def _unbound(db: Connection) -> Iterator[str]:
     """Tell automations that have not ended in a format that this program does not speak."""
     for row in whole_documents.count_open_by_format(db):
         if row.manifest_format not in SUPPORTED_FORMATS:
