@@ -49,7 +49,8 @@ def count_open_by_format(db: apsw.Connection) -> list[OpenFormatRow]:
     """Return how many automations that have not ended there are in each format."""
     sql = """
         SELECT manifest_format, count(*) FROM automations
-         WHERE finished_at IS NULL AND manifest_digest <> ''
+         WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+           AND manifest_digest <> ''
          GROUP BY manifest_format ORDER BY manifest_format
     """
     return fetch_all(db, sql, {}, OpenFormatRow)
