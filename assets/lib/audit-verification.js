@@ -3,8 +3,8 @@
 // the program in docs/audit.md does.
 
 import { open } from "./api.js";
-import { fromBase64, toHex } from "./bytes.js";
 import { t } from "./language.js";
+import { publicKey, sha256 } from "./signatures.js";
 
 const NO_HASH = "0".repeat(64);
 const ENTRY = "seq at actor_kind actor_id actor_name channel address verb resource data".split(" ");
@@ -16,16 +16,6 @@ const encoder = new TextEncoder();
 
 /** What is wrong with a record, in words for people. */
 export class BrokenRecord extends Error {}
-
-/** Whether this browser can check signatures of the record's kind. */
-export async function canVerify() {
-  try {
-    await crypto.subtle.generateKey("Ed25519", false, ["verify", "sign"]);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Fetch the org's whole record and check it. `progress(entries)` hears how far it has come. Gives
@@ -83,10 +73,8 @@ export class RecordCheck {
   }
 
   async #begin(header) {
-    const der = fromBase64(header.public_key.replace(/-----[A-Z ]+-----|\s/g, ""));
-    this.#key = await crypto.subtle.importKey("spki", der, "Ed25519", true, ["verify"]);
-    const raw = new Uint8Array(await crypto.subtle.exportKey("raw", this.#key));
-    if (header.fingerprint !== `sha256:${await sha256(raw)}`)
+    this.#key = await publicKey(header.public_key);
+    if (header.fingerprint !== this.#key.fingerprint)
       fail(t`the fingerprint is not that of the key`);
     this.#header = header;
   }
@@ -101,7 +89,7 @@ export class RecordCheck {
     const expected = this.#number + 1;
     if ((this.#isGap ? line.first : line.number) !== expected)
       fail(t`checkpoint ${expected} is missing or out of order`);
-    if (!(await crypto.subtle.verify("Ed25519", this.#key, fromHex(line.signature), content)))
+    if (!(await this.#key.verifies(fromHex(line.signature), content)))
       fail(t`checkpoint ${expected} was not signed with this key`);
     if (line.previous !== this.#link)
       fail(t`checkpoint ${expected} does not follow the one before it`);
@@ -162,10 +150,6 @@ function netstrings(...fields) {
 }
 
 const COMMA = encoder.encode(",");
-
-async function sha256(bytes) {
-  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-}
 
 function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
