@@ -126,6 +126,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/triggers/<trigger>/sample-calls": A.TRIGGERS_MANAGE,
     "GET /api/v1/planned-starts": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/orders": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
