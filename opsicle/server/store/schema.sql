@@ -726,7 +726,11 @@ CREATE TABLE invitations (
     accepted_at    TEXT,
     accepted_by    TEXT REFERENCES users (id),
     revoked_at     TEXT
-) STRICT, WITHOUT ROWID;
+, delivery_id TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invitations_by_delivery ON invitations (delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE INDEX invitations_emailed ON invitations (org_id, created_at) WHERE delivery_id IS NOT NULL;
 
 CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL;
 
