@@ -108,9 +108,10 @@ function keyView(fingerprint, isOwn) {
   const before = remembered(name, []);
   const isNew = !before.includes(fingerprint);
   if (isNew) remember(name, [...before, fingerprint]);
+  const code = h("code", { class: "command" }, fingerprint);
   const key = isOwn
-    ? t`Key of this server, ${fingerprint}`
-    : t`Key of the server from which the org came, ${fingerprint}`;
+    ? t`Key of this server, ${code}`
+    : t`Key of the server from which the org came, ${code}`;
   const isOther = isNew && before.length > 0;
   return h(
     "p",

@@ -11,6 +11,7 @@ const ENTRY = "seq at actor_kind actor_id actor_name channel address verb resour
 const CHECKPOINT = "number seq hash at removed_to removed_hash previous".split(" ");
 const GAP = "first last previous hash".split(" ");
 const TOLD_MS = 250;
+const UNKNOWN = 0; // the epoch of entries of which the record does not say it
 
 const encoder = new TextEncoder();
 
@@ -46,6 +47,7 @@ export class RecordCheck {
   #stated = new Map();
   #isGap = false;
   #seq = 0;
+  #epoch = 1;
   #hash = NO_HASH;
 
   async take(line) {
@@ -61,13 +63,13 @@ export class RecordCheck {
     this.#beginEntries();
     if (this.#seq < seq)
       fail(
-        t`entry ${this.#seq + 1} is missing: a checkpoint says that the record went on to ${seq}`,
+        t`entry ${this.#name(this.#seq + 1)} is missing: a checkpoint says that the record went on to ${seq}`,
       );
     if (this.#seq > seq) fail(t`no signature covers what comes after entry ${seq}`);
     return {
       entries: this.entries,
       removedTo,
-      signedTo: seq,
+      signedTo: this.#name(seq),
       fingerprint: this.#header.fingerprint,
     };
   }
@@ -109,6 +111,7 @@ export class RecordCheck {
   #beginEntries() {
     if (this.entries || this.#seq || !this.#newest) return;
     this.#seq = this.#newest.removed_to;
+    if (this.#seq) this.#epoch = UNKNOWN;
     this.#hash = this.#newest.removed_hash;
   }
 
@@ -116,19 +119,35 @@ export class RecordCheck {
     this.#beginEntries();
     const expected = this.#seq + 1;
     if (line.seq !== expected)
-      fail(t`entry ${expected} is missing: ${line.seq} stands in its place`);
+      fail(t`entry ${this.#name(expected)} is missing: ${line.seq} stands in its place`);
     const fields = ENTRY.map((name) => line[name]);
     const hash = await sha256(
       netstrings("opsicle audit entry 1", this.#header.chain, this.#hash, ...fields),
     );
-    if (hash !== line.hash) fail(t`entry ${expected} was altered`);
+    if (hash !== line.hash) fail(t`entry ${this.#name(expected)} was altered`);
     if ((this.#stated.get(expected) ?? hash) !== hash)
       fail(
-        t`entries were replaced: a checkpoint was signed at entry ${expected} of another record`,
+        t`entries were replaced: a checkpoint was signed at entry ${this.#name(expected)} of another record`,
       );
     this.#seq = expected;
     this.#hash = hash;
     this.entries++;
+    if (line.verb === "accept_restored") this.#epoch = epochOf(line);
+    if (line.verb === "import_org") this.#epoch = UNKNOWN; // the next server counts its own
+  }
+
+  /** An entry's number, with its epoch after a restore: then numbers are given out again. */
+  #name(seq) {
+    return this.#epoch > 1 ? t`${seq} of epoch ${this.#epoch}` : seq;
+  }
+}
+
+function epochOf({ data }) {
+  try {
+    const { epoch } = JSON.parse(data);
+    return Number.isInteger(epoch) ? epoch : UNKNOWN;
+  } catch {
+    return UNKNOWN;
   }
 }
 

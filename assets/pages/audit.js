@@ -1,7 +1,13 @@
 // The record of who did what, newest first: as sentences, narrowed, verified in this browser,
 // exported.
 
-import { circumstances, rawEntry, reasonOf, sentenceOf } from "../components/audit-sentences.js";
+import {
+  circumstances,
+  entryName,
+  rawEntry,
+  reasonOf,
+  sentenceOf,
+} from "../components/audit-sentences.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
@@ -101,7 +107,7 @@ const COLUMNS = [
 function showEntry(entry) {
   const reason = reasonOf(entry);
   ask({
-    title: t`Entry ${entry.seq}`,
+    title: entryName(entry),
     content: [
       h("p", { class: "lead" }, sentenceOf(entry, { hasLinks: true }), "."),
       reason && h("p", {}, reason),
@@ -136,10 +142,14 @@ async function check(verdict, { signal }) {
 }
 
 function serversVerdict({ is_intact: isIntact, fault, ...found }) {
-  if (!isIntact) return badBox(fault.message);
+  if (!isIntact) return badBox(faultText(fault));
   const { entries, removed_to: removedTo, signed_to: signedTo, fingerprint } = found;
   const where = t`by the server, as this browser cannot`;
   return goodBox({ entries, removedTo, signedTo }, where, t`Key ${fingerprint}`);
+}
+
+function faultText({ message, epoch, seq }) {
+  return epoch > 1 ? `${message} (${entryName({ epoch, seq })})` : message;
 }
 
 function goodBox({ entries, removedTo, signedTo }, where, key) {
