@@ -222,6 +222,11 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/audit/key": PUBLIC,
 }
 
+ALSO: dict[str, Action] = {
+    "GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW,  # they say who decided
+}
+"""What a route asks for beside that."""
+
 WORKER_ROUTES = {
     "POST /worker/v1/poll",
     "POST /worker/v1/renew",
