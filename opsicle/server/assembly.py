@@ -191,6 +191,7 @@ class Services:
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             evidence,
+            clock,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )

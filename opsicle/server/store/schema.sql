@@ -998,6 +998,15 @@ CREATE TABLE sealed_values (
     ciphertext    BLOB NOT NULL
 , commitments TEXT NOT NULL DEFAULT '{}') STRICT, WITHOUT ROWID;
 
+CREATE TABLE secret_uses (
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    used_at       TEXT NOT NULL,
+    automation_id TEXT NOT NULL,
+    PRIMARY KEY (org_id, name),
+    FOREIGN KEY (org_id, name) REFERENCES secrets (org_id, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE secrets (
     org_id      TEXT NOT NULL REFERENCES orgs (id),
     name        TEXT NOT NULL,
