@@ -10,6 +10,7 @@ import click
 from opsicle.cli.input_files import read_start
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit, print_table, shown_time
+from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
 from opsicle.wire.endpoints import automations as endpoints
@@ -23,7 +24,7 @@ _SHOWN = 16
 """Characters of a digest and a signature in the table, by which one tells them apart."""
 
 
-@click.command()
+@click.command(cls=VerbCommand)
 @click.argument("automation_id", metavar="ID")
 @click.option(
     "--public-key",
