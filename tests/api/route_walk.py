@@ -222,10 +222,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/audit/key": PUBLIC,
 }
 
-ALSO: dict[str, Action] = {
-    "GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW,  # they say who decided
-}
-"""What a route asks for beside that."""
+ALSO: dict[str, Action] = {"GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW}
+"""What a route asks for beside that: an order says who decided."""
 
 WORKER_ROUTES = {
     "POST /worker/v1/poll",
