@@ -143,6 +143,8 @@ export const ENDPOINTS = new Set([
   "DELETE /users/{user}/totp",
   "GET /invitations",
   "POST /invitations",
+  "GET /invitations/sending",
+  "POST /invitations/{invitation}/renew",
   "POST /invitations/accept",
   "POST /invitations/look",
   "DELETE /invitations/{invitation}",

@@ -104,6 +104,7 @@ EXAMPLES = {
     "users logout": "opsicle users logout bob@example.com",
     "users invite": "opsicle users invite --email bob@example.com --role operator",
     "users invitations": "opsicle users invitations",
+    "users reinvite": "opsicle users reinvite --by-email 06h1hzvv11dhdn2rfef99n2x4t",
     "users uninvite": "opsicle users uninvite 06h1hzvv11dhdn2rfef99n2x4t",
     "roles list": "opsicle roles list",
     "roles show": "opsicle roles show operator",

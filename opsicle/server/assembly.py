@@ -76,6 +76,7 @@ from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.members.invitation_mail import InvitationMail
 from opsicle.server.members.invitations import Invitations
 from opsicle.server.members.operator import ServerOperations, ServerStatus
 from opsicle.server.members.orgs import Orgs
@@ -191,6 +192,7 @@ class Services:
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             evidence,
+            clock,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )
@@ -293,7 +295,14 @@ class Services:
 
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
-            state, links, self.logins, self.hasher, self.throttle, step_up, clock
+            state,
+            links,
+            self.logins,
+            self.hasher,
+            self.throttle,
+            step_up,
+            InvitationMail(self.outbox),
+            clock,
         )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(

@@ -93,6 +93,7 @@ TABLES = {
     "schedule_versions": Table(small_because=PUSHED, grows=True),
     "schedules": Table(small_because=MADE_BY_PEOPLE),
     "sealed_values": Table(RETENTION, grows=True),
+    "secret_uses": Table(small_because="one row for each secret"),
     "secrets": Table(small_because=MADE_BY_PEOPLE),
     "segment_lines": Table(LOGS, grows=True),
     "segments": Table(LOGS, grows=True),

@@ -49,6 +49,7 @@ STATE_TABLES = {
     "schedule_versions": _OWN,
     "schedules": _OWN,
     "sealed_values": _OWN,
+    "secret_uses": _OWN,
     "secrets": _OWN,
     "target_versions": _OWN,
     "targets": _OWN,

@@ -726,7 +726,11 @@ CREATE TABLE invitations (
     accepted_at    TEXT,
     accepted_by    TEXT REFERENCES users (id),
     revoked_at     TEXT
-) STRICT, WITHOUT ROWID;
+, delivery_id TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invitations_by_delivery ON invitations (delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE INDEX invitations_emailed ON invitations (org_id, created_at) WHERE delivery_id IS NOT NULL;
 
 CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL;
 
@@ -968,6 +972,15 @@ CREATE TABLE sealed_values (
     wrapped_key   BLOB NOT NULL,
     ciphertext    BLOB NOT NULL
 , commitments TEXT NOT NULL DEFAULT '{}') STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret_uses (
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    used_at       TEXT NOT NULL,
+    automation_id TEXT NOT NULL,
+    PRIMARY KEY (org_id, name),
+    FOREIGN KEY (org_id, name) REFERENCES secrets (org_id, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE secrets (
     org_id      TEXT NOT NULL REFERENCES orgs (id),
