@@ -46,6 +46,8 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
+from opsicle.server.dispatch.log_receiver import LogReceiver
+from opsicle.server.dispatch.log_tails import LogTails
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.plans import Plans
@@ -213,9 +215,10 @@ class Services:
             state, self.status.hold, core.order_key.public, core.epoch, clock
         )
         requests = ApprovalRequests(progress, clock)
+        self.log_tails = LogTails(state, self.job_logs)
         self.jobs = Jobs(
             state,
-            self.job_logs,
+            LogReceiver(state, self.job_logs, self.log_tails),
             lease_service,
             self.pubsub,
             self.outbox,

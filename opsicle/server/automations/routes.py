@@ -180,7 +180,7 @@ def _event(event: live_streams.Event) -> ServerSentEvent:
         case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
         case live_streams.AutomationEnded():
-            return ServerSentEvent("end", {})
+            return ServerSentEvent("end", {}, is_followed=True)
         case live_streams.Heartbeat():
             return ServerSentEvent("")
 

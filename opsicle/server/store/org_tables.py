@@ -95,6 +95,7 @@ LEFT_BEHIND = {
     "forwarding_cursors": "the new server forwards from the entry on that says where it came from",
     "join_tokens": "workers enrol at the new server, by tokens of its own",
     "link_codes": "good for minutes; asked for again",
+    "log_tails": "in the log since, as all of an org has ended that moves",
     "login_attempts": "of the old server's throttle",
     "losses": "what the old server has lost of all logs; an automation says it of its own",
     "org_removals": "orgs that are just being removed",

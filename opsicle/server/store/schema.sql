@@ -778,6 +778,12 @@ CREATE TABLE link_codes (
     PRIMARY KEY (channel_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE log_tails (
+    job_id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL,
+    chunks BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE login_attempts (
     id      INTEGER PRIMARY KEY,
     account TEXT NOT NULL,
