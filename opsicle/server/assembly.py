@@ -19,6 +19,7 @@ from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.order_trails import OrderTrails
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
@@ -265,6 +266,7 @@ class Services:
         )
 
         self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
+        self.order_trails = OrderTrails(state, core.binding_key)
         self.target_automations = TargetAutomations(state, self.automations, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)

@@ -11,6 +11,11 @@ _OWN = "org_id = :org"
 _MEMBERS = "user_id IN (SELECT user_id FROM memberships WHERE org_id = :org)"
 _CHANNELS = "channel_id IN (SELECT id FROM channels WHERE org_id = :org)"
 _TRIGGERS = "trigger_id IN (SELECT id FROM triggers WHERE org_id = :org)"
+_JOBS = "job_id IN (SELECT id FROM jobs WHERE org_id = :org)"
+_KEYS = (
+    "org_id = :org OR (org_id = '' AND public_key IN (SELECT public_key FROM orders"
+    " WHERE job_id IN (SELECT id FROM jobs WHERE org_id = :org)))"
+)
 _LOGS = "job_id IN (SELECT job_id FROM job_logs WHERE org_id = :org)"
 
 USERS = "users"
@@ -40,6 +45,8 @@ STATE_TABLES = {
     "jobs": _OWN,
     "memberships": _OWN,
     "notice_preferences": _CHANNELS,
+    "order_keys": _KEYS,
+    "orders": _JOBS,
     "orgs": "id = :org",
     "policies": _OWN,
     "policy_versions": _OWN,
