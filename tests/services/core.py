@@ -152,6 +152,7 @@ class Core:
         self.automations = services.automations
         self.approvals = services.approvals
 
+        services.log_tails.recover()
         self.jobs.recover()
 
     def restart(self) -> Core:
