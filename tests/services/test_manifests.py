@@ -161,10 +161,44 @@ def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(
 
     assert (
         core.automations.get(alice, asked.id).waiting_reason
-        == "w1 speaks manifest format 1; this needs 2"
+        == "no connected worker understands manifest format 2; update w1"
     )
     newer = core.worker(alice.org_id, "w2")
     assert [work.automation_id for work in newer.poll().work] == [asked.id]
+
+
+@pytest.mark.usefixtures("without_reasons")
+def test_a_worker_that_could_be_told_all_and_is_busy_is_why_it_waits(
+    core: Core, alice: Actor
+) -> None:
+    newer = core.worker(alice.org_id, "w2")
+    core.run(alice)
+    newer.poll()
+    older = core.worker(alice.org_id, "w1")
+    older.formats = (1,)
+    asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
+    older.poll()
+    newer.poll()
+
+    waits = core.automations.get(alice, asked.id)
+
+    assert waits.waiting_reason == "w2 is busy (its only slot)"
+
+
+@pytest.mark.usefixtures("without_reasons")
+def test_a_worker_that_was_updated_is_no_reason_to_wait_any_more(core: Core, alice: Actor) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    worker.formats = (1,)
+    core.run(alice)
+    worker.poll()
+    asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
+    worker.poll()
+    worker.formats = SUPPORTED_FORMATS
+    worker.poll()
+
+    waits = core.automations.get(alice, asked.id)
+
+    assert waits.waiting_reason == "w1 is busy (its only slot)"
 
 
 def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> None:

@@ -356,7 +356,7 @@ class LeaseService:
                 WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
             )
         except FieldNotSupported as missing:
-            if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
+            if self.fleet.note_unspoken(presence, row.id):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},

@@ -33,7 +33,7 @@ _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
 at 2,000."""
 
-_MAX_INCOMPATIBLE = 100
+_MAX_UNSPOKEN = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
@@ -69,8 +69,8 @@ class Presence:
     clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    incompatible: dict[str, str] = field(default_factory=dict)
-    """By automation that it could take if its manifest formats could express it: why it cannot."""
+    unspoken: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By automation that it could take if its manifest formats could express it: those formats."""
     put_off: PutOffs = field(default_factory=PutOffs)
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
@@ -186,19 +186,16 @@ class Fleet:
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
-    def note_incompatible(self, presence: Presence, automation_id: str, needed: int) -> bool:
+    def note_unspoken(self, presence: Presence, automation_id: str) -> bool:
         """Note that no manifest format of this worker can express what an automation does.
 
         Return False if that is known already.
         """
-        if automation_id in presence.incompatible:
+        if presence.unspoken.get(automation_id) == presence.poll.formats:
             return False
-        while len(presence.incompatible) >= _MAX_INCOMPATIBLE:
-            del presence.incompatible[next(iter(presence.incompatible))]
-        name = SHARED if presence.is_shared else presence.name
-        presence.incompatible[automation_id] = (
-            f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
-        )
+        while len(presence.unspoken) >= _MAX_UNSPOKEN:
+            del presence.unspoken[next(iter(presence.unspoken))]
+        presence.unspoken[automation_id] = presence.poll.formats
         return True
 
     def note_lack_of_room(self, worker_id: str, automation_id: str, reason: str) -> None:
@@ -360,10 +357,12 @@ class Fleet:
                 if key not in presence.granted
             },
             disputed=presence.disputed_labels,
-            incompatible={
-                **presence.put_off.texts(name, self._clock.monotonic()),
-                **presence.incompatible,
-            },
+            put_off=presence.put_off.texts(name, self._clock.monotonic()),
+            unspoken=frozenset(
+                automation_id
+                for automation_id, formats in presence.unspoken.items()
+                if formats == presence.poll.formats  # else it was upgraded since
+            ),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,
