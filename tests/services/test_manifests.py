@@ -187,18 +187,24 @@ def test_a_worker_that_could_be_told_all_and_is_busy_is_why_it_waits(
 
 @pytest.mark.usefixtures("without_reasons")
 def test_a_worker_that_was_updated_is_no_reason_to_wait_any_more(core: Core, alice: Actor) -> None:
+    """Nor does the first in the queue of which it cannot be told all hide those behind it."""
     worker = core.worker(alice.org_id, "w1")
     worker.formats = (1,)
-    core.run(alice)
-    worker.poll()
-    asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
-    worker.poll()
+    request = RunRequest(template="hello", reason="it hangs")
+    both = [core.automations.create(alice, request) for _ in range(2)]
+
+    def reasons() -> list[str]:
+        return [core.automations.get(alice, each.id).waiting_reason for each in both]
+
+    for _ in both:
+        worker.poll()
+    before = reasons()
     worker.formats = SUPPORTED_FORMATS
-    worker.poll()
+    (work,) = worker.poll().work
 
-    waits = core.automations.get(alice, asked.id)
-
-    assert waits.waiting_reason == "w1 is busy (its only slot)"
+    assert before == ["no connected worker understands manifest format 2; update w1"] * 2
+    assert work.automation_id == both[0].id
+    assert reasons()[1] == "w1 is busy (its only slot)"
 
 
 def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> None:

@@ -109,6 +109,10 @@ class Presence:
         labels = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
         return frozenset(labels).difference(self.known_labels.items())
 
+    def cannot_speak(self, automation_id: str) -> bool:
+        """Return whether this was noted, and it was not upgraded since."""
+        return self.unspoken.get(automation_id) == self.poll.formats
+
     def wake(self) -> None:
         """Let the open poll look again, or the next one if there is none."""
         self.idle_until = 0.0
@@ -191,10 +195,12 @@ class Fleet:
 
         Return False if that is known already.
         """
-        if presence.unspoken.get(automation_id) == presence.poll.formats:
+        if presence.cannot_speak(automation_id):
             return False
-        while len(presence.unspoken) >= _MAX_UNSPOKEN:
+        if len(presence.unspoken) >= _MAX_UNSPOKEN:
             del presence.unspoken[next(iter(presence.unspoken))]
+        else:  # what comes after it in the queue may be for this worker
+            presence.wake()
         presence.unspoken[automation_id] = presence.poll.formats
         return True
 
@@ -204,8 +210,10 @@ class Fleet:
             presence.put_off.note(automation_id, reason, self._clock.monotonic())
 
     def is_put_off(self, presence: Presence, automation_id: str) -> bool:
-        """Return whether a worker is not to be offered an automation yet that it gave back."""
-        return presence.put_off.is_put_off(automation_id, self._clock.monotonic())
+        """Return whether a worker gave an automation back just now, or is too old for it."""
+        return presence.cannot_speak(automation_id) or presence.put_off.is_put_off(
+            automation_id, self._clock.monotonic()
+        )
 
     def may_have_work(self, presence: Presence) -> bool:
         """Return whether a worker may be given any work now."""
@@ -358,11 +366,7 @@ class Fleet:
             },
             disputed=presence.disputed_labels,
             put_off=presence.put_off.texts(name, self._clock.monotonic()),
-            unspoken=frozenset(
-                automation_id
-                for automation_id, formats in presence.unspoken.items()
-                if formats == presence.poll.formats  # else it was upgraded since
-            ),
+            unspoken=frozenset(filter(presence.cannot_speak, presence.unspoken)),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,
