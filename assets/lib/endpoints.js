@@ -55,6 +55,7 @@ export const ENDPOINTS = new Set([
   "POST /automations/{automation_id}/cancel",
   "GET /automations/{automation_id}/events",
   "GET /automations/{automation_id}/log",
+  "GET /automations/{automation_id}/orders",
   "POST /files",
   "GET /files/{file_id}",
   "GET /logs/search",

@@ -55,6 +55,7 @@ EXAMPLES = {
     "automations search": "opsicle automations search 'connection refused' -i --since 7d",
     "automations show": "opsicle automations show 06h1hzvv11dhdn2rfef99n2x4t",
     "automations release": "opsicle automations release 06h1hzvv11dhdn2rfef99n2x4t",
+    "automations trail": "opsicle automations trail 06h1hzvv11dhdn2rfef99n2x4t",
     "automations cancel": "opsicle automations cancel 06h1hzvv11dhdn2rfef99n2x4t",
     "automations rerun": "opsicle automations rerun 06h1hzvv11dhdn2rfef99n2x4t",
     "automations resume": "opsicle automations resume 06h1hzvv11dhdn2rfef99n2x4t",

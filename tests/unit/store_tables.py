@@ -78,10 +78,13 @@ TABLES = {
         small_because="one row for each worker that somebody enrolled", grows=True
     ),
     "link_codes": Table(small_because=PEOPLE),
+    "log_tails": Table(f"{_SERVER}.dispatch.log_tails:LogTails.settle"),
     "login_attempts": Table(f"{_SERVER}.identity.login_throttle:LoginThrottle.begin", grows=True),
     "losses": Table(small_because="one row for each time that the logs were lost"),
     "memberships": Table(small_because=PEOPLE),
     "notice_preferences": Table(small_because=PEOPLE),
+    "order_keys": Table(small_because="one row for each key that an org's orders were signed with"),
+    "orders": Table(RETENTION, grows=True),
     "org_removals": Table(small_because="one row for each org that is just being removed"),
     "orgs": Table(small_because=MADE_BY_PEOPLE),
     "password_resets": Table(small_because=PEOPLE),

@@ -747,7 +747,7 @@ CREATE TABLE jobs (
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT, pause_id TEXT, kept_until TEXT, is_plan INTEGER NOT NULL DEFAULT 0,
+    finished_at   TEXT, pause_id TEXT, kept_until TEXT, is_plan INTEGER NOT NULL DEFAULT 0, orders_kept INTEGER NOT NULL DEFAULT 0,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
@@ -776,6 +776,12 @@ CREATE TABLE link_codes (
     code_hash  TEXT NOT NULL,
     expires_at TEXT NOT NULL,
     PRIMARY KEY (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log_tails (
+    job_id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL,
+    chunks BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login_attempts (
@@ -829,6 +835,37 @@ CREATE TABLE notice_preferences (
     is_on      INTEGER NOT NULL,
     PRIMARY KEY (user_id, channel_id, kind)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE order_keys (
+    org_id        TEXT NOT NULL,
+    public_key    BLOB NOT NULL,
+    first_used_at TEXT NOT NULL,
+    mac           TEXT NOT NULL,
+    PRIMARY KEY (org_id, public_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orders (
+    job_id     TEXT NOT NULL REFERENCES jobs (id),
+    fence      INTEGER NOT NULL,
+    content    BLOB NOT NULL,
+    signature  BLOB NOT NULL,
+    public_key BLOB NOT NULL,
+    PRIMARY KEY (job_id, fence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER orders_never_change BEFORE UPDATE ON orders
+BEGIN
+    SELECT RAISE(ABORT, 'an order never changes');
+END;
+
+CREATE TRIGGER orders_stay BEFORE DELETE ON orders
+WHEN NOT EXISTS (SELECT 1 FROM jobs j JOIN removals r ON r.org_id = j.org_id
+                  WHERE j.id = OLD.job_id AND j.automation_id <= r.removed_to)
+ AND NOT EXISTS (SELECT 1 FROM jobs j JOIN org_removals r ON r.org_id = j.org_id
+                  WHERE j.id = OLD.job_id)
+BEGIN
+    SELECT RAISE(ABORT, 'an order is removed by retention only, together with its automation');
+END;
 
 CREATE TABLE org_removals (
     org_id         TEXT PRIMARY KEY,
