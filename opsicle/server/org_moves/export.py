@@ -264,6 +264,13 @@ def _not_suspended(code: str) -> Conflict:
     )
 
 
+def forget_export(folder: Path, code: str) -> None:
+    """Forget that an org was exported: it lives here again."""
+    if code in (noted := _notes(folder)):
+        del noted[code]
+        files.replace(folder / NOTES, msgspec.json.encode(noted))
+
+
 def _notes(folder: Path) -> dict[str, datetime]:
     try:
         return msgspec.json.decode((folder / NOTES).read_bytes(), type=dict[str, datetime])
