@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from opsicle.version import __version__
 from tests.browser.accessibility import NARROW, THEMED, findings, is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.page_table import PAGE_TABLE
@@ -285,39 +282,6 @@ def test_what_a_worker_only_says_of_itself_stands_apart_and_one_without_work_say
         assert has_no_horizontal_scroll(page)
     for name in ("claims", "late"):
         installation.admin.cli("workers", "revoke", name)
-
-
-def test_workers_are_counted_by_version_and_narrowed_to_those_behind(
-    open_page: OpenPage, installation: Installation
-) -> None:
-    """The server remembers one of another version; there is no older program here."""
-    old = installation.worker("elderly")
-    old.process.stop()
-    database = installation.server.folder / "data/opsicle.db"
-    with closing(sqlite3.connect(database, timeout=60)) as db, db:
-        db.execute("UPDATE workers SET version = '0.0.9' WHERE name = 'elderly'")
-
-    page = open_page("/workers")
-
-    versions = page.get_by_role("group", name="Versions")
-    expect(versions.get_by_role("button").first).to_have_text(
-        "0.0.9 · 1 worker · behind the server"
-    )
-    card = page.locator(".worker", has_text="elderly")
-    expect(card).to_contain_text("version 0.0.9 is behind")
-    expect(card).to_contain_text(__version__)
-    versions.get_by_role("button", name="0.0.9").click()
-    expect(page.locator(".worker")).to_have_count(1)
-    assert page.url.endswith("/workers?version=0.0.9")
-    page.reload()
-    expect(card).to_be_visible()
-    expect(page.locator(".worker")).to_have_count(1)
-    versions.get_by_role("button", name="0.0.9").click()
-    expect(page.locator(".worker", has_text="edge").first).to_be_visible()
-    names = [each["name"] for each in installation.admin.json("workers", "list", "--behind")]
-    assert names == ["elderly"]
-    assert installation.admin.json("workers", "list", "--version", "1.2.3") == []
-    installation.admin.cli("workers", "revoke", "elderly")
 
 
 def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks_again(
