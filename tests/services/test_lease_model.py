@@ -110,6 +110,13 @@ def test_the_services_do_what_the_model_says(team: Team, automation: Automation)
             _replay(real, automation, [*way, event])
 
 
+def test_a_paused_job_whose_answer_was_lost_is_on_lease_again_and_lapses(team: Team) -> None:
+    poll, lapse = Event("poll"), Event("lapse")
+    paused = [poll, Event("start", fence=1), Event("pause", fence=1), Event("decide")]
+
+    _replay(RealServer(team), PAUSES, [*paused, poll, poll, lapse])
+
+
 def _shortest_ways(graph: dict[Server, dict[Event, Server]]) -> dict[Server, list[Event]]:
     """Return how each state is reached, from the first one."""
     ways: dict[Server, list[Event]] = {next(iter(graph)): []}

@@ -76,6 +76,12 @@ class LeaseStore:
         """Forget a lease; harmless if it is gone."""
         self._by_job.pop(job_id, None)
 
+    def end_of_fence(self, job_id: str, fence: int) -> None:
+        """Forget the lease of a job with this fence; one with another fence stays."""
+        lease = self._by_job.get(job_id)
+        if lease and lease.fence == fence:
+            self.end(job_id)
+
     def expired(self) -> list[Lease]:
         """Return the leases whose time is over."""
         now = self._clock.monotonic()

@@ -268,7 +268,8 @@ class Dispatch:
         if not result.is_idle:
             presence.idle_until = 0.0
         for job in result.returned:
-            self._lease_store.end(job.id)
+            # A paused job that goes on keeps its id: it may be on lease again already.
+            self._lease_store.end_of_fence(job.id, job.fence)
         for org_id in {job.org_id for job in result.returned}:
             self._fleet.wake_org(org_id)
         self._lease_service.granted(presence, result.leased)
