@@ -308,7 +308,8 @@ def settle(db: apsw.Connection, at: datetime) -> SettledWork:
     began = (
         "state IN ('running', 'paused') OR (state IN ('planning', 'queued') AND job_id IS NOT NULL)"
     )
-    waited = "state IN ('planning', 'awaiting_approval', 'queued') AND job_id IS NULL"
+    # whatever job a row that waits for people may name: an export may come from anywhere
+    waited = "state = 'awaiting_approval' OR (state IN ('planning', 'queued') AND job_id IS NULL)"
     unknown = _ids(db, began)
     cancelled = _ids(db, waited)
 
