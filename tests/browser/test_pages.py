@@ -173,12 +173,30 @@ def test_moving_between_pages_moves_the_focus_to_the_heading(open_page: OpenPage
     expect(page.get_by_role("heading", level=1, name="Templates")).to_be_focused()
 
 
-def test_the_chosen_theme_is_remembered(open_page: OpenPage) -> None:
+def test_the_chosen_theme_is_remembered_and_other_windows_follow(open_page: OpenPage) -> None:
     page = open_page("/templates")
+    other = page.context.new_page()
+    other.goto("/people")
+    expect(other.locator("html")).to_have_attribute("data-theme", "light")
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(other.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_theme_of_the_system_that_changes_without_an_event_is_followed(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/templates")
+    page.add_init_script(
+        "MediaQueryList.prototype.addEventListener = () => {}"  # as Chromium while a page begins
+    )
+    page.reload()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
 
 
 def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(
@@ -189,6 +207,11 @@ def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(
     expect(page.locator(".template-rows tbody tr")).to_have_count(1)
     page.reload()
     expect(page.locator(".template-rows tbody tr")).to_have_count(1)
+    owners = page.get_by_role("columnheader", name="Owners")
+    expect(owners).to_be_visible()
+    page.get_by_label("Search templates").fill("many-lines")
+    expect(page.locator(".template-rows tbody tr")).to_have_count(1)
+    expect(owners).to_be_hidden()  # a column in which nothing stands is left out
 
 
 def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(

@@ -297,7 +297,7 @@ class Approvals:
                     hint=f"`opsicle automations cancel {row.automation_id}` ends it.",
                 )
             by = (
-                "who asked"
+                actor.email
                 if row.requester_id == actor.user_id
                 else f"{actor.email}, who answers for who asked"
             )
