@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+import msgspec
 
 from opsicle.domain.access import SERVER_ACTIONS, Action, BuiltInRole
 from opsicle.server.http.routing import Access, Route
@@ -333,7 +334,9 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)
 
     announced = CreateAnnouncementRequest(text="to be seen by its people", org=org)
-    operator = replace(actor, rights=actor.rights.with_server_actions(SERVER_ACTIONS))
+    operator = msgspec.structs.replace(
+        actor, rights=actor.rights.with_server_actions(SERVER_ACTIONS)
+    )
     announcement = api_server.services.announcements.create(operator, announced)
 
     return {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -196,7 +195,7 @@ class Automations:
         snapshot = Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept)
         if row.fan_out:
             targets = self._database.read(lambda db: automation_targets(db, row))
-            snapshot = replace(snapshot, targets=targets)
+            snapshot = msgspec.structs.replace(snapshot, targets=targets)
         return whole(snapshot)
 
     def _insert(
@@ -294,7 +293,11 @@ class Automations:
         if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
-        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
+        return whole(
+            msgspec.structs.replace(
+                snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark
+            )
+        )
 
     def list_newest(
         self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
