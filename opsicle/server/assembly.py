@@ -19,6 +19,7 @@ from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.order_trails import OrderTrails
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
@@ -45,6 +46,8 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
+from opsicle.server.dispatch.log_receiver import LogReceiver
+from opsicle.server.dispatch.log_tails import LogTails
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.plans import Plans
@@ -74,6 +77,7 @@ from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.members.invitation_mail import InvitationMail
 from opsicle.server.members.invitations import Invitations
 from opsicle.server.members.operator import ServerOperations, ServerStatus
 from opsicle.server.members.orgs import Orgs
@@ -189,6 +193,7 @@ class Services:
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             evidence,
+            clock,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )
@@ -210,9 +215,10 @@ class Services:
             state, self.status.hold, core.order_key.public, core.epoch, clock
         )
         requests = ApprovalRequests(progress, clock)
+        self.log_tails = LogTails(state, self.job_logs)
         self.jobs = Jobs(
             state,
-            self.job_logs,
+            LogReceiver(state, self.job_logs, self.log_tails),
             lease_service,
             self.pubsub,
             self.outbox,
@@ -260,6 +266,7 @@ class Services:
         )
 
         self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
+        self.order_trails = OrderTrails(state, core.binding_key)
         self.target_automations = TargetAutomations(state, self.automations, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
@@ -290,7 +297,14 @@ class Services:
 
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
-            state, links, self.logins, self.hasher, self.throttle, step_up, clock
+            state,
+            links,
+            self.logins,
+            self.hasher,
+            self.throttle,
+            step_up,
+            InvitationMail(self.outbox),
+            clock,
         )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(

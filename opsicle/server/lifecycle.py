@@ -182,6 +182,7 @@ class Lifecycle:
         backup = LateBackupRemark(folder.path, services.status.remarks.shown)
         backup.update(now)
 
+        services.log_tails.recover()
         services.jobs.recover()
         services.sender.recover()
         for forwarder in services.forwarders:
@@ -230,6 +231,7 @@ class Lifecycle:
             loop.stop(_LOOP_SECONDS)
         services.loop_lag.stop()
 
+        services.log_tails.settle()
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 

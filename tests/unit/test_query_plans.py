@@ -21,7 +21,7 @@ import pytest
 
 import opsicle.server
 from opsicle.server.store import approvals, audit, automations, deliveries
-from opsicle.server.store.database import open_connection
+from opsicle.server.store.connections import open_connection
 from opsicle.server.store.migrations import LOG_MIGRATIONS, STATE_MIGRATIONS, migrate
 from tests.unit import store_statements
 from tests.unit.store_statements import Found, Statement

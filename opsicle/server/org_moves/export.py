@@ -45,6 +45,7 @@ from opsicle.server.backups.backup import (
 )
 from opsicle.server.data_folder import explained, require_server_folder
 from opsicle.server.keys.key_files import check_private
+from opsicle.server.keys.order_keys import take_along
 from opsicle.server.keys.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
@@ -237,9 +238,10 @@ class OrgExport:
         with suppress(FileNotFoundError):
             reseal(db, Seal((self._folder / "identity.key").read_bytes()), Seal(transport.seal))
         with explained(self._folder):
-            bindings = Bindings(BindingKey((self._folder / "binding.key").read_bytes()))
+            binding = BindingKey((self._folder / "binding.key").read_bytes())
         self._on_progress("binding what was triggered")
-        rebind(db, org.id, bindings, Bindings(transport.binding))
+        rebind(db, org.id, Bindings(binding), Bindings(transport.binding))
+        take_along(db, org.id, binding, transport.binding)
         sign_chain(db, self._audit_key(), org.id, self._clock.now())
 
     def _add_logs(self, archive: ArchiveWriter, org: OrgRow, copies: Path) -> tuple[str, ...]:

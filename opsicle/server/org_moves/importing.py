@@ -36,6 +36,7 @@ from opsicle.server.backups.archive import LOGS, STATE, OrgHead
 from opsicle.server.backups.backup import OnProgress, workplace
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import DataFolder, explained, require_server_folder
+from opsicle.server.keys.order_keys import take_along
 from opsicle.server.opening import ServerKeys, open_keys, open_state
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
@@ -141,8 +142,9 @@ class OrgImport:
             self._on_progress("verifying the record")
             last = _check_draft(db, head)
             self._on_progress("binding what was triggered")
-            bindings = Bindings(BindingKey((draft / "binding.key").read_bytes()))
-            rebind(db, head.org_id, bindings, Bindings(keys.binding))
+            before = BindingKey((draft / "binding.key").read_bytes())
+            rebind(db, head.org_id, Bindings(before), Bindings(keys.binding))
+            take_along(db, head.org_id, before, keys.binding)
             linked = self._link(db, state)
             org_copies.retire_workers(db, head.org_id)
             settled = org_copies.settle(db, self._clock.now())
