@@ -6,7 +6,9 @@ Everything is put together here, by hand, once.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
+from opsicle.kit.clock import to_text
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.progress import Progress
@@ -93,10 +95,12 @@ from opsicle.server.operation.removal import OrgRemoval
 from opsicle.server.operation.standing import OrgStanding
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
+from opsicle.server.replica_watch import ReplicaWatch
 from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.secrets.uses import SecretUsage
+from opsicle.server.store import settings
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.targets.service import Targets
@@ -180,7 +184,8 @@ class Services:
         """Build the way from a trigger, by an approval, to the end of a job."""
         clock, state, bindings = core.clock, core.state, self.bindings
         hold, folder = Hold(state, self.fleet, clock), core.artifacts_folder.parent
-        self.status = ServerStatus(core.epoch, hold, core.remarks, folder)
+        self.replica = _replica_watch(core, folder)
+        self.status = ServerStatus(core.epoch, hold, core.remarks, folder, self.replica)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds, LogQuotas(state, clock))
         self.contents = ContentStore(core.artifacts_folder, state, clock)
         self.content_sweep = ContentSweep(
@@ -358,6 +363,8 @@ class Services:
         """End what has threads or greenlets of its own."""
         for forwarder in self.forwarders:
             forwarder.close()
+        if self.replica:
+            self.replica.close()
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()
@@ -369,3 +376,16 @@ class Services:
     def loop_lag(self) -> LoopLag:
         """How long the event loop was held up."""
         return LoopLag()
+
+
+def _replica_watch(core: Core, folder: Path) -> ReplicaWatch | None:
+    """Return what looks after a standby's replica, if this server was told of one."""
+    if core.replica_folder is None:
+        return None
+    state, clock = core.state, core.clock
+
+    def beat() -> None:
+        at = to_text(clock.now())
+        state.write(lambda db: settings.put(db, settings.REPLICA_BEAT, at))
+
+    return ReplicaWatch(folder, core.replica_folder, core.remarks.shown, clock, beat)

@@ -46,4 +46,5 @@ class Core(msgspec.Struct, frozen=True):
     log_bounds: LogBounds = msgspec.field(default_factory=LogBounds)
     artifact_bounds: ArtifactBounds = msgspec.field(default_factory=ArtifactBounds)
     forwarding: ForwardingTargets = msgspec.field(default_factory=ForwardingTargets)
+    replica_folder: Path | None = None
     ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS

@@ -154,6 +154,7 @@ class Lifecycle:
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
             artifact_bounds=_artifact_bounds(options),
             forwarding=_forwarding(options),
+            replica_folder=options.replica,
             ephemeral_silent_seconds=options.ephemeral_silent_seconds,
         )
 
@@ -294,6 +295,7 @@ class Lifecycle:
                 ca_fingerprint=services.core.authority.fingerprint,
                 epoch=services.core.epoch.number,
                 held=services.status.hold.is_held,
+                version=__version__,
             )
         )
 

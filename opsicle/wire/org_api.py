@@ -72,7 +72,9 @@ class ServerState(msgspec.Struct, kw_only=True):
     """How the server as a whole is. `held` says why nothing is handed out, "" if it is not so.
 
     `last_backup_at` is when a backup was whole last, None if none was made. `database_bytes` are
-    those of both databases, `free_disk_bytes` what is left beside them.
+    those of both databases, `free_disk_bytes` what is left beside them. `replica_lag_seconds` is
+    for how long a standby's replica has lacked something, 0 if it lacks nothing; None if the server
+    was told of none.
     """
 
     epoch: int
@@ -81,6 +83,7 @@ class ServerState(msgspec.Struct, kw_only=True):
     last_backup_at: datetime | None = None
     database_bytes: int = 0
     free_disk_bytes: int = 0
+    replica_lag_seconds: float | None = None
 
 
 class NameServerOperatorRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -191,6 +191,41 @@ def test_what_its_workers_were_ordered_verifies_there_under_the_key_of_the_old_s
     assert trail(tmp_path / "forged").problems == 1
 
 
+def test_what_an_export_lets_wait_with_a_job_is_over_there_too(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    job = "UPDATE automations SET job_id = (SELECT id FROM jobs LIMIT 1)"
+    crafted = sql(f"{job} WHERE state = 'awaiting_approval'")
+
+    report = take(changed(moved.content, crafted, tmp_path), to)
+
+    assert len(report.cancelled) == 2
+    with served(to) as api_server:
+        found = api_server.state.read(
+            lambda db: (
+                db.execute(
+                    "SELECT count(*) FROM automations a WHERE finished_at IS NULL"
+                    " AND org_id = (SELECT id FROM orgs WHERE code = 'acme')"
+                ).get
+            )
+        )
+        assert found == 0
+
+
+def test_an_org_whose_record_is_gone_is_not_exported(prepared_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(prepared_folder, tmp_path / "from")
+    with served(folder) as api_server:
+        stand(api_server, SuspensionRow(api_server.clock.now(), "it moves"))
+    for table in ("audit_entries", "audit_checkpoints", "audit_heads"):
+        sql(f"DELETE FROM {table} WHERE org_id = (SELECT id FROM orgs WHERE code = 'acme')")(
+            folder / "opsicle.db"
+        )
+
+    with pytest.raises(Conflict, match="record of the org acme is empty") as refusal:
+        export(folder)
+    assert "restore a backup" in str(refusal.value.hint)
+
+
 def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_leaves_nothing(
     moved: Moved, to: Path, tmp_path: Path
 ) -> None:
