@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import msgspec
+from msgspec.structs import replace
 
 from opsicle.domain.access import SERVER_ACTIONS, Action, BuiltInRole
 from opsicle.server.http.routing import Access, Route
@@ -340,9 +340,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     delivery = api_server.services.channel_services.channels.test(actor, channel.name)
 
     announced = CreateAnnouncementRequest(text="to be seen by its people", org=org)
-    operator = msgspec.structs.replace(
-        actor, rights=actor.rights.with_server_actions(SERVER_ACTIONS)
-    )
+    operator = replace(actor, rights=actor.rights.with_server_actions(SERVER_ACTIONS))
     announcement = api_server.services.announcements.create(operator, announced)
 
     return {

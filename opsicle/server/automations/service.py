@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
@@ -195,7 +196,7 @@ class Automations:
         snapshot = Snapshot(row, new.template, [], 0, queue, resume_point=point, files=kept)
         if row.fan_out:
             targets = self._database.read(lambda db: automation_targets(db, row))
-            snapshot = msgspec.structs.replace(snapshot, targets=targets)
+            snapshot = replace(snapshot, targets=targets)
         return whole(snapshot)
 
     def _insert(
@@ -212,9 +213,7 @@ class Automations:
 
         require_secrets(db, row.org_id, new.template)
         new.require_possible(db, actor)
-        row = msgspec.structs.replace(
-            row, principal_id=account_of(db, row.org_id, row.requester_id).principal
-        )
+        row = replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
 
         if new.starter:
             row = new.starter.start(db, row)
@@ -223,9 +222,7 @@ class Automations:
         first_phase = point.first_phase if point else 0
         applicable = self._approval_requests.policy_to_ask(db, row, new.template, first_phase)
         if applicable and applicable.gates:
-            row = msgspec.structs.replace(
-                row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
-            )
+            row = replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         draft = self._approval_requests.draft
         asked = draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
@@ -293,11 +290,7 @@ class Automations:
         if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
         remark = self._job_logs.remark(newest.id, newest.leased_at)
-        return whole(
-            msgspec.structs.replace(
-                snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark
-            )
-        )
+        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
 
     def list_newest(
         self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
