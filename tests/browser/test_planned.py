@@ -30,7 +30,7 @@ def test_a_start_is_planned_with_the_form_shown_and_called_off(
     expect(page.get_by_text("not before").first).to_be_visible()
 
     page.goto("/automations")
-    page.get_by_role("link", name="Planned").click()
+    page.get_by_role("link", name="Planned", exact=True).click()
     row = page.get_by_role("row", name="when nobody is there")
     expect(row).to_contain_text("tomorrow")
     assert is_accessible(page)
