@@ -67,6 +67,25 @@ def test(arguments: Sequence[str]) -> int:
     return tests.run_all(arguments)
 
 
+def nightly(arguments: Sequence[str]) -> int:
+    """Run the tests that `test` leaves out; what is no option of ours goes to pytest."""
+    from building import nightly as requested
+
+    parser = argparse.ArgumentParser(
+        prog="build.py nightly",
+        description="\n".join(
+            f"{name}: {suite.purpose}" for name, suite in requested.SUITES.items()
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help="all of them unless named")
+    parser.add_argument("--anew", action="store_true", help="make the folders with Debian anew")
+    options, others = parser.parse_known_args(arguments)
+    if unknown := set(options.suites) - set(requested.SUITES):
+        raise BuildError(f"no suite {min(unknown)!r}; there are {', '.join(requested.SUITES)}")
+    return requested.run_all(options.suites, others, anew=options.anew)
+
+
 def check(arguments: Sequence[str]) -> int:
     """Run every check that needs no running program."""
     from building import checks
@@ -103,6 +122,7 @@ COMMANDS = {
     "release": release,
     "demo": demo,
     "test": test,
+    "nightly": nightly,
     "check": check,
     "bench": bench,
     "pictures": pictures,

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,17 +70,20 @@ PACKAGES = {
 }
 
 
-def install_missing() -> None:
+def install_missing(packages: Mapping[str, Package] | None = None) -> None:
     """Install what is missing if we are root on Debian; elsewhere say what the tests will lack.
+
+    That is of `PACKAGES`, unless other packages are given.
 
     Either way it is said first what that is and what for. With CI=true a test that lacks something
     fails, so there a missing package is an error at once.
     """
-    missing = [name for name, package in PACKAGES.items() if not _is_there(package.path)]
+    packages = PACKAGES if packages is None else packages
+    missing = [name for name, package in packages.items() if not _is_there(package.path)]
     if not missing:
         return
 
-    what = "".join(f"\n  {name}: {PACKAGES[name].purpose}" for name in missing)
+    what = "".join(f"\n  {name}: {packages[name].purpose}" for name in missing)
     if os.geteuid() == 0 and shutil.which("apt-get"):
         say(f"installing Debian packages that tests need, on the whole system:{what}")
         _install(missing)

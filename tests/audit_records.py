@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,10 +18,16 @@ CHAIN = "01k9zzzzzzzzzzzzzzzzzzzzzz"
 BEGAN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def entries(count: int) -> Iterator[ExportedEntry]:
-    """Return chained entries as a server would write them."""
+def entries(
+    count: int, said: Mapping[int, tuple[str, str]] = MappingProxyType({})
+) -> Iterator[ExportedEntry]:
+    """Return chained entries as a server would write them.
+
+    Those in `said` have this verb and data.
+    """
     digest = NO_HASH
     for seq in range(1, count + 1):
+        verb, data = said.get(seq, ("run", '{"template":"restart-web","version":3}'))
         fields = (
             *(
                 seq,
@@ -32,9 +39,9 @@ def entries(count: int) -> Iterator[ExportedEntry]:
             *(
                 "cli",
                 "203.0.113.9",
-                "run",
+                verb,
                 f"automations/{seq:026}",
-                '{"template":"restart-web","version":3}',
+                data,
             ),
         )
         digest = entry_hash(CHAIN, digest, fields)

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from opsicle.kit import ids, signals
-from tests import dropped_processes, private_folders
+from tests import dropped_processes, forking_tests, private_folders
 from tests.support import require
 
 if TYPE_CHECKING:
@@ -80,17 +81,23 @@ def _folder(nodeid: str) -> str:
     return nodeid.split("/")[1]
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Prepare what all tests share.
 
-    Ctrl-C reaches what they start, even if they were started in the background themselves. Their
-    folders are in memory where there is room: no test takes the power away, and waiting for a disk
-    would be half of the time, and a quarter of the processors' work, of many of them.
+    Where several processes run them, those are forks of one that has loaded the modules. Ctrl-C
+    reaches what they start, even if they were started in the background themselves. Their folders
+    are in memory where there is room: no test takes the power away, and waiting for a disk would be
+    half of the time, and a quarter of the processors' work, of many of them.
     """
     signals.restore_defaults()
     dropped_processes.note_all()
     if MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free > MEMORY_DISK_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY_DISK))
+    if set(config.getoption("tx", ())) == {"popen"}:
+        forks = ExitStack()
+        config.add_cleanup(forks.close)
+        spec = forks.enter_context(forking_tests.loaded(config))
+        config.option.tx = [spec for _ in config.option.tx]
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:

@@ -17,8 +17,10 @@ _started: list[weakref.ref[subprocess.Popen[Any]]] = []
 
 
 def note_all() -> None:
-    """Note each process that is started from now on."""
+    """Note each process that is started from now on. Harmless to call again."""
     start = subprocess.Popen.__init__
+    if hasattr(start, "__wrapped__"):
+        return
 
     @wraps(start)
     def start_and_note(self: subprocess.Popen[Any], *args: Any, **kwargs: Any) -> None:

@@ -133,11 +133,18 @@ export function rawEntry(entry) {
   );
 }
 
+/** What names an entry for good: after a restore numbers are given out again. */
+export function entryName({ epoch, seq }) {
+  return epoch > 1 ? t`Entry ${seq} of epoch ${epoch}` : t`Entry ${seq}`;
+}
+
 /** When, how and from where. */
-export function circumstances({ epoch, seq, at, channel, address }) {
-  const entry = epoch > 1 ? t`Entry ${seq} of epoch ${epoch}` : t`Entry ${seq}`;
+export function circumstances(entry) {
+  const { at, channel, address } = entry;
   const from = channel && address ? t`${channel} from ${address}` : channel || address;
-  return visible([entry, exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "));
+  return visible(
+    [entryName(entry), exactTime(at), from && t`by ${from}`].filter(Boolean).join(", "),
+  );
 }
 
 function whoOf({ actor_kind: kind, actor_name: name }) {

@@ -111,7 +111,8 @@ function recordView(entries, approval) {
   );
 }
 
-function checked(isRight, good, bad) {
+/** That something was looked at, and what came of it. */
+export function checked(isRight, good, bad) {
   if (!isRight) return noticeBox("bad", h("strong", {}, bad));
   return h("p", { class: "checked" }, icon("succeeded"), good);
 }

@@ -3,29 +3,20 @@
 // the program in docs/audit.md does.
 
 import { open } from "./api.js";
-import { fromBase64, toHex } from "./bytes.js";
 import { t } from "./language.js";
+import { publicKey, sha256 } from "./signatures.js";
 
 const NO_HASH = "0".repeat(64);
 const ENTRY = "seq at actor_kind actor_id actor_name channel address verb resource data".split(" ");
 const CHECKPOINT = "number seq hash at removed_to removed_hash previous".split(" ");
 const GAP = "first last previous hash".split(" ");
 const TOLD_MS = 250;
+const UNKNOWN = 0; // the epoch of entries of which the record does not say it
 
 const encoder = new TextEncoder();
 
 /** What is wrong with a record, in words for people. */
 export class BrokenRecord extends Error {}
-
-/** Whether this browser can check signatures of the record's kind. */
-export async function canVerify() {
-  try {
-    await crypto.subtle.generateKey("Ed25519", false, ["verify", "sign"]);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Fetch the org's whole record and check it. `progress(entries)` hears how far it has come. Gives
@@ -56,6 +47,7 @@ export class RecordCheck {
   #stated = new Map();
   #isGap = false;
   #seq = 0;
+  #epoch = 1;
   #hash = NO_HASH;
 
   async take(line) {
@@ -71,22 +63,20 @@ export class RecordCheck {
     this.#beginEntries();
     if (this.#seq < seq)
       fail(
-        t`entry ${this.#seq + 1} is missing: a checkpoint says that the record went on to ${seq}`,
+        t`entry ${this.#name(this.#seq + 1)} is missing: a checkpoint says that the record went on to ${seq}`,
       );
     if (this.#seq > seq) fail(t`no signature covers what comes after entry ${seq}`);
     return {
       entries: this.entries,
       removedTo,
-      signedTo: seq,
+      signedTo: this.#name(seq),
       fingerprint: this.#header.fingerprint,
     };
   }
 
   async #begin(header) {
-    const der = fromBase64(header.public_key.replace(/-----[A-Z ]+-----|\s/g, ""));
-    this.#key = await crypto.subtle.importKey("spki", der, "Ed25519", true, ["verify"]);
-    const raw = new Uint8Array(await crypto.subtle.exportKey("raw", this.#key));
-    if (header.fingerprint !== `sha256:${await sha256(raw)}`)
+    this.#key = await publicKey(header.public_key);
+    if (header.fingerprint !== this.#key.fingerprint)
       fail(t`the fingerprint is not that of the key`);
     this.#header = header;
   }
@@ -101,7 +91,7 @@ export class RecordCheck {
     const expected = this.#number + 1;
     if ((this.#isGap ? line.first : line.number) !== expected)
       fail(t`checkpoint ${expected} is missing or out of order`);
-    if (!(await crypto.subtle.verify("Ed25519", this.#key, fromHex(line.signature), content)))
+    if (!(await this.#key.verifies(fromHex(line.signature), content)))
       fail(t`checkpoint ${expected} was not signed with this key`);
     if (line.previous !== this.#link)
       fail(t`checkpoint ${expected} does not follow the one before it`);
@@ -121,6 +111,7 @@ export class RecordCheck {
   #beginEntries() {
     if (this.entries || this.#seq || !this.#newest) return;
     this.#seq = this.#newest.removed_to;
+    if (this.#seq) this.#epoch = UNKNOWN;
     this.#hash = this.#newest.removed_hash;
   }
 
@@ -128,19 +119,35 @@ export class RecordCheck {
     this.#beginEntries();
     const expected = this.#seq + 1;
     if (line.seq !== expected)
-      fail(t`entry ${expected} is missing: ${line.seq} stands in its place`);
+      fail(t`entry ${this.#name(expected)} is missing: ${line.seq} stands in its place`);
     const fields = ENTRY.map((name) => line[name]);
     const hash = await sha256(
       netstrings("opsicle audit entry 1", this.#header.chain, this.#hash, ...fields),
     );
-    if (hash !== line.hash) fail(t`entry ${expected} was altered`);
+    if (hash !== line.hash) fail(t`entry ${this.#name(expected)} was altered`);
     if ((this.#stated.get(expected) ?? hash) !== hash)
       fail(
-        t`entries were replaced: a checkpoint was signed at entry ${expected} of another record`,
+        t`entries were replaced: a checkpoint was signed at entry ${this.#name(expected)} of another record`,
       );
     this.#seq = expected;
     this.#hash = hash;
     this.entries++;
+    if (line.verb === "accept_restored") this.#epoch = epochOf(line);
+    if (line.verb === "import_org") this.#epoch = UNKNOWN; // the next server counts its own
+  }
+
+  /** An entry's number, with its epoch after a restore: then numbers are given out again. */
+  #name(seq) {
+    return this.#epoch > 1 ? t`${seq} of epoch ${this.#epoch}` : seq;
+  }
+}
+
+function epochOf({ data }) {
+  try {
+    const { epoch } = JSON.parse(data);
+    return Number.isInteger(epoch) ? epoch : UNKNOWN;
+  } catch {
+    return UNKNOWN;
   }
 }
 
@@ -162,10 +169,6 @@ function netstrings(...fields) {
 }
 
 const COMMA = encoder.encode(",");
-
-async function sha256(bytes) {
-  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
-}
 
 function fromHex(text) {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));

@@ -33,6 +33,14 @@ export const ERRORS = [
   ["this link is no longer good", t`this link is no longer good`],
   ["Ask an admin of your org for a new one.", t`Ask an admin of your org for a new one.`],
   ["this invitation is no longer good", t`this invitation is no longer good`],
+  [
+    "the org {0} is suspended: nobody can join it now",
+    t`the org {0} is suspended: nobody can join it now`,
+  ],
+  [
+    "The invitation stays good until its time is over. Ask whoever invited you.",
+    t`The invitation stays good until its time is over. Ask whoever invited you.`,
+  ],
   ["Ask whoever invited you for a new one.", t`Ask whoever invited you for a new one.`],
   ["this is not the setup token of this server", t`this is not the setup token of this server`],
   ["It stands in its data folder.", t`It stands in its data folder.`],

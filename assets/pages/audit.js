@@ -1,7 +1,13 @@
 // The record of who did what, newest first: as sentences, narrowed, verified in this browser,
 // exported.
 
-import { circumstances, rawEntry, reasonOf, sentenceOf } from "../components/audit-sentences.js";
+import {
+  circumstances,
+  entryName,
+  rawEntry,
+  reasonOf,
+  sentenceOf,
+} from "../components/audit-sentences.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { ask } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
@@ -9,11 +15,12 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { addressOf, get } from "../lib/api.js";
-import { BrokenRecord, canVerify, verifyRecord } from "../lib/audit-verification.js";
+import { BrokenRecord, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
 import { number, t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { whoAmI } from "../lib/session.js";
+import { canVerify } from "../lib/signatures.js";
 import { remember, remembered } from "../lib/storage.js";
 import { ago, today } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -100,7 +107,7 @@ const COLUMNS = [
 function showEntry(entry) {
   const reason = reasonOf(entry);
   ask({
-    title: t`Entry ${entry.seq}`,
+    title: entryName(entry),
     content: [
       h("p", { class: "lead" }, sentenceOf(entry, { hasLinks: true }), "."),
       reason && h("p", {}, reason),
@@ -135,10 +142,14 @@ async function check(verdict, { signal }) {
 }
 
 function serversVerdict({ is_intact: isIntact, fault, ...found }) {
-  if (!isIntact) return badBox(fault.message);
+  if (!isIntact) return badBox(faultText(fault));
   const { entries, removed_to: removedTo, signed_to: signedTo, fingerprint } = found;
   const where = t`by the server, as this browser cannot`;
   return goodBox({ entries, removedTo, signedTo }, where, t`Key ${fingerprint}`);
+}
+
+function faultText({ message, epoch, seq }) {
+  return epoch > 1 ? `${message} (${entryName({ epoch, seq })})` : message;
 }
 
 function goodBox({ entries, removedTo, signedTo }, where, key) {

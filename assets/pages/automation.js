@@ -17,6 +17,7 @@ import { isLongPlan, phaseView } from "../components/steps.js";
 import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
 import { timelineOf, timelineView } from "../components/timeline.js";
+import { TrailOrders } from "../components/trail-orders.js";
 import { trailRecord } from "../components/trail-record.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -76,7 +77,19 @@ export function mount(root, { id, title, query }) {
       { key: "data", text: t`Inputs and outputs`, content: parts.inputs },
       { key: "artifacts", text: t`Artifacts`, content: parts.artifacts },
       { key: "compare", text: t`Compare`, content: () => onceKnown(comparisonView) },
-      { key: "trail", text: t`Trail`, content: () => [parts.trail, onceKnown(trailRecord)] },
+      {
+        key: "trail",
+        text: t`Trail`,
+        content: () => [
+          parts.trail,
+          onceKnown((automation, signal) => {
+            parts.orders = new TrailOrders(signal);
+            parts.orders.show(automation);
+            return parts.orders.element;
+          }),
+          onceKnown(trailRecord),
+        ],
+      },
     ],
   });
   parts.signal = page.signal;
@@ -92,6 +105,7 @@ export function mount(root, { id, title, query }) {
     parts.targets.hidden = !steps.hidden;
     log.hidden = steps.hidden && jobs.length === 0;
     if (steps.hidden) parts.tabs.rename("log", t`Targets ${targets.length}`);
+    parts.orders?.show(automation);
     shown = automation;
   };
   follow("/automations/{automation_id}/events", {

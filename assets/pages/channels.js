@@ -24,6 +24,7 @@ const KINDS = [
   ["automation_finished", t`ends`],
   ["start_refused", t`refused starts`],
   ["channel_test", t`tests`],
+  ["invitation", t`invitations`],
 ];
 
 const RETRYABLE = ["failed", "gave_up"];

@@ -4,7 +4,11 @@ import { button, buttonLink } from "../components/buttons.js";
 import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { choices, field, input, select } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
-import { invitationsSection, openInvitationForm } from "../components/invitations.js";
+import {
+  invitationChoices,
+  invitationsSection,
+  openInvitationForm,
+} from "../components/invitations.js";
 import { linkBox } from "../components/link-box.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { sentence } from "../components/problems.js";
@@ -37,7 +41,10 @@ export function mount(root, { title }) {
     return () => page.abort();
   }
   const invitations = invitationsSection(page);
-  const invite = opensWith(roles, (known) => openInvitationForm(known, invitations.reload));
+  const invite = opensWith(
+    () => invitationChoices(roles),
+    (offered) => openInvitationForm(offered, invitations.reload),
+  );
   const add = opensWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
     whoMay(),

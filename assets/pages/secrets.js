@@ -9,7 +9,7 @@ import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const ABOUT = t`Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.`;
@@ -45,9 +45,24 @@ const COLUMNS = [
   ]),
   column(t`In commands`, ({ environment }) => h("code", {}, `$${environment}`)),
   column(t`Version`, ({ version }) => String(version)),
-  column(t`Changed`, ({ updated_at: at }) => ago(at)),
+  column(t`Last rotated`, rotated),
   column(t`By`, ({ updated_by: person }) => visible(person.email), { isMinor: true }),
+  column(t`Last used`, ({ last_use: use }) => lastUse(use), { size: "tall" }),
 ];
+
+/** When it got another value; of one that never did, when its first one was given. */
+function rotated({ rotated_at: at, created_at: made }) {
+  if (at) return ago(at);
+  return h("span", { class: "muted", title: t`made ${exactTime(made)}` }, t`never`);
+}
+
+/** When it was handed out last, and for which automation, if that may be seen. */
+function lastUse(use) {
+  if (use === null) return h("span", { class: "muted" }, t`never used`);
+  const { at, automation, template } = use;
+  const link = automation && h("a", { href: `/automations/${automation}` }, visible(template));
+  return [ago(at), link && h("div", { class: "small" }, t`by ${link}`)];
+}
 
 function actions(secret, list) {
   const { name } = secret;

@@ -15,7 +15,7 @@ import { sizeText } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
 import { whoAmI } from "../lib/session.js";
-import { ago, exactTime } from "../lib/times.js";
+import { ago, exactTime, limitText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const GRACE_DAYS = 7;
@@ -56,16 +56,25 @@ function healthOf({
   last_backup_at: backup,
   database_bytes: databases,
   free_disk_bytes: free,
+  replica_lag_seconds: lag,
 }) {
   return [
     remarks.map((remark) => noticeBox("warn", `${sentence(visible(remark))}.`)),
     pairs([
       [t`Last backup`, backup ? ago(backup) : t`none yet`],
+      ...(lag === null ? [] : [[t`Replica`, lagText(lag)]]),
       [t`Databases`, sizeText(databases)],
       [t`Free on the disk`, sizeText(free)],
       [t`Epoch`, number(epoch)],
     ]),
   ];
+}
+
+/** How far a standby's replica is behind. It is copied each second, and looked at less often. */
+function lagText(seconds) {
+  if (seconds < 60) return t`follows`;
+  const duration = limitText(Math.round(seconds));
+  return t`lacks the last ${duration}`;
 }
 
 const COLUMNS = [

@@ -16,7 +16,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import say
 from opsicle.cli.times import PastTime, past_time
-from opsicle.wire.audit import AuditVerdict
+from opsicle.wire.audit import AuditVerdict, Fault
 from opsicle.wire.endpoints import audit as endpoints
 
 _MAX_KEY_BYTES = 64 * 1024
@@ -149,19 +149,32 @@ def _read_key(file: Path) -> AuditPublicKey:
 
 
 def _emit(verdict: AuditVerdict) -> None:
-    fault = verdict.fault
+    fault, last = verdict.fault, _of_epoch(verdict.last_epoch)
     emit(
         verdict,
         [
             (
                 "verdict",
-                "the record is intact" if fault is None else f"NOT INTACT: {fault.message}",
+                "the record is intact" if fault is None else f"NOT INTACT: {_in_words(fault)}",
             ),
             ("kind", fault and fault.kind),
-            ("good entries", f"{verdict.entries} ({verdict.first_seq} to {verdict.last_seq})"),
+            (
+                "good entries",
+                f"{verdict.entries} ({verdict.first_seq} to {verdict.last_seq}{last})",
+            ),
             ("signed to", verdict.signed_to),
             ("checkpoints", verdict.checkpoints),
             ("removed to", verdict.removed_to or None),
             ("key", verdict.fingerprint),
         ],
     )
+
+
+def _in_words(fault: Fault) -> str:
+    epoch = _of_epoch(fault.epoch)
+    return f"{fault.message} (entry {fault.seq}{epoch})" if epoch else fault.message
+
+
+def _of_epoch(epoch: int | None) -> str:
+    """Return what tells an entry from one of the same number that a restore has lost."""
+    return f" of epoch {epoch}" if epoch and epoch > 1 else ""

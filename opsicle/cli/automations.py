@@ -18,6 +18,7 @@ from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.terminal import printable, say
 from opsicle.cli.times import PastTime, past_time
+from opsicle.cli.trail import trail
 from opsicle.client.automations import trigger
 from opsicle.client.logs import LogSearchProgress, search_logs
 from opsicle.domain.automations import AutomationState
@@ -311,10 +312,8 @@ def _print_phases(automation: Automation) -> None:
     click.echo()
     rows = [[f"plan: {name}", *rest] for phase in automation.plan for name, *rest in _rows(phase)]
     rows += [row for phase in automation.phases for row in _rows(phase)]
-    print_table(
-        ["PHASE", "STATE", "TOOK", "ENDED WITH"],
-        [[printable(cell) for cell in row] for row in rows],
-    )
+    headings = ["PHASE", "STATE", "TOOK", "ENDED WITH"]
+    print_table(headings, [[printable(cell) for cell in row] for row in rows])
 
 
 def _rows(phase: PhaseRun) -> Iterator[list[str]]:
@@ -395,3 +394,6 @@ def _ending(phase: PhaseRun) -> str:
     ended = phase.explanation or ("" if phase.exit_code is None else f"exit code {phase.exit_code}")
     has_more = phase.tries > 1 and phase.state != "running" and ended
     return f"{ended}, at attempt {phase.tries} of {phase.tries_allowed}" if has_more else ended
+
+
+automations.add_command(trail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,9 @@ from opsicle.cli.output import emit, print_json
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, current_session
 from opsicle.cli.terminal import printable, say, styled
-from opsicle.domain.clocks import is_off, offset_text
+from opsicle.domain.clocks import duration_text, is_off, offset_text
 from opsicle.domain.errors import OpsicleError, Unavailable, UsageError
+from opsicle.kit.clock import SystemClock
 from opsicle.wire.endpoints.server import READYZ
 from opsicle.wire.endpoints.workers import LIST_WORKERS
 
@@ -42,26 +44,40 @@ _PROXY_HINT = "Look at the proxy's log; docs/operations/proxies.md has its setti
 )
 @click.option("--ca-file", metavar="FILE", type=Path, help="The CA of that URL's certificate.")
 @click.option(
+    "--replica",
+    metavar="FOLDER",
+    type=FolderName(),
+    help="A standby's replica of the databases, on the server's machine or the standby's: how far "
+    "it is behind.",
+)
+@click.option(
     "--ready", is_flag=True, help="Only whether the server takes requests, for a health check."
 )
 def doctor(
-    data_dir: Path | None, server: str | None, ca_file: Path | None, *, ready: bool
+    data_dir: Path | None,
+    server: str | None,
+    ca_file: Path | None,
+    replica: Path | None,
+    *,
+    ready: bool,
 ) -> str | None:
     """Look for what makes trouble later, and say what to do about it; exit code 1 if a problem is.
 
     On the server's machine, as its user or root: disk, file system, clock, permissions, the CA,
-    schema, backup age, write-ahead log, workers. With --server: whether people reach it. With a
-    login: the clocks of the org's workers.
+    schema, backup age, write-ahead log, workers. With --server: whether people reach it. With
+    --replica: how old what a standby would begin with is. With a login: the clocks of the org's
+    workers.
     """
     findings = list(_of_server(server, data_dir, ca_file))
     if ready and not findings:
         raise Unavailable(f"no server runs on {data_dir or DEFAULT_DATA_DIR}")
     if not ready:
-        findings = [*_of_folder(data_dir), *findings, *_of_workers()]
+        findings = [*_of_folder(data_dir), *findings, *_of_replica(replica, data_dir)]
+        findings += _of_workers()
     if not findings:
         raise UsageError(
             "there is nothing to look at",
-            hint="Give --data-dir on the server's machine, or --server, or log in.",
+            hint="Give --data-dir on the server's machine, or --server or --replica, or log in.",
         )
     if current().wants_json:
         print_json(findings)
@@ -75,11 +91,12 @@ def doctor(
 @click.command(cls=VerbCommand)
 @click.option("--check", is_flag=True, help="Only say what it would do.")
 @data_dir_option
-def upgrade(check: bool, data_dir: Path) -> None:
+def upgrade(check: bool, data_dir: Path) -> str | None:
     """Say what a start of this program would change in a server's data folder, tried on a copy.
 
-    The upgrade itself is a backup, the new file in the old one's place, and a restart. Workers may
-    follow later.
+    Exit code 1 if something stands in its way: too little room, documents or automations of a form
+    that this program does not take. The upgrade itself is a backup, the new file in the old one's
+    place, and a restart. Workers may follow later.
     """
     from opsicle.server.upgrade_check import check_upgrade
 
@@ -96,12 +113,30 @@ def upgrade(check: bool, data_dir: Path) -> None:
         [
             ("this program", found.version),
             ("schema", f"{found.schema} → {found.new_schema}"),
+            ("running", found.running or "no server that says its version"),
             ("migrations", ", ".join(found.migrations) or "none"),
             ("they took", f"{found.seconds:.1f} s on a copy, which is sound"),
+            ("migrations of logs", ", ".join(found.log_migrations) or "none"),
+            ("room", f"{_mib(found.needed_bytes)} at most, of {_mib(found.free_bytes)} free"),
+            ("last backup", _backup_text(found.last_backup_at)),
             ("workers of other versions", ", ".join(others) or "none"),
             ("way back", "a backup from before: an older program refuses a newer schema"),
+            ("in its way", "; ".join(found.obstacles) or "nothing"),
         ],
     )
+    return "failed" if found.obstacles else None
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"
+
+
+def _backup_text(made_at: datetime | None) -> str:
+    """Say how old a backup is, and that a new one comes first."""
+    if made_at is None:
+        return "none: make one first"
+    age = duration_text(max(0.0, (SystemClock().now() - made_at).total_seconds()))
+    return f"{age} old: make a new one first"
 
 
 def _show(findings: list[Diagnosis]) -> None:
@@ -115,12 +150,21 @@ def _show(findings: list[Diagnosis]) -> None:
 
 
 def _of_folder(data_dir: Path | None) -> list[Diagnosis]:
-    from opsicle.kit.clock import SystemClock
     from opsicle.server.doctor.folder_checks import examine
 
     if data_dir is None and not DEFAULT_DATA_DIR.exists():
         return []
     return examine(data_dir or DEFAULT_DATA_DIR, SystemClock().now())
+
+
+def _of_replica(replica: Path | None, data_dir: Path | None) -> Iterator[Diagnosis]:
+    """Look at a standby's replica, compared with the data folder whose server runs here."""
+    from opsicle.server.doctor.replica_checks import check_replica
+
+    if replica:
+        folder = data_dir or DEFAULT_DATA_DIR
+        here = folder if _own_url(folder) else None
+        yield from check_replica(replica, here, SystemClock().now())
 
 
 def _of_server(url: str | None, data_dir: Path | None, ca_file: Path | None) -> Iterator[Diagnosis]:

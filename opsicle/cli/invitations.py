@@ -19,9 +19,11 @@ from opsicle.domain.errors import InvalidInput, TotpRequired
 from opsicle.wire.endpoints import invitations as endpoints
 from opsicle.wire.org_api import (
     AcceptInvitationRequest,
+    InvitationEmail,
     InvitationToken,
     InviteRequest,
     NewInvitation,
+    RenewInvitationRequest,
 )
 from opsicle.wire.user_api import LoginReply
 
@@ -34,7 +36,14 @@ _COLUMNS = [
     Column("manager", lambda invitation: invitation.manager),
     Column("invited by", lambda invitation: invitation.invited_by),
     Column("expires", lambda invitation: invitation.expires_at),
+    Column("e-mail", lambda invitation: _email_text(invitation.emailed)),
 ]
+
+_by_email = click.option(
+    "--by-email",
+    is_flag=True,
+    help="Send the link to them by the org's e-mail channel, instead of showing it.",
+)
 
 
 @click.command(cls=VerbCommand)
@@ -53,10 +62,19 @@ _COLUMNS = [
     metavar="N",
     help="How long the link is good, 1 to 30; 7 unless told.",
 )
+@_by_email
 @totp_option
-def invite(email: str, role: str, manager: str | None, days: int, totp: str | None) -> None:
-    """Make the one-time link by which a person comes into the org, with an account or without."""
-    request = InviteRequest(email=email, role=role, manager=manager, expires_in_days=days)
+def invite(
+    email: str, role: str, manager: str | None, days: int, *, by_email: bool, totp: str | None
+) -> None:
+    """Make the one-time link by which a person comes into the org, with an account or without.
+
+    With --by-email they get it by the org's e-mail channel, and nobody else sees it; `opsicle users
+    invitations` says whether it was delivered.
+    """
+    request = InviteRequest(
+        email=email, role=role, manager=manager, expires_in_days=days, is_emailed=by_email
+    )
     emit_link(with_proof(totp, lambda api: api.call(endpoints.INVITE, body=request)))
 
 
@@ -65,6 +83,19 @@ def invite(email: str, role: str, manager: str | None, days: int, totp: str | No
 def invitations(limit: int | None) -> None:
     """List the invitations that may still be used."""
     emit_list(connect().pages(endpoints.LIST_OPEN), _COLUMNS, limit=limit)
+
+
+@click.command(cls=VerbCommand)
+@click.argument("invitation")
+@_by_email
+@totp_option
+def reinvite(invitation: str, *, by_email: bool, totp: str | None) -> None:
+    """Make a new link in the place of an open invitation's, by id; the old one is good no longer.
+
+    It is good for as long as the old one was.
+    """
+    request = RenewInvitationRequest(is_emailed=by_email)
+    emit_link(with_proof(totp, lambda api: api.call(endpoints.RENEW, invitation, body=request)))
 
 
 @click.command(cls=VerbCommand)
@@ -122,4 +153,11 @@ def _accepted(api: Api, request: AcceptInvitationRequest) -> LoginReply:
 def emit_link(new: NewInvitation) -> None:
     """Show a link, this one time."""
     fields = [(column.heading, column.value(new.invitation)) for column in _COLUMNS]
-    emit(new, [*fields, ("link", new.url)])
+    emit(new, [*fields, ("link", new.url)] if new.url else fields)
+
+
+def _email_text(email: InvitationEmail | None) -> str | None:
+    """Return how an invitation's e-mail fares, and why it did not get out; None: there is none."""
+    if email is None:
+        return None
+    return f"{email.state}: {email.error}" if email.error else email.state

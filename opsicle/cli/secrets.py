@@ -29,6 +29,10 @@ _COLUMNS = [
     Column("environment", lambda secret: secret.environment),
     Column("updated", lambda secret: secret.updated_at),
     Column("updated by", lambda secret: secret.updated_by.email),
+    Column("rotated", lambda secret: secret.rotated_at or "never"),
+    Column("last used", lambda secret: secret.last_use.at if secret.last_use else "never"),
+    Column("by", lambda secret: secret.last_use and secret.last_use.automation),
+    Column("template", lambda secret: secret.last_use and secret.last_use.template),
 ]
 
 value_file = click.option(

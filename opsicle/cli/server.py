@@ -232,6 +232,13 @@ class ServerCommand(VerbCommand):
     type=Path,
     help="A file to which the record is forwarded, as a line of JSON for each entry.",
 )
+@click.option(
+    "--replica",
+    metavar="FOLDER",
+    type=Path,
+    help="The folder in which Litestream keeps a standby's replica of the databases: looked at "
+    "for how far it is behind.",
+)
 @click.option("--verbose", is_flag=True, help="Log every request too.")
 @click.pass_context
 def server(ctx: click.Context, /, **given: Any) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from opsicle.cli.accounts import password_file
 from opsicle.cli.errors import warn_of_stuck
-from opsicle.cli.invitations import invitations, invite, uninvite
+from opsicle.cli.invitations import invitations, invite, reinvite, uninvite
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import removed, totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list
@@ -196,6 +196,7 @@ def logout(user: str, totp: str | None) -> None:
 
 users.add_command(invite)
 users.add_command(invitations)
+users.add_command(reinvite)
 users.add_command(uninvite)
 
 

@@ -29,6 +29,7 @@ class NoticeKind(StrEnum):
     START_REFUSED = "start_refused"
     CHANNEL_TEST = "channel_test"
     PASSWORD_RESET = "password_reset"
+    INVITATION = "invitation"
 
 
 ASKING = frozenset(
@@ -37,10 +38,11 @@ ASKING = frozenset(
 """Kinds that ask somebody to decide."""
 
 CHOOSABLE = tuple(
-    kind for kind in NoticeKind if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET)
+    kind
+    for kind in NoticeKind
+    if kind not in (NoticeKind.CHANNEL_TEST, NoticeKind.PASSWORD_RESET, NoticeKind.INVITATION)
 )
-"""Kinds that people may turn off for themselves: the others they have asked for just now."""
-
+"""Kinds that people may turn off for themselves: the others somebody has asked for just now."""
 
 CHOSEN_ONLY = frozenset({NoticeKind.AUTOMATION_SUCCEEDED})
 """What people hear of only if they say so; of all else until they say otherwise."""

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import msgspec
+
 from opsicle.domain.audit_chain import NO_HASH, entry_hash
 from opsicle.security.audit_key import AuditPublicKey, first_of, hash_of, last_of
+from opsicle.security.record_epochs import RecordEpochs
 from opsicle.wire.audit import AuditVerdict, Checkpoint, CheckpointGap, Fault, Signed
 
 Entry = tuple[Any, ...]
@@ -53,6 +56,8 @@ def verify(
                 walk.check_signed_to_end()
     except BrokenRecord as broken:
         fault = broken.fault
+        if fault.kind != "checkpoint":
+            fault = msgspec.structs.replace(fault, epoch=walk.epochs.of(fault.seq))
 
     return AuditVerdict(
         chain=chain,
@@ -60,6 +65,7 @@ def verify(
         entries=walk.count,
         first_seq=walk.first_seq,
         last_seq=walk.seq,
+        last_epoch=walk.epochs.of(walk.seq),
         removed_to=walk.removed_to,
         signed_to=walk.signed_to,
         checkpoints=len(walk.checkpoints),
@@ -131,6 +137,7 @@ class _Walk:
         self.seq = self.removed_to
         self.hash = last.removed_hash if last else NO_HASH
         self.count = 0
+        self.epochs = RecordEpochs(self.removed_to)
         self._confirmed_to = self.removed_to
 
     def check_entries(self, entries: Iterator[Entry]) -> None:
@@ -179,6 +186,7 @@ class _Walk:
             )
 
         self.seq, self.hash, self.count = expected, entry[-1], self.count + 1
+        self.epochs.take(expected, entry[7], entry[9])
 
     def _check_against(self, stated: str) -> None:
         if self.hash != stated:

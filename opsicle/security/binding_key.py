@@ -16,6 +16,7 @@ KEY_BYTES = 32
 _AUTOMATION = b"opsicle automation 1\n"
 _DECISION = b"opsicle decision 1\n"
 _PAUSE = b"opsicle pause 1\n"
+_ORDER_KEY = b"opsicle order key 1\n"
 _FINGERPRINT = b"opsicle binding key 1\n"
 """Stand before what is authenticated, so that no code for one purpose is taken for another's."""
 
@@ -54,6 +55,10 @@ class BindingKey:
     def of_pause(self, content: bytes) -> str:
         """Return the code of what people are asked in the midst of a job."""
         return self._code(_PAUSE + content)
+
+    def of_order_key(self, content: bytes) -> str:
+        """Return the code of a public key by which orders are verified."""
+        return self._code(_ORDER_KEY + content)
 
     def _code(self, content: bytes) -> str:
         return hmac.digest(self._key, content, "sha256").hex()

@@ -13,7 +13,7 @@ from opsicle.domain.errors import InvalidInput
 
 
 class PublicKey:
-    """A public half. `fingerprint` is `sha256:` and the hash of the 32 raw bytes of the key.
+    """A public half. `fingerprint` is `sha256:` and the hash of the 32 `raw` bytes of the key.
 
     `what` and `hint` are for errors: what the key is called, and what to do if it is none.
     """
@@ -23,8 +23,8 @@ class PublicKey:
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
-        raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        self.fingerprint = f"sha256:{sha256(raw).hexdigest()}"
+        self.raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        self.fingerprint = self.fingerprint_of(self.raw)
         self.pem = key.public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         ).decode()
@@ -42,6 +42,19 @@ class PublicKey:
         if not isinstance(key, Ed25519PublicKey):
             raise InvalidInput(f"{cls.what} is not an Ed25519 key", hint=cls.hint)
         return cls(key)
+
+    @staticmethod
+    def fingerprint_of(raw: bytes) -> str:
+        """Return what a key of these bytes is called."""
+        return f"sha256:{sha256(raw).hexdigest()}"
+
+    @classmethod
+    def of_raw(cls, raw: bytes) -> Self:
+        """Return the key of these bytes. Raises InvalidInput if there are not 32 of them."""
+        try:
+            return cls(Ed25519PublicKey.from_public_bytes(raw))
+        except ValueError as error:
+            raise InvalidInput(f"{cls.what} is not an Ed25519 key", hint=cls.hint) from error
 
     def verifies(self, signature: bytes, content: bytes) -> bool:
         """Return whether the key's owner has signed just these bytes."""

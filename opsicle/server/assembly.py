@@ -6,7 +6,9 @@ Everything is put together here, by hand, once.
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 
+from opsicle.kit.clock import to_text
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.progress import Progress
@@ -19,6 +21,7 @@ from opsicle.server.automations.call_starts import CallStarts
 from opsicle.server.automations.chain_starts import ChainStarts
 from opsicle.server.automations.fan_outs import FanOuts
 from opsicle.server.automations.live_streams import LiveStreams
+from opsicle.server.automations.order_trails import OrderTrails
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
@@ -45,6 +48,8 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.jobs import Jobs
 from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.lease_store import LeaseStore
+from opsicle.server.dispatch.log_receiver import LogReceiver
+from opsicle.server.dispatch.log_tails import LogTails
 from opsicle.server.dispatch.order_signer import OrderSigner
 from opsicle.server.dispatch.paused_jobs import PausedJobs
 from opsicle.server.dispatch.plans import Plans
@@ -74,6 +79,7 @@ from opsicle.server.loop_lag import LoopLag
 from opsicle.server.members.api_tokens import ApiTokens
 from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.members.invitation_mail import InvitationMail
 from opsicle.server.members.invitations import Invitations
 from opsicle.server.members.operator import ServerOperations, ServerStatus
 from opsicle.server.members.orgs import Orgs
@@ -89,10 +95,12 @@ from opsicle.server.operation.removal import OrgRemoval
 from opsicle.server.operation.standing import OrgStanding
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
+from opsicle.server.replica_watch import ReplicaWatch
 from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.secrets.uses import SecretUsage
+from opsicle.server.store import settings
 from opsicle.server.store.orgs import list_allowing_shared
 from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.targets.service import Targets
@@ -176,7 +184,8 @@ class Services:
         """Build the way from a trigger, by an approval, to the end of a job."""
         clock, state, bindings = core.clock, core.state, self.bindings
         hold, folder = Hold(state, self.fleet, clock), core.artifacts_folder.parent
-        self.status = ServerStatus(core.epoch, hold, core.remarks, folder)
+        self.replica = _replica_watch(core, folder)
+        self.status = ServerStatus(core.epoch, hold, core.remarks, folder, self.replica)
         self.job_logs = JobLogs(core.logs, clock, core.log_bounds, LogQuotas(state, clock))
         self.contents = ContentStore(core.artifacts_folder, state, clock)
         self.content_sweep = ContentSweep(
@@ -189,6 +198,7 @@ class Services:
             bindings,
             OrderSigner(core.order_key, clock, core.epoch),
             evidence,
+            clock,
             core.log_bounds.job_bytes,
             core.artifact_bounds.limits,
         )
@@ -210,9 +220,10 @@ class Services:
             state, self.status.hold, core.order_key.public, core.epoch, clock
         )
         requests = ApprovalRequests(progress, clock)
+        self.log_tails = LogTails(state, self.job_logs)
         self.jobs = Jobs(
             state,
-            self.job_logs,
+            LogReceiver(state, self.job_logs, self.log_tails),
             lease_service,
             self.pubsub,
             self.outbox,
@@ -260,6 +271,7 @@ class Services:
         )
 
         self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
+        self.order_trails = OrderTrails(state, core.binding_key)
         self.target_automations = TargetAutomations(state, self.automations, clock)
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
@@ -290,7 +302,14 @@ class Services:
 
         links = InvitationLinks(self.urls, clock)
         self.invitations = Invitations(
-            state, links, self.logins, self.hasher, self.throttle, step_up, clock
+            state,
+            links,
+            self.logins,
+            self.hasher,
+            self.throttle,
+            step_up,
+            InvitationMail(self.outbox),
+            clock,
         )
         self.orgs = Orgs(state, links, step_up, self.fleet, clock)
         self.server_operations = ServerOperations(
@@ -344,6 +363,8 @@ class Services:
         """End what has threads or greenlets of its own."""
         for forwarder in self.forwarders:
             forwarder.close()
+        if self.replica:
+            self.replica.close()
         self.listeners.close()
         self.delivery.close()
         self.hasher.close()
@@ -355,3 +376,16 @@ class Services:
     def loop_lag(self) -> LoopLag:
         """How long the event loop was held up."""
         return LoopLag()
+
+
+def _replica_watch(core: Core, folder: Path) -> ReplicaWatch | None:
+    """Return what looks after a standby's replica, if this server was told of one."""
+    if core.replica_folder is None:
+        return None
+    state, clock = core.state, core.clock
+
+    def beat() -> None:
+        at = to_text(clock.now())
+        state.write(lambda db: settings.put(db, settings.REPLICA_BEAT, at))
+
+    return ReplicaWatch(folder, core.replica_folder, core.remarks.shown, clock, beat)

@@ -14,6 +14,7 @@ from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.loop import Loop, WokenLoop
+from opsicle.server.replica_watch import ReplicaWatch
 from opsicle.server.store import approvals, run_windows, schedules
 from opsicle.server.store.database import Connection
 from opsicle.server.store.wakeups import WakeupKind
@@ -22,6 +23,7 @@ _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _DROP_LOGS_EVERY_SECONDS = 10.0
+_SETTLE_LOGS_EVERY_SECONDS = 2.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
@@ -36,6 +38,7 @@ _RUN_CALLS_EVERY_SECONDS = 1.0
 _PRUNE_AUTOMATIONS_EVERY_SECONDS = 3600.0
 _FORWARD_EVERY_SECONDS = 1.0
 _END_SILENT_EVERY_SECONDS = 10.0
+_LOOK_AT_REPLICA_EVERY_SECONDS = 5.0
 _STEADY_SECONDS = 86400.0
 
 
@@ -83,6 +86,7 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             steady(services.automations.forget_requests),
         ),
         Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
+        Loop("settle logs", _SETTLE_LOGS_EVERY_SECONDS, lambda _: services.log_tails.settle()),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,
@@ -125,6 +129,11 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             )
             for forwarder in services.forwarders
         ),
+        *(
+            Loop("look at the replica", _LOOK_AT_REPLICA_EVERY_SECONDS, _turn_of(replica))
+            for replica in (services.replica,)
+            if replica
+        ),
     ]
 
 
@@ -147,8 +156,8 @@ def _gated(
     return GatedTurn(turn, services.core.state, services.core.clock, find_due_at)
 
 
-def _turn_of(forwarder: Forwarder) -> Callable[[float], None]:
-    return lambda _: forwarder.turn()
+def _turn_of(service: Forwarder | ReplicaWatch) -> Callable[[float], None]:
+    return lambda _: service.turn()
 
 
 def _prune_audit(services: Services, keep: timedelta | None) -> None:

@@ -46,4 +46,5 @@ class Core:
     log_bounds: LogBounds = field(default_factory=LogBounds)
     artifact_bounds: ArtifactBounds = field(default_factory=ArtifactBounds)
     forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
+    replica_folder: Path | None = None
     ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS

@@ -36,7 +36,7 @@ LAST_BACKUP = "last-backup"
 
 
 class ServerFile(msgspec.Struct, kw_only=True):
-    """`D/server.json`: where a running server is, its epoch, and whether its queue is held."""
+    """`D/server.json`: where a running server is, its epoch and version, if its queue is held."""
 
     url: str
     worker_url: str
@@ -44,6 +44,7 @@ class ServerFile(msgspec.Struct, kw_only=True):
     ca_fingerprint: str
     epoch: int = 1
     held: bool = False
+    version: str = ""
 
 
 class DataFolder:

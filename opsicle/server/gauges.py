@@ -94,6 +94,13 @@ def add_gauges(
         "",
         lambda: _last_backup(folder),
     )
+    if replica := services.replica:
+        add(
+            "opsicle_replica_lag_seconds",
+            "For how long the replica of a database has lacked something; 0 if it lacks nothing.",
+            "database",
+            replica.lag_seconds,
+        )
 
 
 def _sizes(folder: Path) -> dict[str, float]:

@@ -154,6 +154,7 @@ class Lifecycle:
             log_bounds=LogBounds(options.job_log_mib * MIB, options.org_logs_mib * MIB),
             artifact_bounds=_artifact_bounds(options),
             forwarding=_forwarding(options),
+            replica_folder=options.replica,
             ephemeral_silent_seconds=options.ephemeral_silent_seconds,
         )
 
@@ -182,6 +183,7 @@ class Lifecycle:
         backup = LateBackupRemark(folder.path, services.status.remarks.shown)
         backup.update(now)
 
+        services.log_tails.recover()
         services.jobs.recover()
         services.sender.recover()
         for forwarder in services.forwarders:
@@ -230,6 +232,7 @@ class Lifecycle:
             loop.stop(_LOOP_SECONDS)
         services.loop_lag.stop()
 
+        services.log_tails.settle()
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 
@@ -292,6 +295,7 @@ class Lifecycle:
                 ca_fingerprint=services.core.authority.fingerprint,
                 epoch=services.core.epoch.number,
                 held=services.status.hold.is_held,
+                version=__version__,
             )
         )
 

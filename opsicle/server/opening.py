@@ -30,6 +30,7 @@ from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.key_files import check_pins, check_private, key_files
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
+from opsicle.server.keys.order_keys import remember_order_key
 from opsicle.server.keys.vault import Vault
 from opsicle.server.state_marker import MissingState, StateMarker
 from opsicle.server.store import audit, audit_checkpoints, epochs, migrations
@@ -184,6 +185,7 @@ def open_keys(
     binding_key = open_binding_key(
         folder, state, binder(state, clock), accept_restored=accept_restored
     )
+    remember_order_key(state, binding_key, order_key.public, clock.now())
     return ServerKeys(authority, audit_key, order_key, vault, binding_key)
 
 

@@ -74,7 +74,8 @@ class ServerOptions:
     networks, beside the public ones, that an org may allow its channels to reach. The record is
     forwarded to the syslog collector at `forward_syslog`, whose certificate is checked by
     `forward_syslog_ca` or the system's CAs, and into `forward_file`. Ephemeral workers that were
-    silent for `ephemeral_silent_seconds` are ended.
+    silent for `ephemeral_silent_seconds` are ended. `replica` is the folder with a standby's
+    replica of the databases, looked at for how far it is behind.
     """
 
     data_dir: Path
@@ -110,6 +111,7 @@ class ServerOptions:
     forward_syslog: str = ""
     forward_syslog_ca: Path | None = None
     forward_file: Path | None = None
+    replica: Path | None = None
     is_verbose: bool = False
 
     def check(self) -> None:

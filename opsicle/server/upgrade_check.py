@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
-from opsicle.server.data_folder import require_server_folder
-from opsicle.server.store import migrations, whole_fleet
+from opsicle.domain import template_parser
+from opsicle.domain.errors import OpsicleError
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, formats_text
+from opsicle.domain.problems import first_names
+from opsicle.server import last_backup
+from opsicle.server.data_folder import find_running, require_server_folder
+from opsicle.server.store import migrations, whole_documents, whole_fleet
 from opsicle.server.store.copies import copy_database
+from opsicle.server.store.database import Connection
+from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity
 from opsicle.version import __version__
+
+_MIB = 1024**2
+_MOST_NAMED = 5
+_ROOM = 2
+"""What a migration needs at most, by the size of what it changes: all of it in the write-ahead log,
+and in the file once more."""
+
+_READERS: Mapping[DocumentKind, Callable[[bytes], object]] = {
+    DocumentKind.TEMPLATE: template_parser.parse_template,
+    DocumentKind.POLICY: template_parser.parse_policy,
+    DocumentKind.SCHEDULE: template_parser.parse_schedule,
+    DocumentKind.TRIGGER: template_parser.parse_trigger,
+    DocumentKind.TARGET: template_parser.parse_target,
+}
 
 
 class UpgradeReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an upgrade to this program does, and how long its migrations took on a copy.
 
-    `workers` are those of another version than this program, by version.
+    `running` is the version of the server that runs on the folder, "" for none or one that does not
+    say. `log_migrations` are those of the logs, which are not tried. `workers` are those of another
+    version than this program, by version. `needed_bytes` is the room that migrations may take, of
+    `free_bytes`. `obstacles` is what would go wrong.
     """
 
     version: str
+    running: str
     schema: int
     new_schema: int
     migrations: tuple[str, ...]
+    log_migrations: tuple[str, ...]
     seconds: float
+    database_bytes: int
+    needed_bytes: int
+    free_bytes: int
+    last_backup_at: datetime | None
     workers: dict[str, int]
+    obstacles: tuple[str, ...]
 
 
 def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeReport:
@@ -39,13 +72,12 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
     in TMPDIR. Raises Conflict for a database that is damaged or of a newer program.
     """
     require_server_folder(folder)
-    state = folder / "opsicle.db"
+    state, logs = folder / "opsicle.db", folder / "logs.db"
     migrations.check_sqlite()
     with tempfile.TemporaryDirectory(prefix="opsicle-upgrade-") as copies:
         copy = Path(copies) / state.name
         copy_database(state, copy, lambda share: on_progress(f"copying the state {share:.0%}"))
-        with closing(open_untouched(copy)) as db:
-            schema = int(db.pragma("user_version"))
+        schema = _schema(copy)
 
         on_progress("running the migrations on the copy")
         began_at = time.monotonic()
@@ -53,16 +85,73 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         seconds = time.monotonic() - began_at
         check_integrity(copy)
 
+        on_progress("reading documents as this program does")
         with closing(open_untouched(copy)) as db:
             found = (row.version for row in whole_fleet.in_service(db))
             versions = [version for version in found if version != __version__]
+            obstacles = [*_unread(db), *_unbound(db)]
 
-    steps = migrations.migrations(migrations.STATE_MIGRATIONS)
+    steps = _names(migrations.STATE_MIGRATIONS, 0)
+    waiting = _names(migrations.LOG_MIGRATIONS, _schema(logs)) if logs.exists() else ()
+    needed = sum(
+        _ROOM * path.stat().st_size
+        for path, pending in ((state, steps[schema:]), (logs, waiting))
+        if pending
+    )
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if free < needed:
+        obstacles.append(
+            f"{free // _MIB} MiB are free, and migrations may need {needed // _MIB} MiB"
+        )
+    running, backup = find_running(folder), last_backup.made_at(folder)
     return UpgradeReport(
         version=__version__,
+        running=running.version if running else "",
         schema=schema,
         new_schema=len(steps),
-        migrations=tuple(step.name for step in steps[schema:]),
+        migrations=steps[schema:],
+        log_migrations=waiting,
         seconds=seconds,
+        database_bytes=sum(path.stat().st_size for path in (state, logs) if path.exists()),
+        needed_bytes=needed,
+        free_bytes=free,
+        last_backup_at=None if backup is None else datetime.fromtimestamp(backup, UTC),
         workers={version: versions.count(version) for version in sorted(set(versions))},
+        obstacles=tuple(obstacles),
     )
+
+
+def _schema(database: Path) -> int:
+    with closing(open_untouched(database)) as db:
+        return int(db.pragma("user_version"))
+
+
+def _names(folder: Path, after: int) -> tuple[str, ...]:
+    return tuple(step.name for step in migrations.migrations(folder)[after:])
+
+
+def _unread(db: Connection) -> Iterator[str]:
+    """Tell documents that this program does not take as they were pushed."""
+    for kind, read in _READERS.items():
+        refused = []
+        for row in whole_documents.newest_sources(db, kind):
+            try:
+                read(row.source.encode())
+            except OpsicleError:
+                refused.append(f"{row.org_code}/{row.name} {row.version}")
+        if refused:
+            yield (
+                f"{kind.plural} that this program would not take: "
+                f"{first_names(refused, _MOST_NAMED)}"
+            )
+
+
+def _unbound(db: Connection) -> Iterator[str]:
+    """Tell automations that have not ended in a format that this program does not speak."""
+    for row in whole_documents.count_open_by_format(db):
+        if row.manifest_format not in SUPPORTED_FORMATS:
+            yield (
+                f"{row.count} automations that have not ended are in format {row.manifest_format}; "
+                f"{formats_text('this program', SUPPORTED_FORMATS)}"
+            )

@@ -112,12 +112,14 @@ class Fault(msgspec.Struct, frozen=True):
     """The first thing that is wrong in a record.
 
     `kind` is altered, missing, reordered, cut_off, rewritten or checkpoint.
-    `seq` is the entry's number; of a `checkpoint`, that checkpoint's number.
+    `seq` is the entry's number; of a `checkpoint`, that checkpoint's number. `epoch` and `seq`
+    together name an entry; None where the record does not say, and of a checkpoint.
     """
 
     kind: str
     seq: int
     message: str
+    epoch: int | None = None
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +127,8 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     `entries` were read from `first_seq` to `last_seq`; those up to `removed_to` were removed by
     retention. Entries after `signed_to` are not under a signed checkpoint yet: of them alone, one
-    could be missing at the end.
+    could be missing at the end. `last_epoch` is that of `last_seq`, None where the record does not
+    say.
     """
 
     chain: str
@@ -133,6 +136,7 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
     first_seq: int
     last_seq: int
+    last_epoch: int | None = None
     removed_to: int
     signed_to: int
     checkpoints: int

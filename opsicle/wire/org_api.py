@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from opsicle.domain.bounds import Email, Name, Password, Token, Word
+from opsicle.domain.channels import DeliveryState
 from opsicle.wire.jobs import Int32
 from opsicle.wire.user_api import OrgRef
 
@@ -71,7 +72,9 @@ class ServerState(msgspec.Struct, kw_only=True):
     """How the server as a whole is. `held` says why nothing is handed out, "" if it is not so.
 
     `last_backup_at` is when a backup was whole last, None if none was made. `database_bytes` are
-    those of both databases, `free_disk_bytes` what is left beside them.
+    those of both databases, `free_disk_bytes` what is left beside them. `replica_lag_seconds` is
+    for how long a standby's replica has lacked something, 0 if it lacks nothing; None if the server
+    was told of none.
     """
 
     epoch: int
@@ -80,6 +83,7 @@ class ServerState(msgspec.Struct, kw_only=True):
     last_backup_at: datetime | None = None
     database_bytes: int = 0
     free_disk_bytes: int = 0
+    replica_lag_seconds: float | None = None
 
 
 class NameServerOperatorRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -91,17 +95,49 @@ class NameServerOperatorRequest(msgspec.Struct, kw_only=True, forbid_unknown_fie
 class InviteRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Invites somebody into the org; `manager` is an e-mail address.
 
-    The link is good for 1 to 30 days.
+    The link is good for 1 to 30 days. `is_emailed`: the org's e-mail channel sends it to them, and
+    nobody else sees it.
     """
 
     email: Email
     role: Word
     manager: Email | None = None
     expires_in_days: Int32 = 7
+    is_emailed: bool = False
+
+
+class RenewInvitationRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Makes an invitation anew, good for as long as it was. `is_emailed`: as of `InviteRequest`."""
+
+    is_emailed: bool = False
+
+
+class InvitationEmail(msgspec.Struct, kw_only=True):
+    """How the e-mail of an invitation fares: `state` and `error` as those of a delivery.
+
+    `finished_at` is when it was delivered, or given up.
+    """
+
+    state: DeliveryState
+    error: str = ""
+    finished_at: datetime | None = None
+
+
+class InvitationSending(msgspec.Struct, kw_only=True):
+    """By which `channel` the org sends invitations; None: it has none.
+
+    `problem` says why its latest messages did not get out, "" if they did.
+    """
+
+    channel: str | None = None
+    problem: str = ""
 
 
 class Invitation(msgspec.Struct, kw_only=True):
-    """An invitation that may still be used. `invited_by` and `manager` are e-mail addresses."""
+    """An invitation that may still be used. `invited_by` and `manager` are e-mail addresses.
+
+    `emailed` is None where its link was shown to whoever made it.
+    """
 
     id: str
     email: str
@@ -110,12 +146,16 @@ class Invitation(msgspec.Struct, kw_only=True):
     invited_by: str
     created_at: datetime
     expires_at: datetime
+    emailed: InvitationEmail | None = None
 
 
 class NewInvitation(msgspec.Struct, kw_only=True):
-    """The link that is given to the person; it is shown this one time."""
+    """The link that is given to the person; it is shown this one time.
 
-    url: str
+    None where it is sent by e-mail: it is made when that goes out.
+    """
+
+    url: str | None
     invitation: Invitation
 
 

@@ -31,10 +31,22 @@ class UpdateSecretRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=Tr
         return "UpdateSecretRequest()"
 
 
+class SecretUse(msgspec.Struct, kw_only=True):
+    """When a secret was handed out, and to which automation of which template.
+
+    Both are None where that has been removed, or is not the caller's to see.
+    """
+
+    at: datetime
+    automation: str | None = None
+    template: str | None = None
+
+
 class Secret(msgspec.Struct, kw_only=True):
     """A secret without its value.
 
-    `version` counts its values; `environment` is how commands read it.
+    `version` counts its values; `environment` is how commands read it. `rotated_at` is when it got
+    another value than its first, None if it never did; `last_use` is None if it was never used.
     """
 
     name: str
@@ -44,6 +56,8 @@ class Secret(msgspec.Struct, kw_only=True):
     created_at: datetime
     updated_at: datetime
     updated_by: Person
+    rotated_at: datetime | None = None
+    last_use: SecretUse | None = None
 
 
 class SecretUses(msgspec.Struct, kw_only=True):

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 
 from opsicle.worker.container_script import TERM_ALL
-from opsicle.worker.engine_calls import EngineCall
+from opsicle.worker.engine_calls import EngineAnswer, EngineCall
 from opsicle.worker.process import Child
 
 _REMOVE_SECONDS = 20.0
 """How long killing and removing may take after the grace; an engine on a busy machine is slow."""
 
 _LOOK_SECONDS, _COLLECT_SECONDS = 0.02, 0.2
+_ASK_AGAIN_SECONDS = 0.2
+"""How long to wait before an engine is told again, or asked again whether a container runs."""
+
 _ENGINE_FAILED = frozenset({125, 126, 127})
 """What engines exit with when they could not run a container, of which something may be left."""
+
+_TERMINATED = frozenset({0, 137, 143})
+"""What `TERM_ALL` exits with: as it should, or along with the container that it has ended."""
+
+_ALIVE = frozenset({"running", "paused", "stopping"})
+"""What engines call the state of a container whose processes may still use their grace."""
 
 
 class RunningContainer:
@@ -25,10 +33,17 @@ class RunningContainer:
         self.engine = engine
         self.name = name
         self.client = client
+        self.was_client_terminated = False
+        self.was_removed = False
 
     @property
     def is_gone(self) -> bool:
-        """Whether it has ended and was removed: the engine's program says so by its own end."""
+        """Whether it has ended and was removed: the engine's program says so by its own end.
+
+        That of a program that was sent TERM says nothing: see `_OneStop`.
+        """
+        if self.was_removed or self.was_client_terminated:
+            return self.was_removed
         status = self.client.exit_status
         return status is not None and status >= 0 and status not in _ENGINE_FAILED
 
@@ -42,9 +57,8 @@ class ContainersStop:
         self.survivors = 0
         self._give_up_at = now + grace_seconds + _REMOVE_SECONDS
         self._pending = [_OneStop(container, now + grace_seconds) for container in containers]
-        if grace_seconds > 0:
-            for each in self._pending:
-                each.terminate()
+        for each in self._pending:
+            each.begin(now)
 
     def turn(self, now: float) -> float | None:
         """Do what is due at `now`, and return when to call again, or None once all is over."""
@@ -60,82 +74,121 @@ class ContainersStop:
 
 
 class _OneStop:
-    """The ending of one container."""
+    """The ending of one container, by one call of the engine after the other.
+
+    TERM goes to all in the container by a call of its own. The engine's program, which would hand
+    it on, is sent TERM only where there is no container yet, as while it fetches the image: podman
+    exits at once, and leaves the container running, where it cannot hand a signal on, as in the
+    moment after the start while it has not yet noted that the container runs.
+    """
 
     def __init__(self, container: RunningContainer, kill_at: float) -> None:
         self._container = container
         self._kill_at = kill_at
-        self._terminating: EngineCall | None = None
-        self._steps: list[tuple[str, ...]] = []
+        self._is_told = False
         self._call: EngineCall | None = None
+        self._heard: _Heard = self._told
+        self._had_client_ended = False
+        self._next_at = 0.0
         self._ended_at: float | None = None
-        self._was_removed = False
 
-    def terminate(self) -> None:
-        """Send TERM to all in it, and to the engine's program: perhaps it only fetches the image.
-
-        In a container that runs, that one hands its TERM on to the first process, which then waits
-        for the others.
-        """
-        container = self._container
-        if container.is_gone:
-            return
-        container.client.send(signal.SIGTERM)
-        with suppress(OSError):  # no more processes: the grace will pass, and KILL comes
-            self._terminating = EngineCall((container.engine, "exec", container.name, *TERM_ALL))
+    def begin(self, now: float) -> None:
+        """Begin to tell all in it to end, if they have any grace."""
+        if not self._container.is_gone:
+            self._go_on(now)
 
     def is_over(self, now: float) -> bool:
         """Do what is due. True once the container is gone, and no call is under way."""
-        has_terminated = self._terminating is None or self._terminating.answer() is not None
-        if self._container.is_gone:
-            return has_terminated and (self._call is None or self._call.answer() is not None)
+        if self._call is not None and (answer := self._call.answer()) is not None:
+            self._call = None
+            self._heard(answer, now)
 
-        client = self._container.client
-        if not client.has_ended():
+        if not self._container.is_gone:
             if now >= self._kill_at:
-                # First of all: as long as it lives it could still make the container.
-                client.send(signal.SIGKILL)
-            return False
-
-        if client.exit_status is None and now < self._collected_by(now):
-            return False
-        return self._is_removed() and has_terminated
+                self._end_grace()
+            self._go_on(now)
+        return self._container.is_gone and self._call is None
 
     def give_up(self) -> None:
-        """End the calls that are under way."""
-        for call in (self._terminating, self._call):
-            if call is not None:
-                call.give_up()
-
-    def _collected_by(self, now: float) -> float:
-        """Return by when its exit code, which says whether there is anything left to do, is known.
-
-        Unless nobody collects it, as where the worker itself must end.
-        """
-        self._ended_at = self._ended_at or now
-        return self._ended_at + _COLLECT_SECONDS
-
-    def _is_removed(self) -> bool:
-        """Kill and remove it step by step, and look; again and again until it is not there."""
-        if self._was_removed:
-            return True
+        """End the call that is under way."""
         if self._call is not None:
-            answer = self._call.answer()
-            if answer is None:
-                return False
+            self._call.give_up()
             self._call = None
-            if not self._steps and answer.exit_code == 0 and not answer.output.strip():
-                self._was_removed = True
-                return True
 
-        if not self._steps:
-            engine, name = self._container.engine, self._container.name
-            self._steps = [
-                (engine, "kill", "--signal", "KILL", name),
-                (engine, "rm", "--force", name),
-                (engine, "ps", "--all", "--quiet", "--filter", f"name=^{name}$"),
-            ]
+    def _end_grace(self) -> None:
+        """Kill the engine's program, and do not wait any longer for what was to be told."""
+        if not self._is_told:
+            self._is_told = True
+            self.give_up()
+        # First of all: as long as it lives it could still make the container.
+        if not self._container.client.has_ended():
+            self._container.client.send(signal.SIGKILL)
 
-        with suppress(OSError):
-            self._call = EngineCall(self._steps.pop(0))
-        return False
+    def _go_on(self, now: float) -> None:
+        """Begin the next call, once it is due."""
+        if self._call is not None or now < self._next_at:
+            return
+        if not self._is_told and now < self._kill_at:
+            self._begin(now, self._told, "exec", self._container.name, *TERM_ALL)
+        elif self._has_client_ended(now):
+            self._look(now)
+
+    def _has_client_ended(self, now: float) -> bool:
+        """Whether it has, and its exit code is known, by which there may be nothing left to do.
+
+        Where nobody collects it, as where the worker itself must end, that is not waited for long.
+        """
+        client = self._container.client
+        if not client.has_ended():
+            return False
+        self._ended_at = self._ended_at or now
+        return client.exit_status is not None or now >= self._ended_at + _COLLECT_SECONDS
+
+    def _begin(self, now: float, heard: _Heard, *arguments: str) -> None:
+        self._heard = heard
+        try:
+            self._call = EngineCall((self._container.engine, *arguments))
+        except OSError:  # no more processes: once more, and in the end KILL comes
+            self._next_at = now + _ASK_AGAIN_SECONDS
+
+    def _told(self, answer: EngineAnswer, now: float) -> None:
+        if answer.exit_code in _TERMINATED:
+            self._is_told = True
+        else:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """Ask for the container's state, which is nothing where there is none."""
+        self._had_client_ended = self._container.client.has_ended()
+        named = f"name=^{self._container.name}$"
+        self._begin(now, self._looked, "ps", "--all", "--filter", named, "--format", "{{.State}}")
+
+    def _looked(self, answer: EngineAnswer, now: float) -> None:
+        """Decide by the container's state, if there still is one, what is to be done next."""
+        state = answer.output.strip().lower()
+        if answer.exit_code == 0 and not state:
+            self._found_none()
+            return
+
+        may_be_used = answer.exit_code != 0 or state in _ALIVE or not self._had_client_ended
+        if now < self._kill_at and may_be_used:
+            self._next_at = now + _ASK_AGAIN_SECONDS
+        else:
+            self._begin(now, self._killed, "kill", "--signal", "KILL", self._container.name)
+
+    def _found_none(self) -> None:
+        if self._had_client_ended:
+            self._container.was_removed = True
+        else:
+            self._is_told = self._container.was_client_terminated = True
+            self._container.client.send(signal.SIGTERM)
+
+    def _killed(self, _answer: EngineAnswer, now: float) -> None:
+        self._begin(now, self._removed, "rm", "--force", self._container.name)
+
+    def _removed(self, _answer: EngineAnswer, now: float) -> None:
+        self._look(now)
+
+
+_Heard = Callable[[EngineAnswer, float], None]
+"""What is done once a call's answer has come."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from opsicle.domain.errors import LeaseLost, OpsicleError
 from opsicle.wire.jobs import Outcome
@@ -42,6 +42,7 @@ class HeldJob:
         self.artifacts = artifacts
         self.uploads = ArtifactUploads(job_id, fence, artifacts)
         self._journal = journal
+        self._unsaid: list[tuple[str, dict[str, object]]] = []
         self.log = JobLog(fence, spool, shipper, journal, self.refused)
 
     def drop(self, reason: str) -> None:
@@ -62,6 +63,16 @@ class HeldJob:
             "the server refuses a job's output", extra={"job_id": self.id, "reason": error.message}
         )
         self.spool.discard()
+
+    def say_later(self, message: str, facts: Mapping[str, object]) -> None:
+        """Keep a line for the worker's log until `say`, as its job does not wait for it."""
+        self._unsaid.append((message, {"job_id": self.id, **facts}))
+
+    def say(self) -> None:
+        """Log the lines that were kept; harmless if there are none."""
+        while self._unsaid:
+            message, facts = self._unsaid.pop(0)
+            log.info(message, extra=facts)
 
     def note(self, write: Callable[[], None]) -> None:
         """Write to the journal what helps a next run.
@@ -89,6 +100,7 @@ class HeldJob:
 
         Let the outcome, the rest of the log and the artifacts outlive this machine.
         """
+        self.say()
         try:
             self.spool.sync()
             self.artifacts.sync()

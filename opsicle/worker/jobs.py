@@ -10,7 +10,8 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import OpsicleError
@@ -234,11 +235,14 @@ class JobSupervisor:
             order = self._verifier.check(work)
             account = self.accounts.get(order.org_id)
             kept = self._paused.find_resumed(job.id, order)
-            may_start = self._may_start(job, work, order, kept)
+            get_runner = cache(lambda: self._runner(job, work, order.org_id, account))
+            may_start = self._may_start(job, work, order, kept, get_runner)
         except Refused as refused:
             self._reporter.refuse(job, refused)
             return
+        runner = get_runner()
         if not may_start:
+            runner.abandon()
             return
 
         facts = {
@@ -246,30 +250,45 @@ class JobSupervisor:
             "template": work.template,
             "manifest": digest(work.manifest),
         }
-        log.info("job goes on" if kept else "job started", extra={"job_id": job.id, **facts})
+        job.say_later("job goes on" if kept else "job started", facts)
 
         began_at = time.monotonic()
         job.idle_since = None
-        runner = self._runner(job, work, order.org_id, account)
         run = self._paused.resumption(runner, kept, order) if kept else runner.run
         outcome = self._run(job, work, order.org_id, run)
         if outcome is None:
             self._paused.remember_masking(job.id, runner.masking)
-            log.info("job waits for people", extra={"job_id": job.id})
+            job.say_later("job waits for people", {})
+            job.say()
             return
         seconds = round(time.monotonic() - began_at, 3)
-        log.info("job ended", extra={"job_id": job.id, "state": outcome.state, "seconds": seconds})
+        job.say_later("job ended", {"state": outcome.state, "seconds": seconds})
 
         self.shipper.detach(job.log)
         if job.is_dropped:
+            job.say()
             job.close()
             return
         job.note_end(outcome)
         self._report(job, outcome, job.spool.end)
+        job.say()
 
     def _may_start(
-        self, job: HeldJob, work: Work, order: WorkOrder, kept: KeptPause | None
+        self,
+        job: HeldJob,
+        work: Work,
+        order: WorkOrder,
+        kept: KeptPause | None,
+        get_runner: Callable[[], Runner],
     ) -> bool:
+        """Note the job in the journal, and ask the server; meanwhile make ready what runs it."""
+
+        def prepare() -> None:
+            self._sync()
+            if not kept:
+                with suppress(OSError):  # it would be taken for the network's; `run` meets it again
+                    get_runner().prepare()
+
         try:
             if not kept and not self._downloads.fetch(job, work):
                 return False
@@ -285,8 +304,8 @@ class JobSupervisor:
 
         try:
             if kept:
-                return self._paused.start(job, kept, besides=self._sync)
-            return self._reporter.start(job, besides=self._sync)
+                return self._paused.start(job, kept, besides=prepare)
+            return self._reporter.start(job, besides=prepare)
         except _JournalFailed as failure:
             # The server may have heard of it, so it is to hear of the end as well.
             facts = {"job_id": job.id, "reason": str(failure)}
@@ -329,15 +348,17 @@ class JobSupervisor:
             on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
             ask=partial(self._paused.ask, job),
             on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
-            on_child=lambda pid, instance: job.note(
-                lambda: self._journal.child(job.id, ChildProcess(pid, instance))
-            ),
+            on_child=lambda pid, instance: self._note_child(job, ChildProcess(pid, instance)),
             artifacts=job.artifacts,
             org_id=org_id,
             kept=self.kept,
             on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
+
+    def _note_child(self, job: HeldJob, child: ChildProcess) -> None:
+        job.note(lambda: self._journal.child(job.id, child))
+        job.say()
 
     def _runner_of_lost(self, job: HeldJob, plan: CleanUpPlan) -> Runner:
         return self._runner(job, plan.work, plan.org_id, self._account_of(plan.org_id))

@@ -155,12 +155,23 @@ def read_left(path: Path, limit: int, *, from_end: bool = False) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return b""
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError("it is no file")
-        if from_end:
-            file.seek(max(0, os.fstat(fd).st_size - limit))
-        return file.read(limit)
+        start = max(0, found.st_size - limit) if from_end else 0
+        return _read_up_to(fd, start, limit)
+    finally:
+        os.close(fd)
+
+
+def _read_up_to(fd: int, start: int, limit: int) -> bytes:
+    content = b""
+    while len(content) < limit and (
+        piece := os.pread(fd, limit - len(content), start + len(content))
+    ):
+        content += piece
+    return content
 
 
 def put_left(path: Path, content: bytes | None) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from opsicle.kit import files
 from opsicle.worker.secret_forms import MIN_FORM_BYTES
 from opsicle.worker.workspace import remove_folder
 
@@ -124,11 +125,13 @@ class PrivateFiles:
         _remove(path)
         self._secrets.append(path)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
+        try:
             os.fchmod(fd, mode)
             if not is_ours:
                 self._hand_over(path)
-            file.write(content)
+            files.write_all(fd, content)
+        finally:
+            os.close(fd)
         return path
 
     def remove_secrets(self) -> None:

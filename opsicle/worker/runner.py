@@ -94,11 +94,32 @@ class Runner:
             results.restore(self._reports)
             self._phases.answers |= environment_of(work.resumed_from.answers)
         self._is_paused = False
+        self._problem: str | None = None
+        """Why it cannot run here, "" for no reason; None: that has not been looked at."""
 
     @property
     def masking(self) -> Masking | None:
         """What is masked, values that the commands have named among them."""
         return self._context.output.masking
+
+    def prepare(self) -> None:
+        """Do what needs no leave to begin, if it is quickly undone: make an empty workspace.
+
+        Harmless to call again.
+        """
+        if self._problem is None and self._work.resumed_from is None and not self._work.files:
+            self._problem = self._prepare()
+
+    def abandon(self) -> None:
+        """Undo that, as the job does not begin here."""
+        self._context.waiter.close()
+        if self._problem == "":
+            self._workspace.remove()
+
+    def _prepare(self) -> str:
+        return runtime_problem(self._work, self._host.runtimes.kinds) or prepare_workspace(
+            self._work, self._host, self._workspace
+        )
 
     def run(self) -> Outcome | None:
         """Run the job to its end, or until people are to answer later: None.
@@ -106,9 +127,7 @@ class Runner:
         Whatever goes wrong with it is in the outcome, not raised. Raises only what a defect in the
         sink raises; nothing of the job is alive then either.
         """
-        problem = runtime_problem(self._work, self._host.runtimes.kinds) or prepare_workspace(
-            self._work, self._host, self._workspace
-        )
+        problem = self._prepare() if self._problem is None else self._problem
         if problem:
             return self._refuse(problem)
 

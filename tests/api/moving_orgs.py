@@ -56,6 +56,7 @@ AT_REST = {
     ),
     *("recent-runs: items.runs.state", "recent-runs: items.runs.seconds"),
     "templates: runs.state",
+    "automations: keys.is_own",
     "tokens: items.last_used_at",
     *("workers: state", "approvals: workers"),
 }

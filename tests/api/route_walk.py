@@ -67,6 +67,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/whoami": A.ACCOUNT_VIEW,
     "GET /api/v1/invitations": A.USERS_MANAGE,
     "POST /api/v1/invitations": A.USERS_MANAGE,
+    "GET /api/v1/invitations/sending": A.USERS_MANAGE,
+    "POST /api/v1/invitations/<invitation>/renew": A.USERS_MANAGE,
     "DELETE /api/v1/invitations/<invitation>": A.USERS_MANAGE,
     "POST /api/v1/invitations/look": PUBLIC,
     "POST /api/v1/invitations/accept": PUBLIC,
@@ -126,6 +128,7 @@ MAY: dict[str, Action | Access] = {
     "POST /api/v1/triggers/<trigger>/sample-calls": A.TRIGGERS_MANAGE,
     "GET /api/v1/planned-starts": A.AUTOMATIONS_VIEW,
     "GET /api/v1/automations/<automation_id>": A.AUTOMATIONS_VIEW,
+    "GET /api/v1/automations/<automation_id>/orders": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/cancel": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/release": A.AUTOMATIONS_VIEW,
     "POST /api/v1/automations/<automation_id>/rerun": A.AUTOMATIONS_CREATE,
@@ -218,6 +221,9 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/audit/verify": A.AUDIT_VIEW,
     "GET /api/v1/audit/key": PUBLIC,
 }
+
+ALSO: dict[str, Action] = {"GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW}
+"""What a route asks for beside that: an order says who decided."""
 
 WORKER_ROUTES = {
     "POST /worker/v1/poll",

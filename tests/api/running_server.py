@@ -34,6 +34,7 @@ from opsicle.server.http.wire.tls import Tls
 from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
+from opsicle.server.keys.order_keys import remember_order_key
 from opsicle.server.listeners import Listeners
 from opsicle.server.members.orgs import create_org
 from opsicle.server.settings import ServerOptions
@@ -181,6 +182,8 @@ class ApiServer:
         vault = MasterKeyFile(self.folder, None).open_vault(self.state)
         order_key = open_order_key(self.folder, self.state)
         binding_key = open_binding_key(self.folder, self.state, binder(self.state, self.clock))
+
+        remember_order_key(self.state, binding_key, order_key.public, self.clock.now())
 
         core = Core(
             self.state,

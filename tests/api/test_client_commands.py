@@ -6,8 +6,10 @@ import base64
 import json
 import signal
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import apsw
 import pytest
 
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
@@ -325,3 +327,29 @@ def test_a_job_calls_the_command_line_of_whoever_logged_in_on_its_machine(
     )
     installation.push(template)
     assert alice.email in alice.cli("run", "nested", "--follow")
+
+
+# What workers were ordered to do
+
+
+def test_the_trail_verifies_until_somebody_writes_to_the_database(
+    installation: Installation, alice: User, tmp_path: Path
+) -> None:
+    ran = alice.json("run", "hello", "--follow")["id"]
+    identity = next(installation.folder.glob("w1/**/identity.json"))
+    key = tmp_path / "orders.pem"
+    key.write_text(json.loads(identity.read_text())["order_key_pem"])
+
+    text = alice.cli("automations", "trail", ran)
+    (order,) = alice.json("automations", "trail", ran, "--public-key", str(key))["orders"]
+    assert "all verify" in text
+    assert order["manifest_digest"][:16] in text
+    assert (order["worker"], order["problem"], len(order["signature"])) == ("w1", "", 128)
+
+    with closing(apsw.Connection(str(installation.server.folder / "data" / "opsicle.db"))) as db:
+        db.set_busy_timeout(60_000)
+        db.execute("UPDATE automations SET reason = 'another' WHERE id = ?", (ran,))
+    done = alice.attempt("automations", "trail", ran)
+    assert done.returncode == 1
+    assert "DOES NOT VERIFY: 1 of 1" in done.stdout
+    assert "NO: what is stored of the automation is not what was ordered" in done.stdout

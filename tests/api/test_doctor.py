@@ -14,7 +14,9 @@ import apsw
 import pytest
 
 from opsicle.domain.errors import Conflict, InvalidInput
+from opsicle.domain.template_parser import parse_policy
 from opsicle.kit.clock import SystemClock
+from opsicle.server import upgrade_check
 from opsicle.server.data_folder import LAST_BACKUP, DataFolder
 from opsicle.server.doctor import machine_checks
 from opsicle.server.doctor.findings import Level
@@ -23,11 +25,18 @@ from opsicle.server.doctor.machine_checks import file_system_of
 from opsicle.server.last_backup import LateBackupRemark
 from opsicle.server.opening import open_state
 from opsicle.server.store import epochs, migrations
+from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.integrity import check_integrity
 from opsicle.server.upgrade_check import check_upgrade
-from tests.api.running_server import ApiServer
+from tests.api.running_server import ADMINS, ApiServer
 
 NOW = SystemClock().now
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: greet}
+spec: {template: {phases: [{name: greet, commands: [echo hello]}]}}
+"""
 
 
 @pytest.fixture
@@ -195,6 +204,29 @@ def test_an_upgrade_is_tried_on_a_copy_and_changes_nothing(data: Path, tmp_path:
     assert (data / "opsicle.db").read_bytes() == before
     check_integrity(data / "opsicle.db")
     assert any("this program brings it to" in each for each in problems(data, Level.WARNING))
+
+
+def test_what_stands_in_the_way_of_an_upgrade_is_named(
+    api_server: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, data = api_server.session(ADMINS["acme"]), api_server.folder.path
+    assert alice.post("/api/v1/templates", {"source": TEMPLATE}).status == 201
+    assert alice.post("/api/v1/automations", {"template": "greet"}).status == 201
+    found = check_upgrade(data, lambda _: None)
+    assert (found.obstacles, found.needed_bytes) == ((), 0)
+
+    readers = {DocumentKind.TEMPLATE: parse_policy}  # as of a program that asks for other fields
+    monkeypatch.setattr(upgrade_check, "_READERS", readers)
+    monkeypatch.setattr(upgrade_check, "SUPPORTED_FORMATS", (8, 9))
+    monkeypatch.setattr(upgrade_check, "_schema", lambda _: 0)
+    monkeypatch.setattr(upgrade_check, "_ROOM", 2**60)
+    found = check_upgrade(data, lambda _: None)
+
+    documents, automations, room = found.obstacles
+    assert documents == "templates that this program would not take: acme/greet 1"
+    assert re.match("1 automations that have not ended are in format [12]; .*8.*9", automations)
+    assert re.match("[0-9]+ MiB are free, and migrations may need [0-9]+ MiB", room)
+    assert found.log_migrations
 
 
 def test_a_downgrade_is_refused_with_the_way_back_named(data: Path) -> None:

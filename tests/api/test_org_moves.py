@@ -12,6 +12,7 @@ import apsw
 import msgspec
 import pytest
 
+from opsicle.client.order_trails import TrailVerdict, verify_trail
 from opsicle.domain.errors import Conflict, InvalidInput, NotFound
 from opsicle.security import age_keys
 from opsicle.security.age_keys import Passphrase
@@ -20,6 +21,7 @@ from opsicle.server.org_moves import importing
 from opsicle.server.store import migrations, org_tables, secrets
 from opsicle.server.store.suspensions import SuspensionRow
 from opsicle.wire.audit import Checkpoint
+from opsicle.wire.order_api import OrderTrail
 from tests.api.authenticator_app import enrol
 from tests.api.backing_up import KEY, back_up
 from tests.api.backing_up import refused as refused_restore
@@ -169,6 +171,59 @@ def test_its_record_goes_on_under_the_new_key_from_where_the_old_one_signed(
     assert [len(items) for items in ends] == [2, 2]
     old = [line for line in before if b'"type":"entry"' in line][: signed.seq]
     assert old == [line for line in after if b'"type":"entry"' in line][: signed.seq]
+
+
+def test_what_its_workers_were_ordered_verifies_there_under_the_key_of_the_old_server(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    with served(moved.folder) as api_server:
+        old = api_server.services.core.order_key.public.fingerprint
+    forged = sql("UPDATE orders SET content = CAST(replace(content, 'acme', 'eve') || ' ' AS BLOB)")
+    take(changed(moved.content, forged, tmp_path), shutil.copytree(to, tmp_path / "forged"))
+    take(moved.content, to)
+
+    def trail(folder: Path) -> TrailVerdict:
+        with served(folder) as api_server:
+            answer = api_server.client(moved.token).get(f"/api/v1/automations/{moved.ran}/orders")
+        return verify_trail(msgspec.json.decode(answer.content, type=OrderTrail))
+
+    assert [(order.problem, order.key) for order in trail(to).orders] == [("", old)]
+    assert trail(tmp_path / "forged").problems == 1
+
+
+def test_what_an_export_lets_wait_with_a_job_is_over_there_too(
+    moved: Moved, to: Path, tmp_path: Path
+) -> None:
+    job = "UPDATE automations SET job_id = (SELECT id FROM jobs LIMIT 1)"
+    crafted = sql(f"{job} WHERE state = 'awaiting_approval'")
+
+    report = take(changed(moved.content, crafted, tmp_path), to)
+
+    assert len(report.cancelled) == 2
+    with served(to) as api_server:
+        found = api_server.state.read(
+            lambda db: (
+                db.execute(
+                    "SELECT count(*) FROM automations a WHERE finished_at IS NULL"
+                    " AND org_id = (SELECT id FROM orgs WHERE code = 'acme')"
+                ).get
+            )
+        )
+        assert found == 0
+
+
+def test_an_org_whose_record_is_gone_is_not_exported(prepared_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(prepared_folder, tmp_path / "from")
+    with served(folder) as api_server:
+        stand(api_server, SuspensionRow(api_server.clock.now(), "it moves"))
+    for table in ("audit_entries", "audit_checkpoints", "audit_heads"):
+        sql(f"DELETE FROM {table} WHERE org_id = (SELECT id FROM orgs WHERE code = 'acme')")(
+            folder / "opsicle.db"
+        )
+
+    with pytest.raises(Conflict, match="record of the org acme is empty") as refusal:
+        export(folder)
+    assert "restore a backup" in str(refusal.value.hint)
 
 
 def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_leaves_nothing(

@@ -27,6 +27,9 @@ OF_THE_SERVER = {
 THROUGH = {"link_codes", "notice_preferences", "trigger_receipts"}
 """Tables that reach their org by a channel or a trigger."""
 
+OF_JOBS = {"orders"}
+"""Tables that go with jobs, which they refer to."""
+
 
 def rows(api_server: ApiServer, org_id: str) -> dict[str, int]:
     """Return how many rows each table has of an org."""
@@ -83,7 +86,7 @@ def test_every_table_is_of_orgs_or_known_to_be_the_servers(api_server: ApiServer
             " AND m.name NOT LIKE 'sqlite_%'"
         ).fetchall()
     )
-    assert {name for (name,) in names} == OF_THE_SERVER | THROUGH | {"orgs"}
+    assert {name for (name,) in names} == OF_THE_SERVER | THROUGH | OF_JOBS | {"orgs"}
 
 
 def test_a_deleted_org_is_gone_from_every_table_and_disk_and_others_are_as_before(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 from playwright.sync_api import expect
 
+from opsicle.security.audit_key import AuditKey
+from tests.audit_records import checkpoints, entries, header, lines
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.product import Installation
@@ -92,3 +95,32 @@ def test_the_browser_itself_verifies_the_record(open_page: OpenPage) -> None:
     }
     for found, expected in zip(page.evaluate(VERDICTS, list(faults)), faults.values(), strict=True):
         assert re.match(expected, found)
+
+
+WITHOUT_SERVER = """async (lines) => {
+  const { RecordCheck } = await import("/lib/audit-verification.js");
+  const check = new RecordCheck();
+  try {
+    for (const line of lines) await check.take(JSON.parse(line));
+    return String(check.end().signedTo);
+  } catch (error) {
+    return error.message;
+  }
+}"""
+
+
+def test_the_browser_names_entries_by_their_epoch_after_a_restore(open_page: OpenPage) -> None:
+    restored = {4: ("accept_restored", '{"epoch":2,"epoch_before":1}')}
+    key, written = AuditKey.create(), list(entries(6, restored))
+    export = [header(key), *checkpoints(key, 6, written), *written]
+
+    def verdict(altered: int) -> str:
+        said = list(export)
+        if altered:
+            said[altered + 1] = msgspec.structs.replace(said[altered + 1], actor_name="mallory")
+        return str(page.evaluate(WITHOUT_SERVER, [line.decode() for line in lines(said)]))
+
+    page = open_page("/audit")
+    assert verdict(0) == "6 of epoch 2"
+    assert verdict(3) == "entry 3 was altered"
+    assert verdict(5) == "entry 5 of epoch 2 was altered"

@@ -193,8 +193,9 @@ def test_an_invitation_is_made_on_the_people_page_and_accepted_by_its_link(
     people = open_page("/people")
     people.get_by_role("button", name="Invite a person…").click()
     dialog = people.get_by_role("dialog")
+    expect(dialog.get_by_label("Send it to them by e-mail")).to_be_disabled()  # there is no channel
     dialog.get_by_label("E-mail", exact=True).fill(email)
-    dialog.get_by_role("button", name="Make the link").click()
+    dialog.get_by_role("button", name="Invite", exact=True).click()
     link = people.locator(".command-line").inner_text()
     people.get_by_role("button", name="Back").last.click()
     expect(people.get_by_label("Open invitations")).to_contain_text(email)
@@ -209,3 +210,37 @@ def test_an_invitation_is_made_on_the_people_page_and_accepted_by_its_link(
     page.get_by_label(f"Account of {email}").wait_for()
     people.reload()
     expect(people.locator("main")).to_contain_text("New Person")
+
+
+def test_an_invitation_goes_out_by_e_mail_where_there_is_a_channel_and_says_why_it_did_not(
+    open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    """The server lets channels reach public addresses alone, so this one gets nothing out."""
+    email = f"{request.node.name.replace('_', '-')[:40]}@example.com"
+    admin = installation.admin
+    config = ("--set", "host=127.0.0.1", "--set", "sender=opsicle@example.com")
+    admin.cli("channels", "create", "letters", "--kind", "email", *config)
+    try:
+        people = open_page("/people")
+        people.get_by_role("button", name="Invite a person…").click()
+        dialog = people.get_by_role("dialog")
+        expect(dialog.get_by_label("Send it to them by e-mail")).to_be_checked()
+        dialog.get_by_label("E-mail", exact=True).fill(email)
+        dialog.get_by_role("button", name="Invite", exact=True).click()
+        row = people.get_by_label("Open invitations").get_by_role("row").filter(has_text=email)
+        expect(row).to_contain_text("not sent yet, tried again")
+        expect(people.locator(".command-line")).to_have_count(0)
+
+        row.get_by_role("button", name=f"More for {email}", exact=True).click()
+        people.get_by_role("button", name=f"New link for {email}", exact=True).click()
+        expect(dialog.get_by_text("The latest messages of the channel letters")).to_be_visible()
+        box = dialog.get_by_label(f"Send it by e-mail to {email}")
+        expect(box).not_to_be_checked()
+        dialog.get_by_role("button", name="Make the link").click()
+        expect(people.locator(".command-line")).to_contain_text("/invitation#token=")
+        people.get_by_role("button", name="Back").last.click()
+        expect(row).to_contain_text("none: the link was shown")
+    finally:
+        admin.cli("channels", "delete", "letters")
+        for each in admin.json("users", "invitations"):
+            admin.cli("users", "uninvite", each["id"])

@@ -161,7 +161,7 @@ def test_a_server_and_a_worker_in_the_images_carry_out_a_job_on_a_root_that_nobo
     shown = alice.json("run", "who", "--follow")
 
     assert shown["state"] == "succeeded"
-    assert alice.cli("logs", shown["id"]).splitlines()[-2:] == ["65532", "the root is read-only"]
+    assert {"65532", "the root is read-only"} <= set(alice.cli("logs", shown["id"]).splitlines())
     for name in ("opsicle-server", "opsicle-worker"):
         (state,) = json.loads(podman("inspect", name))
         assert state["State"]["Running"]

@@ -28,7 +28,8 @@ SUFFIXES = re.compile(r"_(total|bucket|count|sum|created)$")
 def figures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Start a server with a port for its figures, and return that port's address."""
     address = f"127.0.0.1:{free_port()}"
-    server = Server(tmp_path_factory.mktemp("server"), options=("--metrics-listen", address))
+    options = ("--metrics-listen", address, "--replica", "/var/replica")
+    server = Server(tmp_path_factory.mktemp("server"), options=options)
     server.start()
     yield address
     server.process.stop()

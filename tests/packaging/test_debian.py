@@ -4,13 +4,14 @@ Without root it installs nothing.
 """
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
-from building import debian
+from building import debian, nightly
 from building.debian import Package
-from building.project import BuildError
+from building.project import ROOT, BuildError
 
 APT_GET = """#!/bin/sh
 echo "apt-get $*" >&2
@@ -134,3 +135,39 @@ def test_nothing_is_said_where_nothing_is_missing(
 @pytest.mark.parametrize(("name", "package"), debian.PACKAGES.items())
 def test_every_package_says_what_it_is_for(name: str, package: Package) -> None:
     assert package.purpose, name
+
+
+def test_what_is_left_out_by_default_is_run_by_the_nightly() -> None:
+    """Where this is red, add the file to a suite of `building/nightly.py`."""
+    left_out = set()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = path.read_text()
+        if path != Path(__file__) and re.search(r"OPSICLE_DEBIAN_|\bSCALE (<=|>) 1\b", text):
+            left_out.add(str(path.relative_to(ROOT)))
+
+    run = {name for suite in nightly.SUITES.values() for name in suite.files}
+    variables = {suite.variable for suite in nightly.SUITES.values()} - {""}
+    texts = "".join((ROOT / name).read_text() for name in run)
+    assert left_out <= run
+    assert variables == set(re.findall("OPSICLE_DEBIAN_[A-Z0-9]+", texts))
+
+
+def test_a_folder_with_debian_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nightly, "FOLDERS", tmp_path / "nightly")
+    program(
+        tmp_path / "debootstrap", '#!/bin/sh\neval "at=\\$$#"\necho half > "$at/half"\nexit 1\n'
+    )
+    with pytest.raises(BuildError, match=r"debootstrap .* failed \(1\)"):
+        nightly.folder("sid")
+    assert not (tmp_path / "nightly/sid").exists()
+
+    program(tmp_path / "debootstrap", '#!/bin/sh\neval "at=\\$$#"\necho "$*" > "$at/whole"\n')
+    made = nightly.folder("sid")
+
+    assert {path.name for path in made.iterdir()} == {"whole", nightly.MADE_BY}
+    assert (made / "whole").read_text().startswith("--variant=minbase --include=python3 sid ")
+    (made / "kept").touch()
+    assert (nightly.folder("sid") / "kept").exists()
+    assert not (nightly.folder("sid", anew=True) / "kept").exists()

@@ -1,10 +1,7 @@
 """The built file for aarch64, under qemu with Debian's own Python for it: on request.
 
-    debootstrap --arch=arm64 --foreign --variant=minbase --include=python3 bookworm /var/tmp/arm64
-    (cd /var/tmp/arm64; for each in var/cache/apt/archives/*.deb; do dpkg-deb -x $each .; done)
-    OPSICLE_DEBIAN_ARM64=/var/tmp/arm64 python3 build.py test tests/packaging/test_debian_arm64.py
-
-It needs `qemu-user-static`, debootstrap, a mirror of Debian, and 200 MB; nothing in the folder is
+`build.py nightly arm64` makes the folder and runs this. It needs root, `qemu-user-static`, a mirror
+of Debian, and 500 MB; nothing in the folder is
 configured or started but its Python. Server and command line are those of aarch64. The worker that
 carries out the job is this machine's: qemu follows one program, not what a job starts.
 """

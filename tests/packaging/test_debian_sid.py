@@ -1,9 +1,7 @@
 """The built file on Debian's newest Python, which this machine does not have: on request.
 
-    debootstrap --variant=minbase --include=python3 sid /var/tmp/sid
-    OPSICLE_DEBIAN_SID=/var/tmp/sid python3 build.py test tests/packaging/test_debian_sid.py
-
-It needs root, debootstrap, a mirror of Debian, and 300 MB.
+`build.py nightly sid` makes the folder and runs this. It needs root, a mirror of Debian, and 300
+MB.
 """
 
 from __future__ import annotations

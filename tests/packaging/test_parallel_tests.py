@@ -17,6 +17,9 @@ import os
 from pathlib import Path
 import pytest
 
+with Path("loaded").open("a") as loaded:
+    print(__name__, file=loaded)
+
 @pytest.mark.parametrize("number", range(6))
 def test_it(number):
     with Path("ran").open("a") as ran:
@@ -26,15 +29,22 @@ FOLDERS = ("browser", "http", "unit")
 FILES = ("test_a.py", "test_b.py", "test_c.py")
 
 
-@pytest.fixture
-def ran(tmp_path: Path) -> list[tuple[str, str]]:
-    """Run three files in each of three folders; return file and process, as they ended."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run three files in each of three folders; return where they were."""
+    tmp_path = tmp_path_factory.mktemp("parallel")
     for folder in FOLDERS:
         (tmp_path / "tests" / folder).mkdir(parents=True)
         for name in FILES:
             (tmp_path / "tests" / folder / name).write_text(NOTES_WHERE_IT_RAN)
 
-    for name in ("conftest.py", "dropped_processes.py", "private_folders.py", "support.py"):
+    for name in (
+        "conftest.py",
+        "dropped_processes.py",
+        "forking_tests.py",
+        "private_folders.py",
+        "support.py",
+    ):
         shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
 
@@ -54,24 +64,27 @@ def ran(tmp_path: Path) -> list[tuple[str, str]]:
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    lines = [line.split(";") for line in (tmp_path / "ran").read_text().splitlines()]
-    return [(file, process) for file, process in lines]
+    return tmp_path
 
 
-def test_a_file_and_a_folder_that_shares_a_server_stay_in_one_process(
-    ran: list[tuple[str, str]],
-) -> None:
+def test_a_file_and_a_folder_that_shares_a_server_stay_in_one_process(folder: Path) -> None:
     where: dict[str, set[str]] = {}
-    for file, process in ran:
+    ran = (folder / "ran").read_text().splitlines()
+    for line in ran:
+        file, process = line.split(";")
         where.setdefault(file, set()).add(process)
 
     assert len(ran) == 54
     assert [len(processes) for processes in where.values()] == [1] * 9
-    in_folder = {
-        folder: set.union(*(where[str([folder, file])] for file in FILES)) for folder in FOLDERS
-    }
+    in_folder = {name: set.union(*(where[str([name, file])] for file in FILES)) for name in FOLDERS}
     assert len(in_folder["http"]) == 1
     assert len(in_folder["browser"]) == 2
+
+
+def test_a_module_is_loaded_once_for_all_processes(folder: Path) -> None:
+    loaded = (folder / "loaded").read_text().splitlines()
+
+    assert len(loaded) == len(set(loaded)) == 9
 
 
 def test_every_folder_of_tests_has_its_place() -> None:

@@ -1,9 +1,7 @@
 """The units under a real systemd, installed by the commands of the guide: on request.
 
-    debootstrap --variant=minbase --include=systemd,dbus,procps,python3 bookworm /var/tmp/box
-    OPSICLE_DEBIAN_SYSTEMD=/var/tmp/box python3 build.py test tests/packaging/test_real_systemd.py
-
-It needs root, debootstrap, a mirror of Debian, and 300 MB. The folder is left as it is: systemd
+`build.py nightly systemd` makes the folder and runs this. It needs root, a mirror of Debian, and
+300 MB. The folder is left as it is: systemd
 starts as process 1 of namespaces of its own, above a layer that goes with them.
 """
 

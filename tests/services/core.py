@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,14 +62,17 @@ spec:
 
 def open_database(folder: Path, name: str, migrations: str) -> Database:
     """Return a database with its schema of today."""
-    _begin_empty(folder / name, STORE / migrations)
-    migrate(folder / name, STORE / migrations)
+    if not _begin_empty(folder / name, STORE / migrations):
+        migrate(folder / name, STORE / migrations)
     return Database(folder / name, on_fatal=_raise)
 
 
-def _begin_empty(file: Path, migrations: Path) -> None:
-    if not file.exists():
-        file.write_bytes(_empty(migrations))
+def _begin_empty(file: Path, migrations: Path) -> bool:
+    """Make a file with the schema of today, unless there is one; return whether there was none."""
+    if file.exists():
+        return False
+    file.write_bytes(_empty(migrations))
+    return True
 
 
 @cache
@@ -76,6 +81,18 @@ def _empty(migrations: Path) -> bytes:
     with TemporaryDirectory() as folder:
         migrate(Path(folder) / "empty.db", migrations)
         return (Path(folder) / "empty.db").read_bytes()
+
+
+@cache
+def _authority(now: datetime) -> Authority:
+    """Return an authority that was made then; kept, because most tests begin at the same time."""
+    return Authority.create(now)
+
+
+@cache
+def _parsed(source: str) -> Template:
+    """Return a template; kept, because hundreds of tests begin with the same."""
+    return parse_template(source.encode())
 
 
 def _raise(error: BaseException) -> None:
@@ -108,7 +125,7 @@ class Core:
         core = server_core.Core(
             self.database,
             self.logs_database,
-            Authority.create(self.clock.now()),
+            _authority(self.clock.now()),
             AuditKey.create(),
             self.order_key,
             self.binding_key,
@@ -135,6 +152,7 @@ class Core:
         self.automations = services.automations
         self.approvals = services.approvals
 
+        services.log_tails.recover()
         self.jobs.recover()
 
     def restart(self) -> Core:
@@ -162,22 +180,40 @@ class Core:
         return org_id
 
     def person(self, org_id: str, name: str, role: BuiltInRole) -> Actor:
-        now, user_id = self.clock.now(), new_id(self.clock.now())
-        user = users.UserRow(user_id, f"{name}@example.com", name, "-")
-        member = memberships.MemberRow(user_id, user.email, name, role, None, None, False, now)
+        return self.persons(org_id, {name: role})[name]
+
+    def persons(self, org_id: str, roles: Mapping[str, BuiltInRole]) -> dict[str, Actor]:
+        """Add people to an org by their names, all at once; return each as who calls."""
+        now = self.clock.now()
+        actors = {}
+        for name, role in roles.items():
+            actors[name] = Actor(
+                new_id(now),
+                f"{name}@example.com",
+                name,
+                org_id,
+                "org",
+                role,
+                "cli",
+                "127.0.0.1",
+                rights=rights_of_role(role),
+            )
 
         def work(db):
-            users.insert(db, user, now)
-            memberships.insert(db, org_id, member)
+            for name, actor in actors.items():
+                user = users.UserRow(actor.user_id, actor.email, name, "-")
+                users.insert(db, user, now)
+                role = roles[name]
+                member = memberships.MemberRow(
+                    user.id, user.email, name, role, None, None, False, now
+                )
+                memberships.insert(db, org_id, member)
 
         self.database.write(work)
-        rights = rights_of_role(role)
-        return Actor(
-            user_id, user.email, name, org_id, "org", role, "cli", "127.0.0.1", rights=rights
-        )
+        return actors
 
     def push(self, actor: Actor, source: str = HELLO) -> Template:
-        template = parse_template(source.encode())
+        template = _parsed(source)
         now, template_id = self.clock.now(), new_id(self.clock.now())
         document, kind = msgspec.json.encode(template).decode(), documents.DocumentKind.TEMPLATE
         version = documents.NewVersionRow(template_id, 1, "-", source, document, actor.user_id, now)

@@ -90,8 +90,12 @@ Step = tuple[tuple[object, ...], World | None]
 
 
 def steps(world: World, bounds: Bounds) -> Iterator[Step]:
-    """Yield everything that can happen next."""
-    for worker in WORKERS:
+    """Yield everything that can happen next.
+
+    The workers are alike, so the first job of all goes to the first one: what follows if the other
+    one takes it is the same with both exchanged.
+    """
+    for worker in WORKERS if world.server.jobs else WORKERS[:1]:
         yield from _poll(world, worker, bounds)
         yield from _take_answer(world, worker)
         for entry in world.workers[worker]:

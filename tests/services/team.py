@@ -77,24 +77,26 @@ class Team:
             "bob": BuiltInRole.MANAGER,
             "carol": BuiltInRole.ADMIN,
             "dave": BuiltInRole.APPROVER,
+            "mallory": BuiltInRole.MEMBER,
+            "rita": BuiltInRole.REPORTER,
         }
-        for name, role in (
-            roles | {"mallory": BuiltInRole.MEMBER, "rita": BuiltInRole.REPORTER}
-        ).items():
-            self.people[name] = self.core.person(self.org_id, name, role)
+        self.people |= self.core.persons(self.org_id, roles)
 
         self.change("alice", manager_id=self.people["bob"].user_id)
-        for kind in ("email", "telegram"):
-            self._open_channel(kind)
+        self._open_channels()
 
-    def _open_channel(self, kind: str) -> None:
+    def _open_channels(self) -> None:
         """Let people be told by e-mail, and rooms by a chat.
 
         Nothing is sent, what waits to be is looked at.
         """
         now, user_id = self.core.clock.now(), self.people["carol"].user_id
-        row = channel_row(self.org_id, kind, kind, kind, now, user_id)
-        self.core.database.write(lambda db: channels.insert(db, row, None))
+
+        def work(db: object) -> None:
+            for kind in ("email", "telegram"):
+                channels.insert(db, channel_row(self.org_id, kind, kind, kind, now, user_id), None)
+
+        self.core.database.write(work)
 
     def change(self, name: str, **changes: object) -> None:
         """Change a membership past the services, with the audit entry that they would make."""

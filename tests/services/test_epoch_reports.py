@@ -195,7 +195,8 @@ def an_unknown_job(core: Core, alice: Actor) -> tuple[TestWorker, Work]:
     (work,) = worker.poll().work
     worker.start(work)
     core.database.write(lambda db: db.execute("UPDATE automations SET job_id = NULL"))
-    core.database.write(lambda db: db.execute("DELETE FROM jobs"))
+    gone = "DROP TRIGGER orders_stay; DELETE FROM orders; DELETE FROM jobs"
+    core.database.write(lambda db: db.execute(gone).fetchall())
     return worker, work
 
 

@@ -19,9 +19,10 @@ from opsicle.server.automations.live_streams import (
     Position,
 )
 from opsicle.server.automations.routes import events
-from opsicle.server.fleet.pubsub import automation_topic
+from opsicle.server.fleet.pubsub import automation_topic, end_topic
 from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.request import Caller, Request
+from opsicle.server.http.wire.response import LastPart
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.wire.worker_api import FinishRequest, LogRequest
 from tests.services.core import Core, TestWorker
@@ -152,6 +153,40 @@ def test_the_start_of_a_job_goes_before_the_first_look_of_who_follows_it(
     following.kill()
 
 
+def test_who_follows_right_behind_the_trigger_sees_a_quick_end_and_nothing_before_it(
+    core: Core, alice: Actor, worker: TestWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "FIRST_LOOK_SECONDS", 60.0)
+    automation = core.run(alice)
+    [work] = worker.poll().work
+    stream = core.live_streams.automation
+    following = gevent.spawn(lambda: list(stream(alice, automation.id, Position())))
+    wait_until(
+        lambda: core.pubsub.count(end_topic(automation.id)), 60, "a follower", pause=gevent.sleep
+    )
+
+    worker.start(work)
+    worker.finish(work)
+
+    [shown, ended] = following.get(timeout=30)
+    assert shown.automation.state == "succeeded"
+    assert ended == AutomationEnded()
+    assert core.pubsub.count(end_topic(automation.id)) == 0
+
+
+def test_an_automation_that_was_triggered_some_time_ago_is_shown_at_once(
+    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_streams, "FIRST_LOOK_SECONDS", 60.0)
+    automation = core.run(alice)
+    core.clock.advance(2)
+
+    stream = core.live_streams.automation
+    following = gevent.spawn(lambda: next(stream(alice, automation.id, Position())))
+
+    assert following.get(timeout=30).automation.state == "queued"
+
+
 def test_a_stream_that_nobody_takes_leaves_no_subscription(
     core: Core, alice: Actor, work: Work
 ) -> None:
@@ -214,7 +249,8 @@ def test_the_last_that_there_is_to_say_is_sent_together(
     core.jobs.finish(worker.actor, work.job_id, request)
     following.join(timeout=60)
 
-    assert [_names(part) for part in parts] == [[], ["automation"], ["log", "automation", "end"]]
+    assert [_names(part) for part in parts] == [["automation"], ["log", "automation", "end"]]
+    assert isinstance(parts[-1], LastPart)
 
 
 def _names(part: bytes) -> list[str]:

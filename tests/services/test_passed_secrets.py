@@ -61,7 +61,9 @@ def begun(core: Core, alice: Actor, call: str = BOTH) -> Calling:
     return calling.begin()
 
 
-def test_a_call_hands_on_a_secret_of_the_org_and_one_of_its_own(dump: Core, alice: Actor) -> None:
+def test_a_call_hands_on_a_secret_of_the_org_and_one_of_its_own(
+    dump: Core, alice: Actor, admin: Actor
+) -> None:
     calling = begun(dump, alice).call().turn()
 
     [work] = calling.holder.poll().work
@@ -70,6 +72,9 @@ def test_a_call_hands_on_a_secret_of_the_org_and_one_of_its_own(dump: Core, alic
         "OPSICLE_VAR_PASSWORD": ORG_SECRET,
         "OPSICLE_VAR_TOKEN": TYPED,
     }
+    secret = dump.services.secrets.get(admin, "db-password")
+    assert secret.last_use
+    assert (secret.last_use.automation, secret.last_use.template) == (work.automation_id, "dump")
     manifest = msgspec.json.decode(work.manifest)
     assert manifest["secret_variables"].keys() == {"password", "token"}
     assert set(calling.child().values.values()) == {"\N{BULLET}" * 4}
@@ -88,13 +93,16 @@ def test_nothing_on_the_disk_or_in_manifests_holds_a_secret_that_is_handed_on(
     assert b"db-password" in calling.work.manifest  # its name is bound
 
 
-def test_a_start_after_the_end_hands_on_the_same(dump: Core, alice: Actor) -> None:
+def test_a_start_after_the_end_hands_on_the_same(dump: Core, alice: Actor, admin: Actor) -> None:
     dump.push_again(alice, with_token(ending_with(BOTH)))
     run_first(dump, alice, template="caller", token=TYPED)
 
     turn(dump)
 
     [work] = dump.worker(alice.org_id, "another").poll().work
+    secret = dump.services.secrets.get(admin, "db-password")
+    assert secret.last_use
+    assert secret.last_use.automation == work.automation_id
     assert work.secret_environment == {
         "OPSICLE_VAR_PASSWORD": ORG_SECRET,
         "OPSICLE_VAR_TOKEN": TYPED,

@@ -72,7 +72,8 @@ def test_what_had_ended_and_is_put_back_does_not_run(team: Team, end: Tamper) ->
     end(team, asked)
 
     team.tamper(
-        "PRAGMA defer_foreign_keys = 1; UPDATE automations SET job_id = NULL; DELETE FROM jobs"
+        "DROP TRIGGER orders_stay; DELETE FROM orders; PRAGMA defer_foreign_keys = 1;"
+        "UPDATE automations SET job_id = NULL; DELETE FROM jobs"
     )
     team.tamper("""
         UPDATE automations

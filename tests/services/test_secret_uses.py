@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
-from opsicle.wire.secret_api import CreateSecretRequest, SecretUses
+from opsicle.wire.secret_api import (
+    CreateSecretRequest,
+    Secret,
+    SecretUse,
+    SecretUses,
+    UpdateSecretRequest,
+)
 from tests.services.core import HELLO, Core
-from tests.services.targeting import push_target, with_rules
+from tests.services.targeting import Reaching, push_target, with_rules
 
 USING = HELLO.replace("commands:", "secrets: [db-password], commands:")
 PASSING = HELLO.replace("name: hello", "name: passes").rstrip() + (
@@ -64,3 +72,89 @@ def test_what_somebody_may_not_see_is_counted_and_not_named(core: Core, admin: A
         uses(mallory, "db-password")
     with pytest.raises(NotAllowed):
         uses(with_rules(admin, "allow view templates"), "db-password")
+
+
+def last_uses(core: Core, actor: Actor) -> dict[str, SecretUse | None]:
+    page = core.services.secrets.list_secrets(actor, "", 50)
+    return {each.name: each.last_use for each in page.items}
+
+
+def test_a_secret_says_when_it_was_handed_out_last_and_to_what(core: Core, admin: Actor) -> None:
+    core.push_again(admin, USING)
+    worker = core.worker(admin.org_id, "w1", slots=2)
+    core.run(admin)
+    worker.poll()
+    assert last_uses(core, admin) != {"db-password": None, "other": None}
+    core.clock.advance(60)
+
+    second = core.run(admin)
+    waiting = last_uses(core, admin)["db-password"]
+    worker.poll()
+
+    now = core.clock.now()
+    assert waiting is not None
+    assert waiting.at < now
+    assert last_uses(core, admin) == {
+        "db-password": SecretUse(at=now, automation=second.id, template="hello"),
+        "other": None,
+    }
+
+
+def test_the_key_of_a_target_counts_as_used(core: Core, admin: Actor) -> None:
+    reaching = Reaching(core, admin).push()
+    reaching.run()
+
+    works = reaching.reaching.poll().work
+
+    used = last_uses(core, admin)["web-key"]
+    assert used is not None
+    assert used.automation in [work.automation_id for work in works]
+
+
+def test_by_what_it_was_used_is_for_those_who_may_see_that(core: Core, admin: Actor) -> None:
+    core.push_again(admin, USING)
+    core.run(admin)
+    core.worker(admin.org_id, "w1").poll()
+    at = core.clock.now()
+
+    def seen_by(*rules: str) -> SecretUse | None:
+        guest = with_rules(admin, "allow view secrets", *rules)
+        stranger = dataclasses.replace(guest, user_id="somebody else")
+        return last_uses(core, stranger)["db-password"]
+
+    hidden = seen_by("allow view automations", "allow view templates/other")
+    shown = seen_by("allow view automations", "allow view templates/hello")
+
+    assert hidden == seen_by("allow view templates") == SecretUse(at=at)
+    assert shown
+    assert shown.template == "hello"
+
+
+def test_a_new_value_is_a_rotation_and_the_first_is_none(core: Core, admin: Actor) -> None:
+    service = core.services.secrets
+    core.clock.advance(60)
+
+    def rotated(secret: Secret) -> bool:
+        return secret.rotated_at == core.clock.now()
+
+    before = service.get(admin, "other")
+    after = service.update(admin, "other", UpdateSecretRequest(value="another one entirely"))
+
+    assert before.rotated_at is None
+    assert rotated(after)
+    assert rotated(service.get(admin, "other"))
+
+
+def test_a_secret_of_the_same_name_as_one_that_was_deleted_was_never_used(
+    core: Core, admin: Actor
+) -> None:
+    core.push_again(admin, USING)
+    core.run(admin)
+    core.worker(admin.org_id, "w1").poll()
+    service = core.services.secrets
+
+    service.delete(admin, "db-password")
+    made = service.create(admin, CreateSecretRequest(name="db-password", value="once more, new"))
+
+    assert made.last_use is None
+    assert last_uses(core, admin)["db-password"] is None

@@ -22,7 +22,8 @@ REQUEUE = (
 )
 
 LEFT_BEHIND = {
-    "its fence": "PRAGMA defer_foreign_keys = 1; DELETE FROM jobs",
+    "its fence": "DROP TRIGGER orders_stay; DELETE FROM orders;"
+    " PRAGMA defer_foreign_keys = 1; DELETE FROM jobs",
     "its job": "UPDATE automations SET fence = 0; UPDATE jobs SET state = 'returned'",
     "both": "UPDATE jobs SET state = 'returned'",
 }

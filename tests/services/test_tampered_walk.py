@@ -202,6 +202,11 @@ class TamperedWalk(Walk):
 
         self._write(
             ("UPDATE automations SET job_id = NULL WHERE id = ?", automation),
+            ("DROP TRIGGER IF EXISTS orders_stay", ()),
+            (
+                "DELETE FROM orders WHERE job_id IN (SELECT id FROM jobs WHERE automation_id = ?)",
+                automation,
+            ),
             ("DELETE FROM jobs WHERE automation_id = ?", automation),
             (
                 """

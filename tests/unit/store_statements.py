@@ -33,6 +33,7 @@ FOLDER = Path(str(store.__file__)).parent
 WITHOUT_STATEMENTS = {
     "__init__",
     "commits",
+    "connections",
     "copies",
     "database",
     "inspection",

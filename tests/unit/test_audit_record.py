@@ -342,3 +342,37 @@ def test_the_quick_way_to_a_hash_gives_the_same_as_the_format_says(
     content = b"".join(b"%d:%b," % (len(part.encode()), part.encode()) for part in given_parts)
 
     assert entry_hash(chain, NO_HASH, fields) == sha256(content).hexdigest()
+
+
+RESTORED = {
+    4: ("accept_restored", '{"epoch":2,"epoch_before":1}'),
+    8: ("accept_restored", '{"epoch":5,"epoch_before":4}'),
+    12: ("import_org", '{"epoch_before":5}'),
+}
+
+
+@pytest.mark.parametrize(
+    ("altered", "removed_to", "epoch"),
+    [(3, 0, 1), (4, 0, 1), (5, 0, 2), (9, 0, 5), (13, 0, None), (3, 1, None), (6, 1, 2)],
+)
+def test_what_is_wrong_is_named_by_its_epoch_too(
+    altered: int, removed_to: int, epoch: int | None
+) -> None:
+    """An entry that was lost by a restore may have had the same number."""
+    key, written = AuditKey.create(), list(entries(14, RESTORED))
+    hashes = [NO_HASH, *(entry.hash for entry in written)]
+    signed = checkpoint(
+        key, None, 14, written[-1].hash, removed_to=removed_to, removed_hash=hashes[removed_to]
+    )
+    of_export = [header(key), signed]
+    good = verify_export(lines([*of_export, *written[removed_to:]]), key.public)
+    assert (good.is_intact, good.last_epoch) == (True, None)
+    shorter = checkpoint(key, None, 10, written[9].hash)
+    assert verify_export(lines([header(key), shorter, *written[:10]]), None).last_epoch == 5
+
+    written[altered - 1] = msgspec.structs.replace(written[altered - 1], actor_name="mallory")
+    verdict = verify_export(lines([*of_export, *written[removed_to:]]), key.public)
+
+    assert fault(verdict) == ("altered", altered)
+    assert verdict.fault is not None
+    assert verdict.fault.epoch == epoch

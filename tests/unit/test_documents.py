@@ -108,7 +108,7 @@ def test_every_command_line_is_taken(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for made_before in ("audit-key.pem", "acme.jsonl"):
+    for made_before in ("audit-key.pem", "orders-key.pem", "acme.jsonl"):
         (tmp_path / made_before).touch()
     for line in lines_of_commands(page.read_text()):
         words = shlex.split(line, comments=True)[1:]

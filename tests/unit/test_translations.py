@@ -46,6 +46,7 @@ NO_TEXTS = frozenset(
     seq at actor_kind actor_id actor_name channel address verb resource data
     number seq hash at removed_to removed_hash previous|first last previous hash
     opsicle audit checkpoint gap 1|opsicle audit checkpoint 1|opsicle audit entry 1
+    opsicle order 1\\n|opsicle automations trail ${trail.automation_id}
     approvalPolicy: {policyRef: production}|approvers: {groups: [oncall]}
     secrets: [db-password]|the ${singular(kind)}|opsicle templates push FILE
     """.replace("\n", "|")

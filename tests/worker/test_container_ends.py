@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -90,10 +91,10 @@ def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(
     thread, outcomes = in_background(
         host,
         in_container(
-            "(trap 'echo heard; exit 0' TERM; while :; do sleep 1; done) &",
-            "trap '' TERM; echo begun; while :; do sleep 1; done",
+            "(trap 'echo heard; exit 0' TERM; echo begun; while :; do sleep 1; done) &",
+            "trap '' TERM; while :; do sleep 1; done",
         ),
-        grace_seconds=3,
+        grace_seconds=6,
     )
     wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
     host.cancellation.cancel()
@@ -111,6 +112,38 @@ def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> Non
     thread.join(60)
 
     assert host.log.stdout == b"begun\ntidied\n"
+
+
+_SLOW_PODMAN = """\
+#!/bin/sh
+# Podman in the moment after a start: it has not noted yet that the container runs, cannot reach
+# into it, and its `run` exits at a TERM, leaving the container to itself.
+case "$*" in
+    exec*) mkdir {folder}/once 2>/dev/null && exit 255 ;;
+    "ps --all"*State*) mkdir {folder}/looked 2>/dev/null && echo Initialized && exit 0 ;;
+    run*) trap "exit 1" TERM; {podman} "$@" & wait $!; exit ;;
+esac
+exec {podman} "$@"
+"""
+
+
+def test_a_cancel_right_after_the_start_loses_neither_the_grace_nor_the_container(
+    host: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "bin" / "podman"
+    slow.parent.mkdir()
+    slow.write_text(_SLOW_PODMAN.format(folder=tmp_path, podman=shutil.which("podman")))
+    slow.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
+
+    thread, outcomes = in_background(host, in_container(OUTLIVES_ITS_SHELL), grace_seconds=60)
+    wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
+    host.cancellation.cancel()
+    thread.join(90)
+
+    assert host.log.stdout == b"begun\ntidied\n"
+    assert outcomes[0].state is JobState.CANCELLED
+    assert (tmp_path / "once").exists()
 
 
 def test_what_outlives_its_shell_has_its_grace_however_late_the_engine_hands_its_own_term_on(

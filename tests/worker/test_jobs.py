@@ -64,6 +64,20 @@ def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_canno
     assert left.outcome is not None, "the next run has nothing to report"
 
 
+def test_it_is_in_the_log_that_a_job_has_ended_though_the_server_cannot_hear_of_it(
+    jobs: JobSupervisor, fake_server: FakeServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "opsicle")
+    fake_server.refusals["finish"] = Refusal(503, "unavailable", "this is a copy")
+    jobs.take(ordered(work(J1, ":"), fake_server.order_key))
+
+    def said() -> list[str]:
+        return [each.message for each in caplog.records if each.message.startswith("job ")]
+
+    wait_until(lambda: said() == ["job started", "job ended"], 60, "the lines of the job")
+    assert jobs.held()
+
+
 def test_a_job_that_runs_may_take_its_time_while_its_worker_is_to_end(
     jobs: JobSupervisor, fake_server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

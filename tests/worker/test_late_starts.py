@@ -33,7 +33,7 @@ def test_a_job_that_may_not_begin_any_more_ends_as_one_of_which_nothing_was_run(
     said = fake_server.finished[J1].explanation
     assert said == "nothing of it was run: the server's word that it may came too late"
     assert not list(worker.folder.rglob("ran"))
-    assert worker.files("workspaces") == []
+    worker.wait(lambda: worker.files("workspaces") == [], "an empty folder of workspaces")
 
 
 def test_nothing_is_said_of_a_job_that_the_server_has_taken_back(
@@ -47,8 +47,12 @@ def test_nothing_is_said_of_a_job_that_the_server_has_taken_back(
     fake_server.answer_polls()
     worker.wait(lambda: len(fake_server.polls) > polls, "its next poll")
 
+    def lists_no_job() -> bool:
+        fake_server.answer_polls()
+        return fake_server.polls[-1].jobs == ()
+
+    worker.wait(lists_no_job, "a poll without the job")
     assert fake_server.finished == {}
-    assert fake_server.polls[-1].jobs == ()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
-from opsicle.domain.calls import CalledBy, CallState
+from opsicle.domain.calls import Call, CalledBy, CallState
 from opsicle.domain.stored_templates import decode_template
 from opsicle.domain.template_parser import digest
 from opsicle.domain.templates import When
@@ -24,7 +24,7 @@ from opsicle.server.approvals.record_of_ends import record_start, require_waitin
 from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import CalledRun, Starter
-from opsicle.server.automations.values_for_starts import PassingOn, values_for
+from opsicle.server.automations.values_for_starts import PassingOn, note_secrets_of, values_for
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.keys.vault import Vault
@@ -46,6 +46,7 @@ class _DueCall(NamedTuple):
     """A call that is to be made: by which automation, of what, and with which values."""
 
     caller: AutomationRow
+    call: Call
     called: CalledRun
     request: RunRequest
 
@@ -120,6 +121,7 @@ class CallStarts:
             require_waiting(db, automations.get(db, row.org_id, caller.id), row.wait_id)
             resource = f"calls/{row.wait_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
+            note_secrets_of(db, due.call, row.org_id, automation_id, now)
 
         starter = Starter(
             StarterKind.CALL,
@@ -184,4 +186,4 @@ def _due_call(db: Connection, bindings: Bindings, vault: Vault, row: CalledRow) 
     request = RunRequest(
         template=row.template, version=bound.version, values=values, reason=caller.reason
     )
-    return _DueCall(caller, CalledRun(at, bound), request)
+    return _DueCall(caller, call, CalledRun(at, bound), request)

@@ -19,6 +19,7 @@ from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.chains import DueStart, due_start
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
+from opsicle.server.automations.values_for_starts import note_secrets_of
 from opsicle.server.fleet.presence import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.keys.vault import Vault
@@ -84,6 +85,7 @@ class ChainStarts:
                 raise AlreadyTaken
             resource = f"chains/{row.parent_id}/{row.position}"
             record_start(db, row.org_id, resource, automation_id, now)
+            note_secrets_of(db, due.call, row.org_id, automation_id, now)
 
         parent = due.parent
         starter = Starter(

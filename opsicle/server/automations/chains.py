@@ -27,6 +27,7 @@ class DueStart(NamedTuple):
     """A start whose time has come: after which automation, and what is asked for."""
 
     parent: AutomationRow
+    call: Call
     request: RunRequest
 
 
@@ -70,7 +71,7 @@ def due_start(db: Connection, bindings: Bindings, vault: Vault, row: ChainStartR
     target = decode_template(version.document)
     values = values_for(db, vault, PassingOn(parent, template, manifest), call, target)
     request = RunRequest(template=call.template, version=version.version, values=values)
-    return DueStart(parent, request)
+    return DueStart(parent, call, request)
 
 
 def _call_of(template: Template, row: ChainStartRow) -> Call:

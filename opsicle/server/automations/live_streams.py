@@ -11,18 +11,27 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import gevent
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, is_final
 from opsicle.kit.clock import Clock
+from opsicle.kit.ids import lowest_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.shared_pieces import SharedPiece, SharedPieces
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
-from opsicle.server.fleet.pubsub import PubSub, Subscription, automation_topic, log_topic, org_topic
+from opsicle.server.fleet.pubsub import (
+    PubSub,
+    Subscription,
+    automation_topic,
+    end_topic,
+    log_topic,
+    org_topic,
+)
 from opsicle.wire.user_api import Automation
 from opsicle.wire.worker_api import Chunk
 
@@ -40,9 +49,12 @@ MIN_INTERVAL_SECONDS = 0.5
 READS_PER_SECOND = 100
 """Followers that read their list again in a second, at most: each costs about a millisecond."""
 
-FIRST_LOOK_SECONDS = 0.005
-"""How long a new follower of an automation waits for its first look. Most come right behind their
-trigger: the job's start, which is on its way then, goes first, and that look shows it."""
+FIRST_LOOK_SECONDS = 0.025
+"""How long the first look at an automation waits that was triggered just now, unless it ends
+before. Most followers come right behind their trigger: the job's start, which is on its way then,
+goes first, and of a job that does little that look shows the end."""
+
+JUST_NOW = timedelta(seconds=1)
 
 _MAX_INTERVAL_SECONDS = 10.0
 
@@ -128,7 +140,9 @@ class LiveStreams:
 
     def _automation(self, actor: Actor, automation_id: str, position: Position) -> Iterator[Event]:
         shown: Automation | None = None
-        gevent.sleep(FIRST_LOOK_SECONDS)
+        if automation_id >= lowest_id(self._clock.now() - JUST_NOW):
+            with self._pubsub.watch(end_topic(automation_id)) as ended:
+                ended.wait(FIRST_LOOK_SECONDS)
         with self._pubsub.watch(automation_topic(automation_id), log_topic(automation_id)) as watch:
             while True:
                 now = self._automations.get(actor, automation_id)

@@ -16,6 +16,7 @@ from opsicle.kit.ids import lowest_id
 from opsicle.server.automations import live_streams
 from opsicle.server.automations.live_streams import LiveStreams, Position
 from opsicle.server.automations.log_queries import asks_for_lines, line_range
+from opsicle.server.automations.order_trails import OrderTrails
 from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
@@ -40,13 +41,14 @@ from opsicle.wire.worker_api import Chunk
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
-def routes(
+def routes(  # noqa: PLR0913, PLR0917 - all that is done with automations
     automations: Automations,
     resumes: Resumes,
     releases: GroupReleases,
     job_logs: JobLogs,
     live: LiveStreams,
     on_targets: TargetAutomations,
+    order_trails: OrderTrails,
 ) -> list[Route]:
     """Return the routes of automations."""
     view, create = Action.AUTOMATIONS_VIEW, Action.AUTOMATIONS_CREATE
@@ -59,6 +61,7 @@ def routes(
         serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
         serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
         serve(endpoints.SHOW, automations.get, view),
+        serve(endpoints.ORDERS, order_trails.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
         serve(endpoints.RELEASE, releases.release, view),
         Route(endpoints.RERUN, partial(rerun, automations), create),
@@ -177,7 +180,7 @@ def _event(event: live_streams.Event) -> ServerSentEvent:
         case live_streams.ListChanged():
             return ServerSentEvent("changed", {})
         case live_streams.AutomationEnded():
-            return ServerSentEvent("end", {})
+            return ServerSentEvent("end", {}, is_followed=True)
         case live_streams.Heartbeat():
             return ServerSentEvent("")
 

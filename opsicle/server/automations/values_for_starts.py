@@ -7,6 +7,7 @@ with the automation that this makes.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from opsicle.domain.calls import Call
@@ -44,7 +45,7 @@ def values_for(
     """
     reports = recorded_reports(db, source.row, jobs.find(db, source.row.job_id or ""))
     values = read_values(source.row.values_json)
-    names = [each.secret for each in call.values.values() if each.secret]
+    names = secrets_of(call)
     wanted = {each.variable for each in call.values.values()}
     if wanted & source.manifest.secret_variables.keys():
         values |= _own_secrets(db, vault, source)
@@ -52,6 +53,19 @@ def values_for(
         values, outputs_of(reports), masked_outputs(reports), _opened(db, vault, source.row, names)
     )
     return dict(passed_values(call, source.template, target, known))
+
+
+def secrets_of(call: Call) -> list[str]:
+    """Return the secrets of the org that a call passes on, by name."""
+    return sorted({each.secret for each in call.values.values() if each.secret})
+
+
+def note_secrets_of(
+    db: Connection, call: Call, org_id: str, automation_id: str, at: datetime
+) -> None:
+    """Note that an automation was begun with the secrets that a call passes on to it."""
+    if names := secrets_of(call):
+        secrets.note_use(db, org_id, names, automation_id, at)
 
 
 def _own_secrets(db: Connection, vault: Vault, source: PassingOn) -> dict[str, Value]:

@@ -16,15 +16,15 @@ from opsicle.domain.errors import Unreadable
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.backoff import delay_after
 from opsicle.kit.clock import Clock
-from opsicle.security import api_tokens
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.channels.configs import config_of, kind_of
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.channels.messages import Fact, Message, Undelivered, one_line
+from opsicle.server.channels.one_time_links import OneTimeLinks
 from opsicle.server.keys.vault import Vault
 from opsicle.server.public_urls import Urls
-from opsicle.server.store import audit, channels, deliveries, memberships, orgs, password_resets
+from opsicle.server.store import audit, channels, deliveries, memberships, orgs
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.deliveries import DeliveryRow
@@ -41,7 +41,6 @@ ATTEMPT_SECONDS = 60
 """No attempt takes longer, however slowly the other side drips."""
 
 SHORTEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 5.0, 3600.0
-EMAILED_RESET_LIFETIME = timedelta(hours=1)
 MAX_ERROR_CHARACTERS = 300
 _FORGOTTEN_AT_ONCE = 200
 """Deliveries removed in one unit of work: it holds the event loop."""
@@ -60,6 +59,7 @@ class DeliverySender:
         self._vault = vault
         self._bounds = bounds
         self._urls = urls
+        self._links = OneTimeLinks(database, urls, clock)
         self._clock = clock
 
     def recover(self) -> int:
@@ -148,9 +148,7 @@ class DeliverySender:
 
     def _message(self, row: DeliveryRow) -> Message:
         facts = stored_json.read_or(row.facts, tuple[Fact, ...], ())
-        url = f"{self._urls.url}{_page(row)}"
-        if row.kind == NoticeKind.PASSWORD_RESET:
-            url = self._make_reset_link(row)
+        url = self._links.make(row) or f"{self._urls.url}{_page(row)}"
         org = self._database.read(lambda db: orgs.find(db, row.org_id))
 
         return Message(
@@ -165,23 +163,6 @@ class DeliverySender:
             approval_id=row.approval_id,
             automation_id=row.automation_id,
         )
-
-    def _make_reset_link(self, row: DeliveryRow) -> str:
-        """Return the one-time link, made for this very attempt: the queue holds none.
-
-        One that was sent before is void.
-        """
-        token, token_hash = api_tokens.new_reset_token()
-        expires_at = self._clock.now() + EMAILED_RESET_LIFETIME
-        user_id = row.user_id or ""
-
-        def work(db: Connection) -> None:
-            if len(memberships.list_of_user(db, user_id)) != 1:
-                raise Undelivered("the account is no longer this org's alone", is_final=True)
-            password_resets.put(db, row.org_id, user_id, token_hash, expires_at)
-
-        self._database.write(work)
-        return f"{self._urls.url}/reset#token={token}"
 
     def _note_failure(self, row: DeliveryRow, error: Undelivered) -> None:
         now = self._clock.now()

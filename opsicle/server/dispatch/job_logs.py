@@ -18,6 +18,7 @@ from opsicle.server.dispatch.log_index import LineIndex, count_after, lines_of
 from opsicle.server.dispatch.log_ranges import LogRanges
 from opsicle.server.dispatch.log_segments import (
     INLINE_BYTES,
+    check_chunks,
     missing,
     not_before,
     pack,
@@ -29,7 +30,7 @@ from opsicle.server.store import logs, whole_logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.server.threads import run_in
-from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
+from opsicle.wire.worker_api import Chunk
 
 SEGMENTS_PER_READ = 1
 SEGMENTS_PER_PRUNING = 200
@@ -102,6 +103,9 @@ class JobLogs:
         self._clock = clock
         self.bounds = bounds or LogBounds()
         self._packers = ThreadPool(1)
+        self._unsynced: set[str] = set()
+        """Jobs whose logs may not be durable to their end."""
+
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
 
@@ -112,8 +116,11 @@ class JobLogs:
         is_after_loss: Callable[[], bool] = lambda: False,
         *,
         org_id: str = "",
+        waits_for_disk: bool = True,
     ) -> int:
         """Keep output, and return up to which offset all of the log is durable.
+
+        If it `waits_for_disk`; else that may need a `sync`, or the same bytes to be kept elsewhere.
 
         Bytes that are there already are passed over, so sending again is harmless; chunks that
         begin beyond the log's end are not taken, and the answer tells from where to send again. If
@@ -122,13 +129,13 @@ class JobLogs:
         be: workers end it themselves a little before. Once the quota of the org is used up, the log
         says so in the place of what comes.
         """
-        _check(chunks)
+        check_chunks(chunks)
 
         while True:
             end = self.size(job_id)
             fresh = not_before(chunks, end)
             if not fresh or (fresh[0][0] != end and not is_after_loss()):
-                return end
+                return self.durable_size(job_id) if waits_for_disk else end
             if self.is_full(end):
                 raise InvalidInput(
                     f"the log has reached its limit of {self.bounds.job_bytes} bytes"
@@ -143,8 +150,31 @@ class JobLogs:
                     self.quotas.record_truncation(job_id, start)
             packed = self._inline_if_small(size, pack, fresh)
             new = NewSegment(org_id, logs.Segment(job_id, start, size, packed), fresh, end, is_over)
-            if self._database.write(partial(self._append, new=new)):
+            if self._write(new, waits_for_disk=waits_for_disk):
                 return start + size
+
+    def _write(self, new: NewSegment, *, waits_for_disk: bool) -> bool:
+        """Add a segment, unless another request was first."""
+        if waits_for_disk:
+            return self._database.write(partial(self._append, new=new))
+        self._unsynced.add(new.segment.job_id)
+        return self._database.write_unsynced(partial(self._append, new=new))
+
+    def sync(self) -> None:
+        """Wait until all that was appended up to now is durable."""
+        written, self._unsynced = self._unsynced, set()
+        try:
+            self._database.sync()
+        except BaseException:
+            self._unsynced |= written
+            raise
+
+    def durable_size(self, job_id: str) -> int:
+        """Return the length of a job's log in bytes, once all of it is durable."""
+        size = self.size(job_id)
+        if job_id in self._unsynced:
+            self.sync()
+        return size
 
     def is_full(self, size: int) -> bool:
         """Return whether nothing more is taken of a log that is so long.
@@ -364,20 +394,3 @@ def _up_to(size: int, places: Sequence[logs.SegmentPlace]) -> list[int]:
             break
         chosen.append(place.rowid)
     return chosen
-
-
-def _check(chunks: Sequence[Chunk]) -> None:
-    if sum(len(chunk[4]) for chunk in chunks) > MAX_LOG_REQUEST_BYTES:
-        raise InvalidInput(f"more than {MAX_LOG_REQUEST_BYTES} log bytes in one request")
-
-    expected = chunks[0][0] if chunks else 0
-    for offset, phase, stream, _, data in chunks:
-        if offset != expected or offset < 0:
-            raise InvalidInput(f"a log chunk begins at {offset}, not at {expected}")
-        if not 0 < len(data) <= MAX_CHUNK_BYTES:
-            raise InvalidInput(
-                f"a log chunk has {len(data)} bytes; 1 to {MAX_CHUNK_BYTES} are allowed"
-            )
-        if phase < 0 or stream not in (1, 2):
-            raise InvalidInput("a log chunk names no phase or stream")
-        expected = offset + len(data)

@@ -13,22 +13,28 @@ from collections.abc import Collection
 import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.errors import Conflict, LeaseLost, LogIncomplete, Unavailable
+from opsicle.domain.errors import Conflict, LeaseLost, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import Settled
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
-from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.log_receiver import LogReceiver
 from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.plans import Plans
 from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.fleet.pubsub import PubSub, automation_topic, log_topic, org_topic
+from opsicle.server.fleet.pubsub import (
+    PubSub,
+    automation_topic,
+    end_topic,
+    log_topic,
+    org_topic,
+)
 from opsicle.server.store import audit, automation_transitions, jobs
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -58,7 +64,7 @@ class Jobs:
     def __init__(  # noqa: PLR0913, PLR0917 - what the end of a job touches
         self,
         database: Database,
-        job_logs: JobLogs,
+        log_receiver: LogReceiver,
         lease_service: LeaseService,
         pubsub: PubSub,
         outbox: Outbox,
@@ -67,7 +73,7 @@ class Jobs:
         clock: Clock,
     ) -> None:
         self._database = database
-        self._job_logs = job_logs
+        self._log_receiver = log_receiver
         self._lease_service = lease_service
         self._fleet = lease_service.fleet
         self._groups = lease_service.groups
@@ -179,7 +185,7 @@ class Jobs:
         """
         with self.unknown.recording(worker, job_id):
             job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
-        durable_to = self._append(job, request)
+        durable_to = self._log_receiver.append(job, request)
 
         if request.phases is not None:
             phases = msgspec.json.encode(request.phases).decode()
@@ -198,7 +204,7 @@ class Jobs:
             if self._database.read(lambda db: waits_at(db, worker, job_id, request)):
                 return Done(JobState.PAUSED)
             if request.log_bytes:
-                self._keep_last(worker, job_id, request)
+                self._log_receiver.keep_last(worker, job_id, request)
 
             def work(db: Connection) -> tuple[JobRow, JobState]:
                 job = get_own(db, worker, job_id, request.fence)
@@ -228,14 +234,15 @@ class Jobs:
     def _finish_known(
         self, worker: WorkerActor, job_id: str, request: FinishRequest, presence: Presence | None
     ) -> FinishReply:
-        if request.log_bytes:
-            self._keep_last(worker, job_id, request)
+        has_tail = bool(request.log_bytes) and self._log_receiver.keep_end(worker, job_id, request)
         leased = LeasedWork()
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
             own = get_own(db, worker, job_id, request.fence)
             job = self._outcomes.record(db, own, worker, request.outcome)
+            if has_tail:
+                self._log_receiver.put_tail(db, job, request)
             if presence and request.is_slot_free:
                 free = self._lease_service.free_slots(
                     presence, jobs.count_held(db, worker.worker_id)
@@ -247,6 +254,7 @@ class Jobs:
         job = self._database.write(work)
 
         self._lease_store.end(job_id)
+        self._pubsub.changed(end_topic(job.automation_id))
         self._changed(job)  # first, since people wait for it
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
@@ -281,42 +289,6 @@ class Jobs:
         """
         self._lease_service.granted(presence, leased)
         presence.wake()
-
-    def _keep_last(
-        self, worker: WorkerActor, job_id: str, request: FinishRequest | PauseRequest
-    ) -> None:
-        """Keep the last of a log.
-
-        Raises LogIncomplete if something is missing before it that can still come.
-        """
-        if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
-            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
-            durable_to = self._append(job, request)
-        else:
-            durable_to = self._job_logs.size(job_id)
-        if durable_to >= request.log_bytes or self._job_logs.is_full(durable_to):
-            return
-
-        job = self._database.read(lambda db: get_own(db, worker, job_id, request.fence))
-        if self._is_after_loss(job, request):
-            self._job_logs.note_loss(job_id, durable_to, request.log_bytes)
-        else:
-            raise LogIncomplete(f"the log is here up to byte {durable_to} of {request.log_bytes}")
-
-    def _append(self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest) -> int:
-        """Keep output, and return up to where all of it is durable."""
-        return self._job_logs.append(
-            job.id, request.chunks, lambda: self._is_after_loss(job, request), org_id=job.org_id
-        )
-
-    def _is_after_loss(
-        self, job: JobRow, request: LogRequest | FinishRequest | PauseRequest
-    ) -> bool:
-        """Return whether what is missing of a log was lost here.
-
-        By what its worker says, or by what has happened since.
-        """
-        return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
 
     def check_leases(self, late_seconds: float) -> int:
         """Take one turn of judging leases, and return how many jobs were lost or given back.

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from opsicle.domain.errors import InvalidInput
 from opsicle.server.store import logs
-from opsicle.wire.worker_api import MAX_CHUNK_BYTES, Chunk
+from opsicle.wire.worker_api import MAX_CHUNK_BYTES, MAX_LOG_REQUEST_BYTES, Chunk
 
 INLINE_BYTES = 32 * 1024
 """Up to here packing or unpacking takes less than a thread would."""
@@ -25,6 +26,19 @@ _decoder = msgspec.msgpack.Decoder(tuple[Chunk, ...])
 def pack(chunks: Sequence[Chunk]) -> bytes:
     """Return chunks as a segment stores them."""
     return zlib.compress(_encoder.encode(chunks), _FASTEST)
+
+
+def pack_tail(chunks: Sequence[Chunk]) -> bytes:
+    """Return a few chunks as they are kept for moments: packing them would cost more."""
+    return _encoder.encode(chunks)
+
+
+def unpack_tail(content: bytes) -> tuple[Chunk, ...]:
+    """Return the chunks that were kept so; none where that cannot be read."""
+    try:
+        return _decoder.decode(content)
+    except msgspec.MsgspecError:
+        return ()
 
 
 def unpack(segments: Sequence[logs.Segment]) -> list[Chunk]:
@@ -70,3 +84,21 @@ def not_before(chunks: Sequence[Chunk], offset: int) -> list[Chunk]:
         elif start + len(content) > offset:
             fresh.append((offset, phase, stream, at_ms, content[offset - start :]))
     return fresh
+
+
+def check_chunks(chunks: Sequence[Chunk]) -> None:
+    """Raise InvalidInput for chunks that are too long, empty or out of order."""
+    if sum(len(chunk[4]) for chunk in chunks) > MAX_LOG_REQUEST_BYTES:
+        raise InvalidInput(f"more than {MAX_LOG_REQUEST_BYTES} log bytes in one request")
+
+    expected = chunks[0][0] if chunks else 0
+    for offset, phase, stream, _, data in chunks:
+        if offset != expected or offset < 0:
+            raise InvalidInput(f"a log chunk begins at {offset}, not at {expected}")
+        if not 0 < len(data) <= MAX_CHUNK_BYTES:
+            raise InvalidInput(
+                f"a log chunk has {len(data)} bytes; 1 to {MAX_CHUNK_BYTES} are allowed"
+            )
+        if phase < 0 or stream not in (1, 2):
+            raise InvalidInput("a log chunk names no phase or stream")
+        expected = offset + len(data)

@@ -1,6 +1,6 @@
 """The signed permission that goes with every piece of work.
 
-One worker, one job, once, for a minute.
+One worker, one job, once, for a minute. It is kept as it was signed for as long as its automation.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from opsicle.domain.pauses import Resume
 from opsicle.kit.clock import Clock
 from opsicle.security.order_key import OrderKey
 from opsicle.server.dispatch.lease_store import Lease
-from opsicle.server.store import approvals
+from opsicle.server.store import approvals, orders
 from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
+from opsicle.server.store.orders import OrderRow
 from opsicle.wire.worker_api import LEASE_SECONDS
 
 ORDER_LIFETIME = timedelta(seconds=2 * LEASE_SECONDS)
@@ -35,7 +36,7 @@ class Ordered(NamedTuple):
 
 
 class OrderSigner:
-    """Signs orders."""
+    """Signs orders, and keeps them."""
 
     def __init__(self, key: OrderKey, clock: Clock, epoch: Epoch = FIRST_EPOCH) -> None:
         self._key = key
@@ -47,7 +48,7 @@ class OrderSigner:
     ) -> tuple[bytes, bytes]:
         """Return the order to carry out a manifest, or to go on with it, and its signature.
 
-        The order is in the worker's format.
+        The order is in the worker's format. It is kept in the transaction that gives the lease.
         """
         now = self._clock.now()
         order = WorkOrder(
@@ -68,7 +69,9 @@ class OrderSigner:
             is_plan=what.is_plan,
         )
         content = canonical(order.in_format(what.number))
-        return content, self._key.sign(content)
+        signature, key = self._key.sign(content), self._key.public.raw
+        orders.insert(db, OrderRow(lease.job_id, lease.fence, content, signature, key))
+        return content, signature
 
 
 def _decisions(db: Connection, approval: ApprovalRow) -> tuple[BoundDecision, ...]:

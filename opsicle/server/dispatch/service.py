@@ -77,6 +77,10 @@ class _PollResult:
         return bool(self.leased.items) or not notified_jobs.issuperset(self.cancel + self.drop)
 
 
+_NOTHING = _PollResult()
+"""What a look would find that is not made. Nobody changes it."""
+
+
 class SlotReservation:
     """A slot of a waiting worker, kept for the automation that is being triggered."""
 
@@ -250,7 +254,7 @@ class Dispatch:
         """
         is_known_idle = has_just_arrived and self._poll_recorder.is_known_idle(presence)
         if is_known_idle and not self._lease_service.may_wait_for(presence):
-            return _PollResult()
+            return _NOTHING
 
         self._poll_recorder.begin_look(presence)
         try:

@@ -20,6 +20,7 @@ from opsicle.domain.secrets import named_secrets
 from opsicle.domain.templates import Phase, Template, VariableType
 from opsicle.domain.variables import environment
 from opsicle.domain.workers import encoded
+from opsicle.kit.clock import Clock
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.stored_values import read_values
 from opsicle.server.access.template_versions import template_of
@@ -80,12 +81,13 @@ class _Opened:
 class WorkBuilder:
     """Makes `Work`, once what is stored has been found to be what was triggered."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a worker is told
         self,
         vault: Vault,
         bindings: Bindings,
         order_signer: OrderSigner,
         evidence: Evidence,
+        clock: Clock,
         max_log_bytes: int | None = None,
         artifact_limits: ArtifactLimits = ArtifactLimits(),  # noqa: B008 - it never changes
     ) -> None:
@@ -95,6 +97,7 @@ class WorkBuilder:
         self._bindings = bindings
         self._order_signer = order_signer
         self._evidence = evidence
+        self._clock = clock
 
     def check(self, db: Connection, row: AutomationRow) -> CheckedWork:
         """Compare what is stored with what was triggered and approved.
@@ -247,6 +250,8 @@ class WorkBuilder:
             facts = {"automation": row.id}
             log.error("a secret cannot be decrypted", extra=facts)  # noqa: TRY400 - says nothing more
             return _Opened(withheld="the server cannot decrypt a secret that the automation needs")
+        if secrets:
+            stored_secrets.note_use(db, row.org_id, secrets, row.id, self._clock.now())
         key = secrets[target.secret] if target else ""
         return _Opened(hidden, {name: secrets[name] for name in secrets if name in named}, key)
 

@@ -119,12 +119,12 @@ class ProcessInstances:
 
     def is_ambiguous(self, now: float) -> bool:
         """Return whether an older instance polled so lately that nobody can say if it has ended."""
-        returned = [
-            instance.returned_at
-            for instance in self._by_id.values()
-            if instance.returned_at is not None
-        ]
-        return not self.copied and any(now - at < AMBIGUOUS_SECONDS for at in returned)
+        if self.copied:
+            return False
+        for instance in self._by_id.values():  # asked several times in each poll
+            if instance.returned_at is not None and now - instance.returned_at < AMBIGUOUS_SECONDS:
+                return True
+        return False
 
     def is_only(self, boot_id: str, now: float) -> bool:
         """Return whether this is the worker's only instance, as far as anybody can tell yet."""

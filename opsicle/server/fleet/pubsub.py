@@ -79,6 +79,11 @@ def automation_topic(automation_id: str) -> str:
     return f"automation/{automation_id}"
 
 
+def end_topic(automation_id: str) -> str:
+    """Return the topic of the end of an automation's job: so it is, or waits for something else."""
+    return f"end/{automation_id}"
+
+
 def log_topic(automation_id: str) -> str:
     """Return the topic of one automation's log: it has grown, and nothing else has changed."""
     return f"log/{automation_id}"

@@ -16,6 +16,7 @@ import msgspec
 
 from opsicle.server.http.request import Request
 from opsicle.server.http.routing import Reply
+from opsicle.server.http.wire.response import LastPart
 
 CONTENT_TYPE = "text/event-stream"
 _HEARTBEAT = b": still here\n\n"
@@ -33,8 +34,8 @@ _RETRY_MS = 1000
 class ServerSentEvent:
     """One event; `data` becomes JSON.
 
-    One without a name is a heartbeat, which only keeps the line open. `is_followed`: the next one
-    comes at once, so that both may be sent together.
+    One without a name is a heartbeat, which only keeps the line open. `is_followed`: the next one,
+    or the end of the stream, comes at once, so that both may be sent together.
     """
 
     name: str
@@ -69,8 +70,7 @@ def encode(event: ServerSentEvent) -> bytes:
 
 
 def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:
-    yield b"retry: %d\n\n" % _RETRY_MS
-    held = b""
+    held = b"retry: %d\n\n" % _RETRY_MS  # goes with the first event
     for event in events:
         if not request.is_caller_still_good:
             return
@@ -84,4 +84,4 @@ def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[by
             yield held
             held = b""
     if held:
-        yield held
+        yield LastPart(held)

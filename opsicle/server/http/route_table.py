@@ -54,7 +54,10 @@ class RouteTable:
                 node.named = node.named or _Node()
                 node = node.named
             else:
-                node = node.by_text.setdefault(segment, _Node())
+                following = node.by_text.get(segment)
+                if following is None:
+                    following = node.by_text[segment] = _Node()
+                node = following
         node.routes[route.endpoint.method] = route, tuple(names)
 
     def find(self, method: str, path: str) -> Match | WrongMethod | None:

@@ -10,6 +10,7 @@ from opsicle.kit.ids import new_id
 from opsicle.security import api_tokens
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.open_offers import MAX_INVITATIONS, check_open
+from opsicle.server.members.invitation_mail import email_of
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, invitations
 from opsicle.server.store.database import Connection
@@ -73,7 +74,13 @@ class InvitationLinks:
         )
 
         invitations.insert(db, row)
-        data = {"email": row.email, "role": row.role, "expires_at": row.expires_at.isoformat()}
+        data: dict[str, object] = {
+            "email": row.email,
+            "role": row.role,
+            "expires_at": row.expires_at.isoformat(),
+        }
+        if row.delivery_id:
+            data["is_emailed"] = True
         audit.append(db, row.created_at, row.org_id, actor, "invite", f"invitations/{row.id}", data)
 
         found = invitations.find_open(db, row.token_hash, row.created_at)
@@ -95,4 +102,5 @@ def shown(row: InvitationRow) -> Invitation:
         invited_by=row.inviter,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        emailed=email_of(row),
     )

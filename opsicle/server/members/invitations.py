@@ -7,12 +7,13 @@ A link dies with the rights of whoever has made it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import msgspec
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, Suspended
 from opsicle.domain.rights import missing_rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -30,14 +31,15 @@ from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.identity.logins import Logins
 from opsicle.server.identity.passwords import PasswordHasher
 from opsicle.server.identity.step_up import StepUp
-from opsicle.server.members.invitation_links import InvitationLinks, shown
+from opsicle.server.members.invitation_links import InvitationLink, InvitationLinks, shown
+from opsicle.server.members.invitation_mail import InvitationMail
 from opsicle.server.members.named_approvers import (
     ApproverNaming,
     refusal_reason,
     require_policies_for,
 )
 from opsicle.server.members.users import MAX_NAME_LENGTH, find_manager
-from opsicle.server.store import audit, invitations, memberships, users
+from opsicle.server.store import audit, invitations, memberships, suspensions, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.invitations import InvitationRow
 from opsicle.server.store.memberships import MemberRow
@@ -46,8 +48,10 @@ from opsicle.wire.org_api import (
     AcceptInvitationRequest,
     Invitation,
     InvitationOffer,
+    InvitationSending,
     InviteRequest,
     NewInvitation,
+    RenewInvitationRequest,
 )
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply, LoginRequest, OrgRef
@@ -66,6 +70,7 @@ class Invitations:
         hasher: PasswordHasher,
         throttle: LoginThrottle,
         step_up: StepUp,
+        mail: InvitationMail,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -74,14 +79,15 @@ class Invitations:
         self._hasher = hasher
         self._throttle = throttle
         self._step_up = step_up
+        self._mail = mail
         self._clock = clock
 
     def invite(self, actor: Actor, request: InviteRequest) -> NewInvitation:
         """Make the link for a person; an earlier one of theirs into this org is good no longer.
 
-        Raises Conflict if they belong to the org already; InvalidInput for an address, role,
-        manager or time that cannot be used; NotAllowed for a role that may more than the caller;
-        StepUpRequired.
+        Raises Conflict if they belong to the org already, or where the org cannot send it as it is
+        to; InvalidInput for an address, role, manager or time that cannot be used; NotAllowed for a
+        role that may more than the caller; StepUpRequired; TooManyRequests.
         """
         self._step_up.require(actor, Action.USERS_MANAGE)
         email = validators.email_address(request.email)
@@ -90,36 +96,70 @@ class Invitations:
 
         link = self._links.new(actor, actor.org_id, email, request.role)
         lifetime = timedelta(days=request.expires_in_days)
+        wanted = _Wanted(link, request.manager, lifetime, request.is_emailed)
+        return self._database.write(lambda db: self._make(db, actor, wanted))
 
-        def work(db: Connection) -> Invitation:
-            if memberships.find(db, actor.org_id, email):
-                raise Conflict(
-                    f"{email} belongs to this org already",
-                    hint="`opsicle users update` changes them.",
-                )
+    def renew(
+        self, actor: Actor, invitation_id: str, request: RenewInvitationRequest
+    ) -> NewInvitation:
+        """Make a new link in the place of an open invitation's, which is good no longer.
 
-            require_role(db, actor.org_id, request.role)
-            require_at_most(
-                actor,
-                rights_of_org_role(db, actor.org_id, request.role),
-                "invite somebody with this role",
+        The old one cannot be sent again, as only its hash is kept; and it may have reached somebody
+        else. What is asked of the caller is what making it would ask.
+
+        Raises NotFound, and as `invite`.
+        """
+        self._step_up.require(actor, Action.USERS_MANAGE)
+
+        def old(db: Connection) -> InvitationRow:
+            return invitations.get_open(db, actor.org_id, invitation_id, self._clock.now())
+
+        found = self._database.read(old)
+        link = self._links.new(actor, actor.org_id, found.email, found.role)
+        lifetime = found.expires_at - found.created_at
+        wanted = _Wanted(link, found.manager, lifetime, request.is_emailed)
+
+        def work(db: Connection) -> NewInvitation:
+            old(db)  # it may have been used meanwhile
+            return self._make(db, actor, wanted)
+
+        return self._database.write(work)
+
+    def sending(self, actor: Actor) -> InvitationSending:
+        """Return whether the org can send invitations by e-mail."""
+        actor.require(Action.USERS_MANAGE)
+        return self._database.read(lambda db: self._mail.readiness(db, actor.org_id))
+
+    def _make(self, db: Connection, actor: Actor, wanted: _Wanted) -> NewInvitation:
+        link = wanted.link
+        email, role = link.row.email, link.row.role
+        if memberships.find(db, actor.org_id, email):
+            raise Conflict(
+                f"{email} belongs to this org already",
+                hint="`opsicle users update` changes them.",
             )
-            require_policies_for(
-                db,
-                actor,
-                ApproverNaming(email=email, role=request.role),
-                f"invite {email} as {request.role}",
-            )
 
-            manager = find_manager(db, actor.org_id, request.manager)
-            row = msgspec.structs.replace(
-                link.row,
-                manager_id=manager.user_id if manager else None,
-                expires_at=link.row.created_at + lifetime,
-            )
-            return self._links.keep(db, actor, row)
+        require_role(db, actor.org_id, role)
+        require_at_most(
+            actor, rights_of_org_role(db, actor.org_id, role), "invite somebody with this role"
+        )
+        require_policies_for(
+            db, actor, ApproverNaming(email=email, role=role), f"invite {email} as {role}"
+        )
 
-        return NewInvitation(url=link.url, invitation=self._database.write(work))
+        manager = find_manager(db, actor.org_id, wanted.manager)
+        row = msgspec.structs.replace(
+            link.row,
+            manager_id=manager.user_id if manager else None,
+            expires_at=link.row.created_at + wanted.lifetime,
+        )
+        if wanted.is_emailed:
+            delivery_id = self._mail.queue(db, actor, row)
+            row = msgspec.structs.replace(row, delivery_id=delivery_id)
+        return NewInvitation(
+            url=None if wanted.is_emailed else link.url,
+            invitation=self._links.keep(db, actor, row),
+        )
 
     def list_open(self, actor: Actor, cursor: str, limit: int) -> Page[Invitation]:
         """Return the org's invitations that may still be used, newest first."""
@@ -148,7 +188,8 @@ class Invitations:
     def look(self, token: str, address: str) -> InvitationOffer:
         """Say what a link leads to.
 
-        Raises NotAuthenticated for one that is unknown or over; TooManyRequests.
+        Raises NotAuthenticated for one that is unknown or over; Suspended where nobody can join the
+        org just now; TooManyRequests.
         """
         found, account = self._find(token, address)
         return InvitationOffer(
@@ -165,9 +206,9 @@ class Invitations:
 
         Every link works once.
 
-        Raises NotAuthenticated for a link that is unknown or over; as `Logins.login` for a proof
-        that is wrong or missing, and for a name or password that cannot be used InvalidInput, and
-        the link stays good.
+        Raises NotAuthenticated for a link that is unknown or over; Suspended for one into an org
+        that is suspended, as `Logins.login` for a proof that is wrong or missing, and for a name or
+        password that cannot be used InvalidInput, and the link stays good.
         """
         found, account = self._find(request.token, address)
         proof = LoginRequest(
@@ -200,13 +241,16 @@ class Invitations:
     def _find(self, token: str, address: str) -> tuple[InvitationRow, UserRow | None]:
         """Return the invitation of a token, and whose it is if they have an account.
 
-        Raises NotAuthenticated.
+        Raises NotAuthenticated, Suspended.
         """
         self._throttle.check_address(address)
 
         def query(db: Connection) -> tuple[InvitationRow, UserRow | None] | None:
             found = self._links.find(db, token)
-            return (found, users.find_by_email(db, found.email)) if found else None
+            if found is None:
+                return None
+            _require_joinable(db, found)
+            return found, users.find_by_email(db, found.email)
 
         result = self._database.read(query)
         if result is None:
@@ -225,6 +269,7 @@ class Invitations:
             or not invitations.accept(db, found.id, user.id, now)
         ):
             raise _no_longer_good()
+        _require_joinable(db, found)
         if memberships.find(db, found.org_id, user.id):
             raise Conflict("you belong to this org already", hint="Log in.")
 
@@ -260,6 +305,28 @@ class Invitations:
             "manager": manager.email if manager_id and manager else None,
         }
         audit.append(db, now, found.org_id, person, "accept", f"invitations/{found.id}", data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """An invitation that is to be made; `manager` is an e-mail address."""
+
+    link: InvitationLink
+    manager: str | None
+    lifetime: timedelta
+    is_emailed: bool
+
+
+def _require_joinable(db: Connection, found: InvitationRow) -> None:
+    """Raise Suspended where the org of an invitation is to change no more.
+
+    Why it is suspended is for its own people.
+    """
+    if suspensions.is_suspended(db, found.org_id):
+        raise Suspended(
+            f"the org {found.org_code} is suspended: nobody can join it now",
+            hint="The invitation stays good until its time is over. Ask whoever invited you.",
+        )
 
 
 def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:

@@ -23,6 +23,7 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.last_backup import made_at
 from opsicle.server.members.guards import last_server_operator
 from opsicle.server.members.invitation_links import InvitationLinks
+from opsicle.server.replica_watch import ReplicaWatch
 from opsicle.server.store import audit, memberships, orgs, password_resets, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.epochs import Epoch
@@ -46,6 +47,7 @@ class ServerStatus(NamedTuple):
     hold: Hold
     remarks: ServerRemarks
     folder: Path
+    replica: ReplicaWatch | None
 
 
 class ServerOperations:
@@ -71,7 +73,7 @@ class ServerOperations:
         """Return how the server as a whole is."""
         actor.require(Action.SERVER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
-        folder = self._status.folder
+        folder, replica = self._status.folder, self._status.replica
         backup = made_at(folder)
         return ServerState(
             epoch=self._status.epoch.number,
@@ -80,6 +82,7 @@ class ServerOperations:
             last_backup_at=None if backup is None else datetime.fromtimestamp(backup, UTC),
             database_bytes=sum(path.stat().st_size for path in folder.glob("*.db")),
             free_disk_bytes=disk_usage(folder).free,
+            replica_lag_seconds=max(replica.lag_seconds().values()) if replica else None,
         )
 
     def release(self, actor: Actor) -> ServerState:

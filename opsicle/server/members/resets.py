@@ -11,12 +11,10 @@ from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import AnonymousActor
-from opsicle.server.channels import kinds
-from opsicle.server.channels.kind import Reach
+from opsicle.server.channels.email_channels import find_email_channel
 from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.identity.login_throttle import WINDOW, check_times, network
-from opsicle.server.store import audit, channels, login_attempts, memberships, users
-from opsicle.server.store.channels import ChannelRow
+from opsicle.server.store import audit, login_attempts, memberships, users
 from opsicle.server.store.database import Connection, Database
 
 MAX_PER_ACCOUNT = 3
@@ -61,7 +59,7 @@ class ForgottenPasswords:
         if user is None or len(places) != 1 or places[0].is_disabled:
             return
 
-        channel = _email_channel(db, places[0].org_id)
+        channel = find_email_channel(db, places[0].org_id)
         if channel is None:
             return
 
@@ -82,14 +80,3 @@ class ForgottenPasswords:
             "request_reset_link",
             f"users/{user.id}",
         )
-
-
-def _email_channel(db: Connection, org_id: str) -> ChannelRow | None:
-    return next(
-        (
-            row
-            for row in channels.list_enabled(db, org_id)
-            if kinds.reach_of(row.kind) is Reach.ADDRESS
-        ),
-        None,
-    )

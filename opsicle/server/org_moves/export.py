@@ -45,10 +45,19 @@ from opsicle.server.backups.backup import (
 )
 from opsicle.server.data_folder import explained, require_server_folder
 from opsicle.server.keys.key_files import check_private
+from opsicle.server.keys.order_keys import take_along
 from opsicle.server.keys.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
-from opsicle.server.store import epochs, migrations, org_copies, orgs, settings, suspensions
+from opsicle.server.store import (
+    audit,
+    epochs,
+    migrations,
+    org_copies,
+    orgs,
+    settings,
+    suspensions,
+)
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
@@ -119,6 +128,8 @@ class OrgExport:
             state = self._copy(STATE, copies)
             with closing(open_untouched(state)) as db:
                 org = self._find(db, code, again=again)
+                if audit.head(db, org.id)[0] == 0:
+                    raise _without_record(code)
                 if not unsuspended and not suspensions.is_suspended(db, org.id):
                     raise _not_suspended(code)
                 head = self._head(db, org)
@@ -237,9 +248,10 @@ class OrgExport:
         with suppress(FileNotFoundError):
             reseal(db, Seal((self._folder / "identity.key").read_bytes()), Seal(transport.seal))
         with explained(self._folder):
-            bindings = Bindings(BindingKey((self._folder / "binding.key").read_bytes()))
+            binding = BindingKey((self._folder / "binding.key").read_bytes())
         self._on_progress("binding what was triggered")
-        rebind(db, org.id, bindings, Bindings(transport.binding))
+        rebind(db, org.id, Bindings(binding), Bindings(transport.binding))
+        take_along(db, org.id, binding, transport.binding)
         sign_chain(db, self._audit_key(), org.id, self._clock.now())
 
     def _add_logs(self, archive: ArchiveWriter, org: OrgRow, copies: Path) -> tuple[str, ...]:
@@ -254,12 +266,26 @@ class OrgExport:
         return ()
 
 
+def _without_record(code: str) -> Conflict:
+    return Conflict(
+        f"the record of the org {code} is empty, though it began with the org",
+        hint="Somebody has removed it past the server: restore a backup, and export from that.",
+    )
+
+
 def _not_suspended(code: str) -> Conflict:
     return Conflict(
         f"the org {code} is not suspended, and would go on here after it was exported",
         hint=f"`opsicle orgs suspend {code} --cancel-running` first; "
         "or --unsuspended, if this server runs no more.",
     )
+
+
+def forget_export(folder: Path, code: str) -> None:
+    """Forget that an org was exported: it lives here again."""
+    if code in (noted := _notes(folder)):
+        del noted[code]
+        files.replace(folder / NOTES, msgspec.json.encode(noted))
 
 
 def _notes(folder: Path) -> dict[str, datetime]:

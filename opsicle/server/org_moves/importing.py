@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,7 +36,9 @@ from opsicle.server.backups.archive import LOGS, STATE, OrgHead
 from opsicle.server.backups.backup import OnProgress, workplace
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import DataFolder, explained, require_server_folder
+from opsicle.server.keys.order_keys import take_along
 from opsicle.server.opening import ServerKeys, open_keys, open_state
+from opsicle.server.org_moves.export import forget_export
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
 from opsicle.server.store import (
@@ -56,6 +58,7 @@ from opsicle.wire.audit import Checkpoint
 
 WORKPLACE = ".importing"
 _MOST_NAMED = 5
+T = TypeVar("T")
 _ACTOR = SystemActor("import")
 
 
@@ -141,8 +144,9 @@ class OrgImport:
             self._on_progress("verifying the record")
             last = _check_draft(db, head)
             self._on_progress("binding what was triggered")
-            bindings = Bindings(BindingKey((draft / "binding.key").read_bytes()))
-            rebind(db, head.org_id, bindings, Bindings(keys.binding))
+            before = BindingKey((draft / "binding.key").read_bytes())
+            rebind(db, head.org_id, Bindings(before), Bindings(keys.binding))
+            take_along(db, head.org_id, before, keys.binding)
             linked = self._link(db, state)
             org_copies.retire_workers(db, head.org_id)
             settled = org_copies.settle(db, self._clock.now())
@@ -157,20 +161,26 @@ class OrgImport:
         except BaseException:
             self._remove(folder, head)
             raise
+        forget_export(folder.path, head.code)
         return report
 
     def _link(self, db: Connection, state: Database) -> tuple[str, ...]:
         """Give those who have an account here already their place in the org under that one.
 
-        What they did stays under the account that they had, which nobody can use any more. Raises
-        Conflict unless they are said to be the same people.
+        What they did stays under the account that they had, which nobody can use any more; where
+        the org was on this server before, that may be the very same. Raises Conflict unless they
+        are said to be the same people.
         """
+        people = org_copies.list_people(db)
+        kept = {each.id for each in people if state.read(_finding(org_copies.find_kept, each.id))}
+        for user_id in kept:
+            org_copies.close_ways_in(db, user_id)
         here: dict[str, str] = {}
-        members: list[DraftAccount] = [
-            each for each in org_copies.list_people(db) if each.is_member
-        ]
+        members: list[DraftAccount] = [each for each in people if each.is_member]
         for person in members:
-            if account := state.read(lambda db, email=person.email: users.find_by_email(db, email)):  # type: ignore[misc]
+            if person.id in kept:
+                here[person.email] = person.id
+            elif account := state.read(_finding(users.find_by_email, person.email)):
                 here[person.email] = account.id
         if here and not self._options.links_accounts:
             raise Conflict(
@@ -179,7 +189,7 @@ class OrgImport:
                 "the same people, say --link-accounts.",
             )
         for person in members:
-            if person.email in here:
+            if here.get(person.email, person.id) != person.id:
                 org_copies.retire_account(db, person.id)
                 org_copies.hand_rights_over(db, person.id, here[person.email])
         return tuple(here)
@@ -246,6 +256,10 @@ class OrgImport:
         audit.append(db, now, None, _ACTOR, "import_org", f"orgs/{head.org_id}", facts)
 
 
+def _finding(find: Callable[[Connection, str], T], key: str) -> Callable[[Connection], T]:
+    return lambda db: find(db, key)
+
+
 def _bring_up_to_date(draft: Path) -> None:
     """Bring the databases of an export to this program's schema, and look for damage."""
     try:
@@ -282,7 +296,7 @@ def _check_free(db: Connection, head: OrgHead) -> None:
     if orgs.find(db, head.org_id):
         raise Conflict(
             f"the org {head.code} is on this server already",
-            hint="An org can be imported once, and not into the server that it comes from.",
+            hint="Where it comes back, delete what it has left here first: `opsicle orgs delete`.",
         )
     if orgs.find_by_code(db, head.code):
         raise Conflict(

@@ -20,14 +20,15 @@ from opsicle.domain.templates import Template
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
-from opsicle.server.store import audit, secrets
+from opsicle.server.store import audit, automations, secrets
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.secrets import SecretRow
 from opsicle.wire.pages import Page
-from opsicle.wire.secret_api import CreateSecretRequest, Secret, UpdateSecretRequest
+from opsicle.wire.secret_api import CreateSecretRequest, Secret, SecretUse, UpdateSecretRequest
 from opsicle.wire.user_api import Person
 
 MAX_DESCRIPTION_CHARACTERS = 500
@@ -79,7 +80,7 @@ class Secrets:
             )
 
         self._database.write(work)
-        return _shown(row)
+        return _shown(row, None)
 
     def update(self, actor: Actor, name: str, request: UpdateSecretRequest) -> Secret:
         """Give a secret its next value; the one before is gone.
@@ -119,7 +120,7 @@ class Secrets:
             audit.append(db, new.updated_at, actor.org_id, actor, "update", f"secrets/{name}", data)
 
         self._database.write(work)
-        return _shown(new)
+        return self._database.read(lambda db: _shown(new, _last_use(db, actor, new)))
 
     def delete(self, actor: Actor, name: str) -> None:
         """Remove a secret; automations that wait and need it will fail, saying so.
@@ -138,15 +139,27 @@ class Secrets:
     def list_secrets(self, actor: Actor, cursor: str, limit: int) -> Page[Secret]:
         """Return the org's secrets by name, without their values."""
         actor.require(Action.SECRETS_VIEW)
-        rows = self._database.read(
-            lambda db: secrets.list_by_name(db, actor.org_id, cursor, limit + 1)
-        )
-        return page_of(rows, limit, _shown, lambda row: row.name)
+
+        def query(db: Connection) -> Page[Secret]:
+            rows = secrets.list_by_name(db, actor.org_id, cursor, limit + 1)
+            return page_of(
+                rows,
+                limit,
+                lambda row: _shown(row, _last_use(db, actor, row)),
+                lambda row: row.name,
+            )
+
+        return self._database.read(query)
 
     def get(self, actor: Actor, name: str) -> Secret:
         """Return one secret without its value. Raises NotFound."""
         actor.require(Action.SECRETS_VIEW)
-        return _shown(self._database.read(lambda db: _get(db, actor.org_id, name)))
+
+        def query(db: Connection) -> Secret:
+            row = _get(db, actor.org_id, name)
+            return _shown(row, _last_use(db, actor, row))
+
+        return self._database.read(query)
 
 
 def require_secrets(db: Connection, org_id: str, template: Template) -> None:
@@ -205,7 +218,23 @@ def _checked_description(text: str) -> str:
     return text.strip()
 
 
-def _shown(row: SecretRow) -> Secret:
+def _last_use(db: Connection, actor: Actor, row: SecretRow) -> SecretUse | None:
+    """Return when a secret was used last, and by what if the caller may see that."""
+    if row.used_at is None:
+        return None
+    if not row.used_by or not actor.may(Action.AUTOMATIONS_VIEW) or _is_hidden(db, actor, row):
+        return SecretUse(at=row.used_at)
+    return SecretUse(at=row.used_at, automation=row.used_by, template=row.used_in)
+
+
+def _is_hidden(db: Connection, actor: Actor, row: SecretRow) -> bool:
+    if not actor.rights.depends_on_resource(Action.TEMPLATES_VIEW):
+        return False
+    automation = automations.find(db, actor.org_id, row.used_by or "")
+    return automation is None or is_automation_hidden(db, actor, automation)
+
+
+def _shown(row: SecretRow, last_use: SecretUse | None) -> Secret:
     return Secret(
         name=row.name,
         version=row.version,
@@ -214,4 +243,6 @@ def _shown(row: SecretRow) -> Secret:
         created_at=row.created_at,
         updated_at=row.updated_at,
         updated_by=Person(row.updater_id, row.updater_email, row.updater_name),
+        rotated_at=row.updated_at if row.version > 1 else None,
+        last_use=last_use,
     )

@@ -27,6 +27,7 @@ from opsicle.domain.errors import Unavailable
 from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
+from opsicle.server.store.connections import open_connection
 from opsicle.server.store.rows import fetch_value
 from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.threads import WorkerThread, run_in
@@ -39,9 +40,6 @@ T = TypeVar("T")
 Unit = Callable[[Connection], Any]
 Outcome = tuple[Any, BaseException | None]
 
-_MOST_WAL_BYTES = 16 * 1024 * 1024
-"""What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
-
 _MOST_LONG_READERS = 3
 """At once, so that whoever looks into the inbox does not wait for another's verification."""
 
@@ -50,6 +48,9 @@ _MOST_LONG_WAITING = 20
 
 MAX_BATCH = 200
 """Units in one commit: bounds how long the first of them waits for the last."""
+
+_CHECKPOINT_FRAMES = 1000
+"""SQLite's own default, at which it folds in the log of a database without `commits`."""
 
 _PAGES_AT_ONCE = 128
 _GIVING_PAUSE_SECONDS = 0.005
@@ -102,6 +103,33 @@ class Database:
             self._committing = gevent.spawn(self._commit_waiting)
 
         return cast("T", result.get())
+
+    def write_unsynced(self, work: Callable[[Connection], T]) -> T:
+        """Run a unit of work as `write` does, without waiting for the disk, if it is free.
+
+        All see the change at once, and it outlives this process; the end of the machine only once
+        `sync`, or a `write` that began later, has returned. Not for a database with `commits`.
+        """
+        assert self._commits is None
+        if self._committing is not None or self._is_closed:
+            return self.write(work)
+
+        # SQLite takes this up when it prepares the statement, so that none may be kept prepared.
+        # What folds the write-ahead log in would wait for the disk: that is left for who does.
+        self._writer.execute("PRAGMA synchronous = NORMAL", can_cache=False)
+        self._writer.wal_autocheckpoint(0)
+        try:
+            [(value, failure)] = self._commit([work], waits_for_disk=False)
+        finally:
+            self._writer.wal_autocheckpoint(_CHECKPOINT_FRAMES)
+            self._writer.execute("PRAGMA synchronous = FULL", can_cache=False)
+        if failure is not None:
+            raise failure
+        return cast("T", value)
+
+    def sync(self) -> None:
+        """Wait until all that was written up to now is durable. Raises as `write` does."""
+        self.write(_touch)
 
     def write_unchecked(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, apart from others, without looking up references.
@@ -163,8 +191,11 @@ class Database:
                 "the write-ahead log cannot be folded in", extra={"database": self.path.name}
             )
 
-    def _commit(self, units: list[Unit]) -> list[Outcome]:
-        """Run every unit in its savepoint, with one commit for all; return the outcome of each."""
+    def _commit(self, units: list[Unit], *, waits_for_disk: bool = True) -> list[Outcome]:
+        """Run every unit in its savepoint, with one commit for all; return the outcome of each.
+
+        One that does not wait for the disk is over before any other greenlet has its turn.
+        """
         try:
             before = self._writer.total_changes()
             self._writer.execute("BEGIN IMMEDIATE")
@@ -173,8 +204,11 @@ class Database:
 
             outcomes = [_run(self._writer, unit) for unit in units]
 
-            if self._writer.total_changes() == before and _release_pages not in units:
-                self._writer.execute("COMMIT")  # of nothing, so that the disk is not waited for
+            is_of_nothing = self._writer.total_changes() == before and not (
+                _release_pages in units or _touch in units
+            )
+            if is_of_nothing or not waits_for_disk:
+                self._writer.execute("COMMIT")
             else:
                 self._committer.run(self._writer.execute, "COMMIT")
             if self._commits:
@@ -307,26 +341,9 @@ class _Unchecked:
         return self._work(db)
 
 
-def open_connection(path: Path, *, is_reader: bool = False) -> Connection:
-    """Open with the pragmas that durability and speed depend on."""
-    connection = Connection(str(path))
-    connection.set_busy_timeout(10_000)
-
-    # Without this a statement whose parameters could decide about a partial index is prepared anew
-    # at every call.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute(f"PRAGMA journal_size_limit = {_MOST_WAL_BYTES}")
-    connection.execute("PRAGMA cache_size = -1500")
-    if is_reader:
-        connection.execute("PRAGMA query_only = ON")
-    else:
-        # What a savepoint would restore is kept in memory: beyond 64 KiB it would go into a file.
-        connection.execute("PRAGMA temp_store = MEMORY")
-    return connection
+def _touch(db: Connection) -> None:
+    """Write a page as it is, so that the disk is waited for."""
+    db.execute(f"PRAGMA user_version = {db.pragma('user_version')}")
 
 
 def _has_free_pages(db: Connection) -> bool:

@@ -125,6 +125,34 @@ def list_newest(
     return fetch_all(db, f"{_SELECT}{which} ORDER BY d.id DESC LIMIT :limit", given, DeliveryRow)
 
 
+class AttemptRow(Row, frozen=True):
+    """How the last attempt of a delivery ended."""
+
+    state: DeliveryState
+    last_error: str
+
+
+def list_latest_tried(db: apsw.Connection, channel_id: str, limit: int) -> list[AttemptRow]:
+    """Return a channel's newest deliveries of which an attempt has ended, newest first.
+
+    They are looked for among its latest hundred.
+    """
+    return fetch_all(
+        db,
+        """
+        SELECT state, last_error
+          FROM (SELECT id, state, last_error
+                  FROM deliveries
+                 WHERE channel_id = :channel_id
+                 ORDER BY id DESC LIMIT 100)
+         WHERE state = 'delivered' OR last_error <> ''
+         ORDER BY id DESC LIMIT :limit
+        """,
+        {"channel_id": channel_id, "limit": limit},
+        AttemptRow,
+    )
+
+
 class ConcurrencyShare(NamedTuple):
     """How many attempts may be under way at once, through one channel and for one org."""
 

@@ -6,8 +6,10 @@ from datetime import datetime
 
 import apsw
 
+from opsicle.domain.channels import DeliveryState
+from opsicle.domain.errors import NotFound, required
 from opsicle.kit.clock import from_text, to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, has_changed
+from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
 
 class NewInvitationRow(Row, frozen=True, kw_only=True):
@@ -23,10 +25,15 @@ class NewInvitationRow(Row, frozen=True, kw_only=True):
     is_by_server_operator: bool
     created_at: datetime
     expires_at: datetime
+    delivery_id: str | None = None
 
 
 class InvitationRow(Row, frozen=True, kw_only=True):
-    """An invitation with the names that are shown with it."""
+    """An invitation with the names that are shown with it.
+
+    Of one that goes out by e-mail, `delivery_state` and what follows say how that fares; None where
+    its delivery is forgotten, as its channel was removed.
+    """
 
     id: str
     org_id: str
@@ -41,15 +48,21 @@ class InvitationRow(Row, frozen=True, kw_only=True):
     is_by_server_operator: bool
     created_at: datetime
     expires_at: datetime
+    delivery_id: str | None
+    delivery_state: DeliveryState | None
+    last_error: str | None
+    delivered_at: datetime | None
 
 
 _SELECT = """
     SELECT i.id, o.id, o.code, o.name, i.email, i.role, i.manager_id, manager.email, inviter.id,
-           inviter.email, i.is_by_server_operator, i.created_at, i.expires_at
+           inviter.email, i.is_by_server_operator, i.created_at, i.expires_at, i.delivery_id,
+           d.state, d.last_error, d.finished_at
       FROM invitations i
       JOIN orgs o ON o.id = i.org_id
       JOIN users inviter ON inviter.id = i.invited_by
       LEFT JOIN users manager ON manager.id = i.manager_id
+      LEFT JOIN deliveries d ON d.id = i.delivery_id
      WHERE i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > :at
 """
 
@@ -59,9 +72,9 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
     db.execute(
         """
         INSERT INTO invitations (id, org_id, email, role, manager_id, token_hash, invited_by,
-                                 is_by_server_operator, created_at, expires_at)
+                                 is_by_server_operator, created_at, expires_at, delivery_id)
         VALUES (:id, :org_id, :email, :role, :manager_id, :token_hash, :invited_by,
-                :is_by_server_operator, :created_at, :expires_at)
+                :is_by_server_operator, :created_at, :expires_at, :delivery_id)
         """,
         {
             "id": row.id,
@@ -74,6 +87,7 @@ def insert(db: apsw.Connection, row: NewInvitationRow) -> None:
             "is_by_server_operator": row.is_by_server_operator,
             "created_at": to_text(row.created_at),
             "expires_at": to_text(row.expires_at),
+            "delivery_id": row.delivery_id,
         },
     )
 
@@ -82,6 +96,43 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
     """Return the invitation of this token; None if it is nobody's, spent, revoked or too old."""
     parameters = {"token_hash": token_hash, "at": to_text(at)}
     return fetch_one(db, _SELECT + "AND i.token_hash = :token_hash", parameters, InvitationRow)
+
+
+def get_open(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> InvitationRow:
+    """Return one of an org's invitations. Raises NotFound if there is none that may be used."""
+    found = fetch_one(
+        db,
+        _SELECT + "AND i.org_id = :org_id AND i.id = :id",
+        {"org_id": org_id, "id": invitation_id, "at": to_text(at)},
+        InvitationRow,
+    )
+    return required(
+        found,
+        NotFound(
+            f"there is no open invitation {invitation_id}", hint="`opsicle users invitations`"
+        ),
+    )
+
+
+_TIMES = "SELECT created_at FROM invitations"
+
+
+def times_emailed(db: apsw.Connection, org_id: str, since: datetime, email: str = "") -> list[str]:
+    """Return when an org sent invitations by e-mail, oldest first; to `email` alone if it is given.
+
+    Those that were ended since are among them.
+    """
+    which = where(
+        "org_id = :org_id",
+        "delivery_id IS NOT NULL",
+        "created_at > :since",
+        email and "email = :email",
+    )
+    return fetch_column(
+        db,
+        f"{_TIMES}{which}ORDER BY created_at",
+        {"org_id": org_id, "since": to_text(since), "email": email},
+    )
 
 
 def list_open(
@@ -109,6 +160,25 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
     ).fetchone()
     assert row is not None
     return int(str(row[0])), from_text(str(row[1])) if row[1] else None
+
+
+def renew_token(db: apsw.Connection, delivery_id: str, token_hash: str, at: datetime) -> bool:
+    """Give the invitation of a delivery another link; the one before is good no longer.
+
+    Return False if it may not be used any more.
+    """
+    return has_changed(
+        db,
+        """
+        UPDATE invitations
+           SET token_hash = :token_hash
+         WHERE delivery_id = :delivery_id
+           AND accepted_at IS NULL
+           AND revoked_at IS NULL
+           AND expires_at > :at
+        """,
+        {"delivery_id": delivery_id, "token_hash": token_hash, "at": to_text(at)},
+    )
 
 
 def accept(db: apsw.Connection, invitation_id: str, user_id: str, at: datetime) -> bool:

@@ -70,11 +70,15 @@ The index is of what has no end, so that the start of a job does not write to it
 def insert(
     db: apsw.Connection, job_id: str, automation_id: str, worker_id: str, at: datetime
 ) -> None:
-    """Record the lease that an automation has just been given, with the automation's fence."""
+    """Record the lease that an automation has just been given, with the automation's fence.
+
+    Its order is to be kept in the same transaction.
+    """
     db.execute(
         """
-        INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at, is_plan)
-        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at, state = 'planning'
+        INSERT INTO jobs (id, org_id, automation_id, worker_id, fence, state, leased_at, is_plan,
+                          orders_kept)
+        SELECT :id, org_id, id, :worker_id, fence, 'leased', :at, state = 'planning', 1
           FROM automations
          WHERE id = :automation_id
         """,

@@ -107,6 +107,14 @@ class LogDatabase:
         """Write as `Database.write` does; if the file is damaged, into a new one."""
         return self._retry(lambda database: database.write(work))
 
+    def write_unsynced(self, work: Callable[[Connection], T]) -> T:
+        """Write as `Database.write_unsynced` does; if the file is damaged, into a new one."""
+        return self._retry(lambda database: database.write_unsynced(work))
+
+    def sync(self) -> None:
+        """Wait for the disk as `Database.sync` does."""
+        self._retry(lambda database: database.sync())
+
     def release_free_space(self) -> None:
         """Release free space as `Database.release_free_space` does."""
         self._retry(lambda database: database.release_free_space())

@@ -60,13 +60,13 @@ def check_sqlite() -> None:
 def migrations(folder: Path) -> list[Migration]:
     """Return the migrations in a folder, in order."""
     found: list[Migration] = []
-    for path in sorted(folder.glob("*.sql")):
-        match = _FILE_NAME.fullmatch(path.name)
+    for name in sorted(path.name for path in folder.glob("*.sql")):
+        match = _FILE_NAME.fullmatch(name)
         if match is None or int(match[1]) != len(found) + 1:
             raise ValueError(
-                f"{path.name} is out of order: migrations are numbered from 0001 without a gap"
+                f"{name} is out of order: migrations are numbered from 0001 without a gap"
             )
-        found.append(Migration(int(match[1]), path))
+        found.append(Migration(int(match[1]), folder / name))
     return found
 
 

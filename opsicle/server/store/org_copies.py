@@ -27,6 +27,9 @@ from opsicle.server.store.rows import fetch_all
 
 OnRows = Callable[[str], None]
 
+_IS_ERASED = "email = id || '@erased.invalid'"
+"""What `org_removals.delete_members` leaves of an account."""
+
 MOVED = "its org was moved to another server"
 
 
@@ -91,6 +94,7 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
             names = _columns(db, table)
             marks = ", ".join("?" for _ in names.split(", "))
             sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+            sql += _back_to_its_own(names) if table == USERS else ""
             try:
                 db.executemany(sql, rows.execute(f"SELECT {names} FROM {table}"))  # noqa: S608
             except apsw.ConstraintError as error:
@@ -98,6 +102,15 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
                     f"what the export holds of {table} is on this server already, or another's",
                     hint="An org can be imported once. Nothing was changed.",
                 ) from error
+
+
+def _back_to_its_own(names: str) -> str:
+    """Return what becomes of an account that is here by its id: erased, it is itself again.
+
+    Any other stays as it is here.
+    """
+    values = ", ".join(f"{name} = excluded.{name}" for name in names.split(", ") if name != "id")
+    return f" ON CONFLICT (id) DO UPDATE SET {values} WHERE {USERS}.{_IS_ERASED}"
 
 
 def _columns(db: apsw.Connection, table: str) -> str:
@@ -222,8 +235,19 @@ def retire_account(db: apsw.Connection, user_id: str) -> None:
         """,
         given,
     )
+    close_ways_in(db, user_id)
+
+
+def find_kept(db: apsw.Connection, user_id: str) -> bool:
+    """Return whether an account is here under its id, and was not erased."""
+    sql = f"SELECT 1 FROM users WHERE id = ? AND NOT ({_IS_ERASED})"  # noqa: S608 - ours
+    return db.execute(sql, (user_id,)).fetchone() is not None
+
+
+def close_ways_in(db: apsw.Connection, user_id: str) -> None:
+    """Let no app, recovery code or token of an account come along: it has its own where it goes."""
     for table in ("authenticators", "recovery_codes", "tokens"):
-        db.execute(f"DELETE FROM {table} WHERE user_id = :id", given)  # noqa: S608
+        db.execute(f"DELETE FROM {table} WHERE user_id = ?", (user_id,))  # noqa: S608
 
 
 def hand_rights_over(db: apsw.Connection, user_id: str, to: str) -> None:
@@ -284,7 +308,8 @@ def settle(db: apsw.Connection, at: datetime) -> SettledWork:
     began = (
         "state IN ('running', 'paused') OR (state IN ('planning', 'queued') AND job_id IS NOT NULL)"
     )
-    waited = "state IN ('planning', 'awaiting_approval', 'queued') AND job_id IS NULL"
+    # whatever job a row that waits for people may name: an export may come from anywhere
+    waited = "state = 'awaiting_approval' OR (state IN ('planning', 'queued') AND job_id IS NULL)"
     unknown = _ids(db, began)
     cancelled = _ids(db, waited)
 

@@ -34,7 +34,7 @@ _THROUGH = {
 
 _WITH_AUTOMATIONS = frozenset({
     "approval_decisions", "approvals", "artifacts", "automation_files", "automations", "call_waits",
-    "calls", "chain_starts", "fan_out_members", "jobs", "sealed_values",
+    "calls", "chain_starts", "fan_out_members", "jobs", "orders", "sealed_values",
 })  # fmt: skip
 """Tables that nothing of an org is left in once its automations have gone: none is looked through
 for more."""

@@ -11,6 +11,11 @@ _OWN = "org_id = :org"
 _MEMBERS = "user_id IN (SELECT user_id FROM memberships WHERE org_id = :org)"
 _CHANNELS = "channel_id IN (SELECT id FROM channels WHERE org_id = :org)"
 _TRIGGERS = "trigger_id IN (SELECT id FROM triggers WHERE org_id = :org)"
+_JOBS = "job_id IN (SELECT id FROM jobs WHERE org_id = :org)"
+_KEYS = (
+    "org_id = :org OR (org_id = '' AND public_key IN (SELECT public_key FROM orders"
+    " WHERE job_id IN (SELECT id FROM jobs WHERE org_id = :org)))"
+)
 _LOGS = "job_id IN (SELECT job_id FROM job_logs WHERE org_id = :org)"
 
 USERS = "users"
@@ -40,6 +45,8 @@ STATE_TABLES = {
     "jobs": _OWN,
     "memberships": _OWN,
     "notice_preferences": _CHANNELS,
+    "order_keys": _KEYS,
+    "orders": _JOBS,
     "orgs": "id = :org",
     "policies": _OWN,
     "policy_versions": _OWN,
@@ -49,6 +56,7 @@ STATE_TABLES = {
     "schedule_versions": _OWN,
     "schedules": _OWN,
     "sealed_values": _OWN,
+    "secret_uses": _OWN,
     "secrets": _OWN,
     "target_versions": _OWN,
     "targets": _OWN,
@@ -87,6 +95,7 @@ LEFT_BEHIND = {
     "forwarding_cursors": "the new server forwards from the entry on that says where it came from",
     "join_tokens": "workers enrol at the new server, by tokens of its own",
     "link_codes": "good for minutes; asked for again",
+    "log_tails": "in the log since, as all of an org has ended that moves",
     "login_attempts": "of the old server's throttle",
     "losses": "what the old server has lost of all logs; an automation says it of its own",
     "org_removals": "orgs that are just being removed",

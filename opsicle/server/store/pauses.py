@@ -89,7 +89,7 @@ def lease(db: apsw.Connection, job_id: str, before: int, fence: int) -> bool:
     db.execute(
         """
         UPDATE jobs
-           SET state = 'leased', fence = :fence
+           SET state = 'leased', fence = :fence, orders_kept = orders_kept + 1
          WHERE id = :id AND fence = :before AND state = 'paused'
         """,
         {"id": job_id, "before": before, "fence": fence},

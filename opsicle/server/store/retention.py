@@ -130,6 +130,11 @@ _DEPENDENTS = (
     """,
     "DELETE FROM call_waits WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM fan_out_members WHERE parent_id IN (SELECT value FROM json_each(:ids))",
+    """
+    DELETE FROM orders
+     WHERE job_id IN (SELECT id FROM jobs
+                       WHERE automation_id IN (SELECT value FROM json_each(:ids)))
+    """,
     "DELETE FROM jobs WHERE automation_id IN (SELECT value FROM json_each(:ids))",
     "DELETE FROM chain_starts WHERE parent_id IN (SELECT value FROM json_each(:ids))",
     "UPDATE automations SET rerun_of = NULL WHERE rerun_of IN (SELECT value FROM json_each(:ids))",

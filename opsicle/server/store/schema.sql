@@ -726,7 +726,11 @@ CREATE TABLE invitations (
     accepted_at    TEXT,
     accepted_by    TEXT REFERENCES users (id),
     revoked_at     TEXT
-) STRICT, WITHOUT ROWID;
+, delivery_id TEXT) STRICT, WITHOUT ROWID;
+
+CREATE INDEX invitations_by_delivery ON invitations (delivery_id) WHERE delivery_id IS NOT NULL;
+
+CREATE INDEX invitations_emailed ON invitations (org_id, created_at) WHERE delivery_id IS NOT NULL;
 
 CREATE UNIQUE INDEX invitations_open ON invitations (org_id, email) WHERE accepted_at IS NULL AND revoked_at IS NULL;
 
@@ -743,7 +747,7 @@ CREATE TABLE jobs (
     explanation   TEXT NOT NULL DEFAULT '',
     leased_at     TEXT NOT NULL,
     started_at    TEXT,
-    finished_at   TEXT, pause_id TEXT, kept_until TEXT, is_plan INTEGER NOT NULL DEFAULT 0,
+    finished_at   TEXT, pause_id TEXT, kept_until TEXT, is_plan INTEGER NOT NULL DEFAULT 0, orders_kept INTEGER NOT NULL DEFAULT 0,
     UNIQUE (automation_id, fence)
 ) STRICT, WITHOUT ROWID;
 
@@ -772,6 +776,12 @@ CREATE TABLE link_codes (
     code_hash  TEXT NOT NULL,
     expires_at TEXT NOT NULL,
     PRIMARY KEY (channel_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE log_tails (
+    job_id TEXT PRIMARY KEY,
+    org_id TEXT NOT NULL,
+    chunks BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE login_attempts (
@@ -825,6 +835,37 @@ CREATE TABLE notice_preferences (
     is_on      INTEGER NOT NULL,
     PRIMARY KEY (user_id, channel_id, kind)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE order_keys (
+    org_id        TEXT NOT NULL,
+    public_key    BLOB NOT NULL,
+    first_used_at TEXT NOT NULL,
+    mac           TEXT NOT NULL,
+    PRIMARY KEY (org_id, public_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE orders (
+    job_id     TEXT NOT NULL REFERENCES jobs (id),
+    fence      INTEGER NOT NULL,
+    content    BLOB NOT NULL,
+    signature  BLOB NOT NULL,
+    public_key BLOB NOT NULL,
+    PRIMARY KEY (job_id, fence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER orders_never_change BEFORE UPDATE ON orders
+BEGIN
+    SELECT RAISE(ABORT, 'an order never changes');
+END;
+
+CREATE TRIGGER orders_stay BEFORE DELETE ON orders
+WHEN NOT EXISTS (SELECT 1 FROM jobs j JOIN removals r ON r.org_id = j.org_id
+                  WHERE j.id = OLD.job_id AND j.automation_id <= r.removed_to)
+ AND NOT EXISTS (SELECT 1 FROM jobs j JOIN org_removals r ON r.org_id = j.org_id
+                  WHERE j.id = OLD.job_id)
+BEGIN
+    SELECT RAISE(ABORT, 'an order is removed by retention only, together with its automation');
+END;
 
 CREATE TABLE org_removals (
     org_id         TEXT PRIMARY KEY,
@@ -962,6 +1003,15 @@ CREATE TABLE sealed_values (
     wrapped_key   BLOB NOT NULL,
     ciphertext    BLOB NOT NULL
 , commitments TEXT NOT NULL DEFAULT '{}') STRICT, WITHOUT ROWID;
+
+CREATE TABLE secret_uses (
+    org_id        TEXT NOT NULL REFERENCES orgs (id),
+    name          TEXT NOT NULL,
+    used_at       TEXT NOT NULL,
+    automation_id TEXT NOT NULL,
+    PRIMARY KEY (org_id, name),
+    FOREIGN KEY (org_id, name) REFERENCES secrets (org_id, name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE secrets (
     org_id      TEXT NOT NULL REFERENCES orgs (id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import apsw
@@ -14,11 +15,16 @@ from opsicle.server.store.rows import (
     fetch_one,
     fetch_value,
     has_changed,
+    json_list,
 )
 
 
 class SecretRow(Row, frozen=True):
-    """One secret without its value. `version` counts its values from 1."""
+    """One secret without its value. `version` counts its values from 1.
+
+    `used_at` and `used_by`, an automation's id, say when it was handed out last; `used_in` is the
+    template of that, None where the automation has been removed since.
+    """
 
     name: str
     version: int
@@ -28,6 +34,9 @@ class SecretRow(Row, frozen=True):
     updater_id: str
     updater_email: str
     updater_name: str
+    used_at: datetime | None = None
+    used_by: str | None = None
+    used_in: str | None = None
 
 
 class SealedRow(Row, frozen=True):
@@ -41,9 +50,12 @@ class SealedRow(Row, frozen=True):
 
 
 _SELECT = """
-    SELECT s.name, s.version, s.description, s.created_at, s.updated_at, u.id, u.email, u.name
+    SELECT s.name, s.version, s.description, s.created_at, s.updated_at, u.id, u.email, u.name,
+           used.used_at, a.id, a.template
       FROM secrets s
       JOIN users u ON u.id = s.updated_by
+      LEFT JOIN secret_uses used ON used.org_id = s.org_id AND used.name = s.name
+      LEFT JOIN automations a ON a.id = used.automation_id
 """
 
 
@@ -94,6 +106,28 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
             "ciphertext": sealed.ciphertext,
             "updated_at": to_text(row.updated_at),
             "by": row.updater_id,
+        },
+    )
+
+
+def note_use(
+    db: apsw.Connection, org_id: str, names: Iterable[str], automation_id: str, at: datetime
+) -> None:
+    """Note which automation secrets were handed out to, in the place of the use before."""
+    db.execute(
+        """
+        INSERT INTO secret_uses (org_id, name, used_at, automation_id)
+        SELECT :org_id, value, :at, :automation_id
+          FROM json_each(:names)
+         WHERE true
+        ON CONFLICT (org_id, name) DO UPDATE
+           SET used_at = excluded.used_at, automation_id = excluded.automation_id
+        """,
+        {
+            "org_id": org_id,
+            "names": json_list(names),
+            "automation_id": automation_id,
+            "at": to_text(at),
         },
     )
 

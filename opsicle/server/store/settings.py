@@ -7,6 +7,7 @@ import apsw
 from opsicle.server.store.rows import fetch_value, has_changed
 
 SETUP_TOKEN_HASH = "setup_token_hash"
+REPLICA_BEAT = "replica_beat"
 
 
 def find(db: apsw.Connection, name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsicle.wire.endpoint import PAGE, Endpoint
 from opsicle.wire.endpoints.logs import LINES_QUERY
+from opsicle.wire.order_api import OrderTrail
 from opsicle.wire.pages import Page
 from opsicle.wire.preview_api import RunPreview
 from opsicle.wire.recent_run_api import TemplateRuns
@@ -72,6 +73,16 @@ RESUME = Endpoint(
     body=ResumeRequest,
     reply=Automation,
     status=201,
+)
+ORDERS = Endpoint(
+    "GET",
+    "/api/v1/automations/<automation_id>/orders",
+    reply=OrderTrail,
+    description=(
+        "Show what workers were ordered to do for an automation, as it was signed.\n\n"
+        "With what it takes to verify that: the manifest as the server makes it of what it has "
+        "stored, and the public keys. Nothing here says that an order is right: verify it."
+    ),
 )
 LOG = Endpoint(
     "GET",

@@ -7,9 +7,11 @@ from opsicle.wire.org_api import (
     AcceptInvitationRequest,
     Invitation,
     InvitationOffer,
+    InvitationSending,
     InvitationToken,
     InviteRequest,
     NewInvitation,
+    RenewInvitationRequest,
 )
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import LoginReply
@@ -28,7 +30,25 @@ INVITE = Endpoint(
     reply=NewInvitation,
     status=201,
     description=(
-        "Make a one-time link for somebody; the answer is the only place where it is shown."
+        "Make a one-time link for somebody; the answer is the only place where it is shown, unless "
+        "it is sent to them by e-mail."
+    ),
+)
+SHOW_SENDING = Endpoint(
+    "GET",
+    "/api/v1/invitations/sending",
+    reply=InvitationSending,
+    description="Show by which channel the org sends invitations by e-mail, and whether it works.",
+)
+RENEW = Endpoint(
+    "POST",
+    "/api/v1/invitations/<invitation>/renew",
+    body=RenewInvitationRequest,
+    reply=NewInvitation,
+    status=201,
+    description=(
+        "Make a new link in the place of an invitation that was not used yet, whose link is good "
+        "no longer. It is sent by e-mail, or shown in the answer."
     ),
 )
 REVOKE = Endpoint[None](

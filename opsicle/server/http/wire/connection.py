@@ -23,7 +23,7 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import ON_DISCONNECT, WORKER_IDENTITY
-from opsicle.server.http.wire.disconnects import on_disconnect
+from opsicle.server.http.wire.disconnects import OnDisconnect
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming
 from opsicle.server.http.wire.response import ResponseWriter
@@ -171,7 +171,7 @@ class HttpConnection:
             "wsgi.url_scheme": self._peer.scheme,
             "wsgi.input": body,
             WORKER_IDENTITY: self._peer.identity,
-            ON_DISCONNECT: partial(on_disconnect, self._sock),
+            ON_DISCONNECT: partial(OnDisconnect, self._sock),
         }
 
         if self._peer.is_trusted_proxy:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import gevent
 from gevent import monkey
@@ -14,26 +13,28 @@ _READABLE = 1
 """libev's EV_READ."""
 
 
-@contextmanager
-def on_disconnect(sock: socket.socket, call: Callable[[], None]) -> Iterator[None]:
-    """Call once, from the event loop, if the peer closes the connection meanwhile.
+class OnDisconnect:
+    """While inside, calls once from the event loop if the peer closes the connection.
 
     A peer whose machine is gone, or whose network is, closes nothing and is not noticed here.
     """
-    fileno = sock.fileno()
-    watcher = gevent.get_hub().loop.io(fileno, _READABLE)
 
-    def look() -> None:
-        watcher.stop()  # what it says meanwhile stays unread, and would wake us for ever
-        if _is_closed(fileno):
-            call()
+    def __init__(self, sock: socket.socket, call: Callable[[], None]) -> None:
+        self._fileno = sock.fileno()
+        self._call = call
+        self._watcher = gevent.get_hub().loop.io(self._fileno, _READABLE)
 
-    watcher.start(look)
-    try:
-        yield
-    finally:
-        watcher.stop()
-        watcher.close()
+    def __enter__(self) -> None:
+        self._watcher.start(self._look)
+
+    def __exit__(self, *_: object) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+
+    def _look(self) -> None:
+        self._watcher.stop()  # what it says meanwhile stays unread, and would wake us for ever
+        if _is_closed(self._fileno):
+            self._call()
 
 
 def _is_closed(fileno: int) -> bool:

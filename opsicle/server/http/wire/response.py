@@ -10,6 +10,13 @@ from typing import Protocol
 
 _ONE_SEND_BYTES = 64 * 1024
 _BODILESS = ("204", "304")
+_END_OF_CHUNKS = b"0\r\n\r\n"
+
+
+class LastPart(bytes):
+    """A part of a body behind which nothing comes, so that it can say so itself."""
+
+    __slots__ = ()
 
 
 class WritableSocket(Protocol):
@@ -60,11 +67,16 @@ class ResponseWriter:
 
     def send(self, parts: Iterable[bytes]) -> None:
         """Send the body, whose parts go out as they come. Raises OSError when the peer has gone."""
+        has_ended = False
         for part in parts:
-            if part:
-                self._send(b"%x\r\n%b\r\n" % (len(part), part) if self._is_chunked else part)
-        if self._is_chunked:
-            self._send(b"0\r\n\r\n")
+            if part and self._is_chunked:
+                has_ended = isinstance(part, LastPart)
+                chunk = b"%x\r\n%b\r\n" % (len(part), part)
+                self._send(chunk + _END_OF_CHUNKS if has_ended else chunk)
+            elif part:
+                self._send(part)
+        if self._is_chunked and not has_ended:
+            self._send(_END_OF_CHUNKS)
         elif self._head:
             self._send(b"")
 

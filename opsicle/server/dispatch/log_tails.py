@@ -1,0 +1,78 @@
+"""The last small piece of a log: durable with the end of its job, in one transaction.
+
+Two databases are two waits for the disk, and whoever follows a short job would wait for both. So
+the piece goes into the database of logs without waiting, where all read it at once, and beside the
+job's end into that of automations, which is waited for. Some moments later one wait serves all the
+pieces of that time, and they are forgotten there. After a power cut the start gives the logs what
+they have lost of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from opsicle.domain.errors import InvalidInput
+from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.log_segments import pack_tail, unpack_tail
+from opsicle.server.store import log_tails
+from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.log_tails import LogTailRow
+from opsicle.wire.worker_api import Chunk
+
+TAIL_BYTES = 4 * 1024
+"""What is larger is written once, and waited for."""
+
+_TAILS_AT_ONCE = 500
+
+
+class LogTails:
+    """Keeps the last pieces of logs until the database of logs has them durably."""
+
+    def __init__(self, database: Database, job_logs: JobLogs) -> None:
+        self._database = database
+        self._job_logs = job_logs
+        self._kept: set[str] = set()
+
+    def put(self, db: Connection, job_id: str, org_id: str, chunks: tuple[Chunk, ...]) -> None:
+        """Keep the last piece of a log, in the transaction of the job's end.
+
+        The database of logs has it already, be it not durably.
+        """
+        log_tails.put(db, LogTailRow(job_id, org_id, pack_tail(chunks)))
+        # Before the commit: to forget what was never kept does no harm.
+        self._kept.add(job_id)
+
+    def settle(self) -> None:
+        """Make durable, where it belongs, what was kept up to now, and forget it here."""
+        job_ids, self._kept = self._kept, set()
+        if not job_ids:
+            return
+
+        def forget(db: Connection) -> None:
+            # What was kept of a job meanwhile stays until the next time.
+            log_tails.delete(db, sorted(job_ids - self._kept))
+
+        try:
+            self._job_logs.sync()
+            self._database.write(forget)
+        except BaseException:
+            self._kept |= job_ids
+            raise
+
+    def recover(self) -> None:
+        """Give the logs what they have lost of the pieces that were kept.
+
+        For a start, before anything is asked of the logs.
+        """
+        self._job_logs.sync()  # what the last process has written, too
+        while rows := self._database.read(lambda db: log_tails.list_first(db, _TAILS_AT_ONCE)):
+            for row in rows:
+                with suppress(InvalidInput):  # it is longer than a log may be now
+                    self._job_logs.append(
+                        row.job_id, unpack_tail(row.chunks), lambda: True, org_id=row.org_id
+                    )
+            self._forget([row.job_id for row in rows])
+
+    def _forget(self, job_ids: Sequence[str]) -> None:
+        self._database.write(lambda db: log_tails.delete(db, job_ids))

@@ -1,0 +1,92 @@
+"""An org that moved to another server comes back to the one that it had left."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from opsicle.server.store import orgs
+from opsicle.server.store.suspensions import SuspensionRow
+from tests.api.moving_orgs import ALICE, export, refused, served, stand, take
+from tests.api.running_server import PASSWORD
+from tests.api.test_removed_orgs import unreachable
+
+BOB = "bob@example.com"
+SAME_PASSWORD = """
+UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email = ?) WHERE email = ?
+"""
+TEMPLATE = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: greet}
+spec: {template: {phases: [{name: greet, commands: [echo hello]}]}}
+"""
+
+
+@pytest.fixture
+def first(prepared_folder: Path, tmp_path: Path) -> Path:
+    """Return the server on which acme begins; alice runs it, bob is in no other org."""
+    shutil.copytree(prepared_folder, tmp_path / "first")
+    with served(tmp_path / "first") as api_server:
+        api_server.person("acme", "bob", "operator")
+        api_server.state.write(lambda db: db.execute(SAME_PASSWORD, (ALICE, BOB)))
+    return tmp_path / "first"
+
+
+@pytest.fixture
+def second(tmp_path: Path, _quick_passwords: None) -> Path:
+    """Return the one to which it goes."""
+    with served(tmp_path / "second") as api_server:
+        body = {"token": api_server.setup_token(), "org": "initech", "email": "ines@example.com"}
+        made = api_server.client().post("/api/v1/setup", {**body, "password": PASSWORD})
+        assert made.status == 200
+    return tmp_path / "second"
+
+
+def left(folder: Path) -> bytes:
+    """Suspend acme, and export it."""
+    with served(folder) as api_server:
+        now = api_server.clock.now()
+        stand(api_server, SuspensionRow(now, "it moves"))
+        return export(folder)
+
+
+def delete(folder: Path) -> None:
+    with served(folder) as api_server:
+        now = api_server.clock.now()
+        stand(api_server, SuspensionRow(now, "it moved", now - timedelta(days=1), "olga"))
+        api_server.services.org_removal.turn()
+        assert api_server.state.read(lambda db: orgs.find_by_code(db, "acme")) is None
+
+
+def test_an_org_comes_back_with_what_it_has_done_meanwhile(first: Path, second: Path) -> None:
+    take(left(first), second)
+    with served(second) as api_server:
+        stand(api_server, SuspensionRow())
+        bob, alice = (api_server.session(each, "acme") for each in (BOB, ALICE))
+        assert alice.post("/api/v1/templates", {"source": TEMPLATE}).status == 201
+        ran = bob.post("/api/v1/automations", {"template": "greet"}).json["id"]
+        token = alice.post("/api/v1/tokens", {"name": "program"}).json["token"]
+    back = left(second)
+
+    assert "orgs delete" in refused(back, first, "the org acme is on this server already").hint
+    delete(first)
+    refused(back, first, f"these addresses have accounts here: {ALICE}")
+    report = take(back, first, links=True)
+
+    assert report.linked == (ALICE,)
+    with served(first) as api_server:
+        stand(api_server, SuspensionRow())
+        bob, alice = (api_server.session(each, "acme") for each in (BOB, ALICE))
+        assert api_server.login(BOB).get("/api/v1/whoami").status == 200
+        (found,) = bob.get("/api/v1/automations").json["items"]
+        assert (found["id"], found["requester"]["email"]) == (ran, BOB)
+        assert alice.get("/api/v1/whoami").json["role"] == "admin"
+        assert alice.get("/api/v1/audit/verify").json["is_intact"]
+        assert alice.get("/api/v1/server").status == 200, "she runs this server as before"
+        assert api_server.client(token).get("/api/v1/whoami").status == 401
+        assert unreachable(api_server) == []
+    assert left(first), "it lives here, so it may go again without another word"
