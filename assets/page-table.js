@@ -39,6 +39,7 @@ const templatePush = () => import("./pages/template-push.js");
 const templates = () => import("./pages/templates.js");
 const tokens = () => import("./pages/tokens.js");
 const triggers = () => import("./pages/triggers.js");
+const usage = () => import("./pages/usage.js");
 const worker = () => import("./pages/worker.js");
 const workers = () => import("./pages/workers.js");
 
@@ -70,6 +71,7 @@ const GROUPS = {
     ["/secrets", t`Secrets`, secrets, "secrets.view", "secrets"],
     ["/channels", t`Channels`, channels, "channels.view", "channels"],
     ["/audit", t`Audit`, audit, "audit.view", "audit"],
+    ["/usage", t`Usage`, usage, "orgs.manage", "usage"],
     ["/server", t`Server`, server, "server.manage", "manage"],
   ],
   account: [

@@ -1,6 +1,7 @@
 """The commands of `build.py`."""
 
 import argparse
+import itertools
 import os
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def nightly(arguments: Sequence[str]) -> int:
-    """Run the tests that `test` leaves out; what is no option of ours goes to pytest."""
+    """Run the tests that `test` leaves out: suites first, then options, others' to pytest."""
     from building import nightly as requested
 
     parser = argparse.ArgumentParser(
@@ -80,7 +81,10 @@ def nightly(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("suites", nargs="*", metavar="SUITE", help="all of them unless named")
     parser.add_argument("--anew", action="store_true", help="make the folders with Debian anew")
-    options, others = parser.parse_known_args(arguments)
+    names = list(itertools.takewhile(lambda each: not each.startswith("-"), arguments))
+    ours = {"--anew", "-h", "--help"}.intersection(arguments)
+    options = parser.parse_args([*names, *ours])
+    others = [each for each in arguments[len(names) :] if each not in ours]
     if unknown := set(options.suites) - set(requested.SUITES):
         raise BuildError(f"no suite {min(unknown)!r}; there are {', '.join(requested.SUITES)}")
     return requested.run_all(options.suites, others, anew=options.anew)

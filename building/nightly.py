@@ -18,6 +18,9 @@ from building.environments import development_environment
 from building.project import CACHE, ROOT, BuildError, only_one, run, say
 
 FOLDERS = CACHE / "nightly"
+MADE_BY = "made-by"
+"""A file in each folder that says of which arguments it was made."""
+
 STALE_SECONDS = 14 * 86400
 """After so long a folder is made anew: Debian's newest release is to be the newest."""
 
@@ -51,7 +54,13 @@ SUITES = {
         "server and command line for aarch64, by qemu",
         ("tests/packaging/test_debian_arm64.py",),
         "OPSICLE_DEBIAN_ARM64",
-        ("--arch=arm64", "--foreign", "--variant=minbase", "--include=python3", "bookworm"),
+        (
+            "--arch=arm64",
+            "--foreign",
+            "--variant=minbase",
+            "--include=python3,linux-image-cloud-arm64",  # the kernel is for bench/arm64_machine.py
+            "bookworm",
+        ),
         ("debootstrap", "qemu-user-static"),
     ),
     "systemd": Suite(
@@ -107,21 +116,26 @@ def folder(name: str, *, anew: bool = False) -> Path:
     """
     path = FOLDERS / name
     with only_one(f"nightly-{name}"):
-        if anew or not _is_fresh(path):
-            say(f"debootstrap {' '.join(SUITES[name].debootstrap)} into {path}")
+        made_by = " ".join(SUITES[name].debootstrap)
+        if anew or not _is_fresh(path, made_by):
+            say(f"debootstrap {made_by} into {path}")
             draft = path.with_suffix(".new")
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(parents=True)
             run(["debootstrap", *SUITES[name].debootstrap, draft], quiet=True)
             if "--foreign" in SUITES[name].debootstrap:
                 _unpack(draft)
+            (draft / MADE_BY).write_text(made_by)
             shutil.rmtree(path, ignore_errors=True)
             draft.rename(path)
     return path
 
 
-def _is_fresh(path: Path) -> bool:
-    return path.exists() and time.time() - path.stat().st_ctime < STALE_SECONDS
+def _is_fresh(path: Path, made_by: str) -> bool:
+    stamp = path / MADE_BY
+    if not stamp.exists() or stamp.read_text() != made_by:
+        return False
+    return time.time() - stamp.stat().st_mtime < STALE_SECONDS
 
 
 def _unpack(folder: Path) -> None:

@@ -52,13 +52,16 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
 }
 
 /** What is said of it beside its name: whose it is, and whether it is of another version than the server. */
-export function kindFacts({ is_shared: isShared, is_ephemeral: isEphemeral, version }) {
+export function kindFacts(worker) {
+  const { is_shared: isShared, is_ephemeral: isEphemeral, version } = worker;
   const fact = (text) => h("span", { class: "fact" }, text);
   return [
     isShared && fact(t`shared`),
     isEphemeral && fact(t`ephemeral`),
-    isOtherVersion(version) &&
-      fact(t`version ${visible(version)}, the server has ${serverVersion()}`),
+    worker.is_behind
+      ? fact(t`version ${visible(version)} is behind the server’s, ${serverVersion()}`)
+      : isOtherVersion(version) &&
+        fact(t`version ${visible(version)}, the server has ${serverVersion()}`),
   ];
 }
 

@@ -135,6 +135,7 @@ export const ENDPOINTS = new Set([
   "GET /orgs/{org}",
   "PATCH /orgs/{org}",
   "POST /orgs/{org}/switch",
+  "GET /usage",
   "GET /users",
   "POST /users",
   "PATCH /users/{user}",

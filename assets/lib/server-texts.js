@@ -79,6 +79,11 @@ const SENTENCES = [
   ["has not been heard of since {0}", t`has not been heard of since {0}`],
   ["{0} fits, but {1}", t`{0} fits, but {1}`, 1],
   ["none of the {0} workers is connected: {1}", t`none of the {0} workers is connected: {1}`],
+  [
+    "no connected worker understands manifest format {0}",
+    t`no connected worker understands manifest format {0}`,
+  ],
+  ["update {0}", t`update {0}`],
   ["no connected worker has label {0}: {1}", t`no connected worker has label {0}: {1}`, 1],
   ["no connected worker has label {0}", t`no connected worker has label {0}`],
   [

@@ -9,7 +9,7 @@ import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const ABOUT = t`Values that phases need and nobody may see: encrypted, handed to workers, masked in logs.`;
@@ -53,10 +53,7 @@ const COLUMNS = [
 /** When it got another value; of one that never did, when its first one was given. */
 function rotated({ rotated_at: at, created_at: made }) {
   if (at) return ago(at);
-  return [
-    h("span", { class: "muted" }, t`never`),
-    h("div", { class: "muted small" }, t`made ${ago(made)}`),
-  ];
+  return h("span", { class: "muted", title: t`made ${exactTime(made)}` }, t`never`);
 }
 
 /** When it was handed out last, and for which automation, if that may be seen. */

@@ -1,6 +1,7 @@
 // The fleet: who is there, who is busy, and how to get one more.
 
 import { button, buttonLink } from "../components/buttons.js";
+import { versionsFilter } from "../components/fleet-versions.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
 import { openJoinDialog } from "../components/join-worker.js";
@@ -30,9 +31,12 @@ import { visible } from "../lib/visible.js";
 export function mount(root, { title, query }) {
   const page = new AbortController();
   const gone = h("details", { class: "gone", hidden: true });
+  const versions = versionsFilter({ value: query.get("version") ?? "" });
   const list = new List({
     label: title,
-    load: () => load(gone, page),
+    load: () => load({ gone, versions }, page),
+    filters: [versions],
+    fits: versions.fits,
     look: "cards",
     row: (worker) => card(worker, list),
     empty: nothingYet,
@@ -61,14 +65,16 @@ export function mount(root, { title, query }) {
 }
 
 /** Those that may work; the revoked ones are told of in `gone`. */
-async function load(gone, { signal }) {
+async function load({ gone, versions }, { signal }) {
   const options = { query: { all: true }, signal };
   const shared = may("server.manage") ? await getAll("/server/workers", options) : [];
   const workers = [...(await getAll("/workers", options)), ...shared];
   const revoked = workers.filter((worker) => worker.state === "revoked");
   gone.hidden = !revoked.length;
   replace(gone, h("summary", {}, t`${revoked.length} revoked`), h("ul", {}, revoked.map(goneRow)));
-  return { items: workers.filter((worker) => worker.state !== "revoked"), next_cursor: "" };
+  const items = workers.filter((worker) => worker.state !== "revoked");
+  versions.offer(items);
+  return { items, next_cursor: "" };
 }
 
 function goneRow(worker) {

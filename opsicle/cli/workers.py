@@ -29,6 +29,7 @@ _COLUMNS = [
     Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
     Column("runs", lambda worker: worker.runtimes),
     Column("labels", lambda worker: worker.granted_labels),
+    Column("version", lambda worker: f"{worker.version}{' (behind)' * worker.is_behind}"),
     Column("last seen", lambda worker: worker.last_seen_at),
     Column("gets no work because", lambda worker: worker.withheld),
 ]
@@ -140,11 +141,18 @@ def revoke_token(token: str, shared: bool) -> None:
 @workers.command("list")
 @shared_option
 @click.option("--all", is_flag=True, help="Revoked workers too.")
+@click.option("--version", metavar="V", help="Only those that run this version of Opsicle.")
+@click.option("--behind", is_flag=True, help="Only those of an earlier release than the server.")
 @limit
-def list_(shared: bool, all: bool, limit: int | None) -> None:
+def list_(shared: bool, all: bool, version: str | None, behind: bool, limit: int | None) -> None:
     """List the workers that are not revoked."""
     endpoint = endpoints.LIST_SHARED if shared else endpoints.LIST_WORKERS
-    emit_list(connect().pages(endpoint, query={"all": all}), _COLUMNS, limit=limit)
+    found = (
+        worker
+        for worker in connect().pages(endpoint, query={"all": all})
+        if version in (None, worker.version) and (worker.is_behind or not behind)
+    )
+    emit_list(found, _COLUMNS, limit=limit)
 
 
 @workers.command()
@@ -223,7 +231,6 @@ def _emit(worker: object) -> None:
             ("only says of itself", _claimed_labels(worker)),
             ("clock", _clock(worker)),
             ("ephemeral", worker.is_ephemeral),
-            ("version", worker.version),
             ("manifest formats", worker.formats),
             ("keeps limits by", worker.limits_by),
             ("jobs not known here", ", ".join(worker.unknown_jobs)),

@@ -17,6 +17,7 @@ from opsicle.domain.workers import (
     SUBPROCESS,
     Candidate,
     Requirements,
+    fits,
     fits_labels,
     fulfils,
     is_meant,
@@ -42,6 +43,33 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     if not candidates:
         return "no worker has enrolled yet"
     return _reason(asked, candidates)
+
+
+def unspoken_reason(
+    asked: Requirements, candidates: Sequence[Candidate], automation_id: str, number: int
+) -> str:
+    """Say why an automation waits of which some workers cannot be told all; "" if one could.
+
+    `number` is the format of its manifest. They are too old for it, and the reason where no other
+    one is connected that it would fit.
+    """
+    others = [one for one in candidates if automation_id not in one.unspoken]
+    too_old = [one for one in candidates if one not in others and _would_fit(asked, one)]
+    if not too_old:
+        return waiting_reason(asked, candidates)
+    if any(_would_fit(asked, one) for one in others):
+        return waiting_reason(asked, others)
+
+    names = list(dict.fromkeys(one.name for one in too_old))
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"no connected worker understands manifest format {number}; "
+        f"update {', '.join(names[:_MOST_NAMED])}{more}"
+    ) + _silent_alternatives(asked, others)
+
+
+def _would_fit(asked: Requirements, one: Candidate) -> bool:
+    return one.is_connected and is_meant(asked, one) and fits(asked, one)
 
 
 def _keeper_reason(

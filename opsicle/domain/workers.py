@@ -71,10 +71,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     How many those of a shared one are is never said: they may be another org's. `labels` are
     granted, `claimed` are those that it only says of itself. `disputed` are those that only count
     where an expression excludes them: what it says against a grant, and what it has not been told
-    of. `withheld` says why it is given nothing, `incompatible` by automation why it is not given
-    that one: no manifest format of its can express it, or there was no room for its files. Of one
-    that is not connected, `seen_at` is when it last polled, if it ever did;
-    `was_stopped`: it said that it would leave.
+    of. `withheld` says why it is given nothing, `put_off` by automation why it is not given that
+    one just now: there was no room for its files. `unspoken` are automations that no manifest
+    format of its can express. Of one that is not connected, `seen_at` is when it last polled, if
+    it ever did; `was_stopped`: it said that it would leave.
     """
 
     name: str
@@ -83,7 +83,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     claimed: dict[str, str] = {}
     disputed: frozenset[tuple[str, str]] = frozenset()
     withheld: str = ""
-    incompatible: dict[str, str] = {}
+    put_off: dict[str, str] = {}
+    unspoken: frozenset[str] = frozenset()
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     slots: int = 1
     busy: int = 0

@@ -68,7 +68,8 @@ class Worker(msgspec.Struct, kw_only=True):
     `unknown_jobs` are jobs that it holds and that the server has never heard of, as after a
     restore. `formats` are those of manifests that it speaks, empty until it has polled.
     So is `limits_by`, which says by what each kind of phase has its limits kept. One that
-    `is_ephemeral` leaves after a few jobs; then, or after long silence, it is revoked.
+    `is_ephemeral` leaves after a few jobs; then, or after long silence, it is revoked. One that
+    `is_behind` is of an earlier release than the server.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Worker(msgspec.Struct, kw_only=True):
     is_shared: bool = False
     is_ephemeral: bool = False
     version: str
+    is_behind: bool = False
     certificate_expires_at: datetime
     created_at: datetime
     last_seen_at: datetime | None = None

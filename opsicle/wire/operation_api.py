@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -87,11 +87,22 @@ class DeleteOrgRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     cancels_running: bool = True
 
 
+class DayOfUsage(msgspec.Struct, kw_only=True):
+    """How many automations an org has triggered on a day in UTC."""
+
+    day: date
+    automations: int
+
+
 class OwnUsage(msgspec.Struct, kw_only=True):
-    """What the caller's org uses, and what it may."""
+    """What the caller's org uses, and what it may.
+
+    `days` are those of the last 30 on which something was triggered, the oldest first.
+    """
 
     usage: OrgUsage
     quotas: OrgQuotas
+    days: list[DayOfUsage] = []
 
 
 class ChangeQuotasRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

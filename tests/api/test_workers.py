@@ -21,6 +21,7 @@ from opsicle.security.certificates import (
     worker_identity,
 )
 from opsicle.server.access.actor import WorkerActor
+from opsicle.version import RELEASE, __version__
 from opsicle.wire.worker_api import Enrolment, EnrolRequest, PollRequest, RenewRequest
 from tests.api.running_server import ApiServer, Client
 from tests.support import wait_until
@@ -288,6 +289,21 @@ def test_the_list_shows_what_a_worker_said_last(api_server: ApiServer, alice: Cl
     api_server.clock.advance(seconds=2)
     api_server.services.dispatch.poll(actor, poll_request())
     assert alice.get("/api/v1/workers/web").json["last_seen_at"] > seen
+
+
+@pytest.mark.parametrize(
+    ("version", "is_behind"),
+    [("0.0.9+3f2a1b", True), (__version__, False), (f"{RELEASE}+another", False), ("9.0", False)],
+)
+def test_a_worker_of_an_earlier_release_than_the_server_is_behind(
+    api_server: ApiServer, alice: Client, version: str, is_behind: bool
+) -> None:
+    actor = authenticate(api_server, api_server.worker())
+    api_server.services.dispatch.poll(actor, poll_request(version=version))
+
+    (shown,) = alice.get("/api/v1/workers").json["items"]
+
+    assert (shown["version"], shown["is_behind"]) == (version, is_behind)
 
 
 def test_the_list_comes_in_pages(api_server: ApiServer, alice: Client) -> None:

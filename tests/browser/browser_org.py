@@ -65,6 +65,14 @@ PEOPLE = {
     "ravi@example.com": ("reporter", "Ravi Nair", "alice@example.com"),
 }
 
+WITH_SECRET = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: sign-report}
+spec:
+  template: {phases: [{name: sign, secrets: [report-key], commands: ["true"]}]}
+"""
+
 
 class Site:
     """Fills an installation: people, rules, secrets, and requests in every state."""
@@ -148,6 +156,24 @@ class Site:
             "--set", "url=https://127.0.0.1:9/opsicle",
             "--credential-file", self.file("key", "a-key-of-32-characters-and-more-x"),
         )  # fmt: skip
+        cli("users", "invite", "--email", "frank@example.com", "--role", "operator")
+        server = ("--set", "host=127.0.0.1", "--set", "port=9", "--set", "sender=ops@example.com")
+        cli(
+            "channels",
+            "create",
+            "mail",
+            "--kind",
+            "email",
+            *server,
+            "--allow-network",
+            "127.0.0.0/8",
+        )
+        cli("users", "invite", "--email", "grace@example.com", "--role", "member", "--by-email")
+        for name in ("report-key", "unused-key"):
+            cli("secrets", "create", name, "--value-file", self.file("value", f"a value of {name}"))
+        self.installation.push(WITH_SECRET)
+        cli("run", "sign-report", "--follow")
+        cli("orgs", "quota", "acme", "--automations-an-hour", "20", "--log-mib", "1")
 
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""

@@ -116,3 +116,28 @@ def _pictures(page: Page, name: str) -> None:
                 page.emulate_media(color_scheme=theme)
                 _picture(page, f"{name}-{width}-{theme}")
     page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def test_those_who_manage_an_org_see_how_much_of_its_quotas_it_uses_and_others_do_not(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.admin.cli("orgs", "quota", "acme", "--automations-an-hour", "1000000")
+    page = open_page("/")
+
+    page.get_by_role("link", name="Usage", exact=True).click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Usage")
+    meter = page.get_by_role("meter", name="Automations in the last hour")
+    expect(meter).to_have_attribute("aria-valuetext", re.compile(r"^[\d,]+ of 1,000,000$"))
+    expect(page.get_by_role("meter")).to_have_count(3)
+    days = page.get_by_role("list", name="Automations of each day").get_by_role("listitem")
+    expect(days).to_have_count(30)
+    assert is_accessible(page)
+    installation.admin.cli("orgs", "quota", "acme", "--automations-an-hour", "0")
+
+    oscar = installation.person("oscar-without-usage@example.com", "operator")
+    seen = open_page("/usage", is_known=False)
+    log_in(seen, oscar.email)
+    expect(seen.locator("main")).to_contain_text("may not do this")
+    expect(seen.get_by_role("link", name="Usage", exact=True)).to_have_count(0)
+    expect(seen.get_by_role("meter")).to_have_count(0)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from opsicle.domain import manifest_formats
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, LeaseLost
-from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, Format
+from opsicle.domain.manifest_formats import SUPPORTED_FORMATS
 from opsicle.domain.manifests import Manifest, WorkOrder, canonical, commitment, digest
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.audit import Entry
 from opsicle.server.store.rows import fetch_all
 from opsicle.server.workers.service import Workers
-from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import RefuseRequest
 from tests.services.core import Core
 
@@ -131,40 +129,6 @@ def test_a_worker_that_reads_no_format_of_ours_is_why_what_it_could_take_waits(
     assert waits.waiting_reason == f"newer is given no work: {told}"
     shown = Workers(core.database, core.fleet, core.step_up, core.clock).get(alice, "newer")
     assert (shown.formats, shown.withheld) == ([98, 99], told)
-
-
-@pytest.fixture
-def without_reasons(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Take the reason out of format 1, as if that field had come in a later one."""
-    first = manifest_formats.FORMATS[1]
-    fields = tuple(name for name in first.always["Manifest"] if name != "reason")
-    older = Format({**first.always, "Manifest": fields}, first.later)
-    caches = (manifest_formats._plan, manifest_formats._is_complete)
-    for cached in caches:
-        cached.cache_clear()
-    monkeypatch.setattr(manifest_formats, "FORMATS", {**manifest_formats.FORMATS, 1: older})
-    yield
-    for cached in caches:
-        cached.cache_clear()
-
-
-@pytest.mark.usefixtures("without_reasons")
-def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(
-    core: Core, alice: Actor
-) -> None:
-    older = core.worker(alice.org_id, "w1")
-    older.formats = (1,)
-    asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
-
-    for _ in range(2):
-        assert older.poll().work == ()
-
-    assert (
-        core.automations.get(alice, asked.id).waiting_reason
-        == "w1 speaks manifest format 1; this needs 2"
-    )
-    newer = core.worker(alice.org_id, "w2")
-    assert [work.automation_id for work in newer.poll().work] == [asked.id]
 
 
 def test_the_server_says_which_formats_it_writes(core: Core, alice: Actor) -> None:

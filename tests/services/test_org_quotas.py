@@ -13,7 +13,7 @@ from opsicle.domain.artifacts import MIB
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, TooManyRequests
 from opsicle.server.access.actor import Actor
 from opsicle.wire.jobs import Outcome, Work
-from opsicle.wire.operation_api import ChangeQuotasRequest, OrgUsage
+from opsicle.wire.operation_api import ChangeQuotasRequest, DayOfUsage, OrgUsage
 from opsicle.wire.worker_api import FinishRequest, LogRequest
 from tests.services.core import Core, TestWorker
 from tests.services.operating import server_operator
@@ -219,6 +219,7 @@ def test_only_who_runs_the_server_sets_quotas_and_the_orgs_managers_see_them(
     own = core.services.org_operations.own_usage(carol)
 
     assert (own.usage.automations_last_hour, own.quotas.automations_an_hour) == (1, 9)
+    assert own.days == [DayOfUsage(day=core.clock.now().date(), automations=1)]
     with pytest.raises(NotAllowed):
         core.services.org_operations.own_usage(alice)
     assert _recorded(core, alice, "update") == ["orgs/acme/quotas"]
@@ -242,3 +243,25 @@ def test_size_and_activity_follow_what_comes_and_goes(
     assert usage(core, oscar).automations_last_30_days == 1
     hours = "SELECT count(*) FROM automation_hours WHERE org_id = ?"
     assert core.database.read(lambda db: db.execute(hours, (alice.org_id,)).fetchall()) == [(1,)]
+
+
+def test_the_days_of_a_month_are_counted_each_and_those_of_another_org_are_not(
+    core: Core, alice: Actor
+) -> None:
+    carol = core.person(alice.org_id, "carol", BuiltInRole.ADMIN)
+    core.run(alice)
+    core.clock.advance(31 * 86_400)
+    first = core.clock.now().date()
+    core.run(alice)
+    core.run(alice)
+    core.clock.advance(86_400)
+    core.run(alice)
+
+    days = core.services.org_operations.own_usage(carol).days
+    mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
+
+    assert [(day.day, day.automations) for day in days] == [
+        (first, 2),
+        (core.clock.now().date(), 1),
+    ]
+    assert core.services.org_operations.own_usage(mallory).days == []

@@ -117,10 +117,17 @@ def test_by_what_it_was_used_is_for_those_who_may_see_that(core: Core, admin: Ac
     core.worker(admin.org_id, "w1").poll()
     at = core.clock.now()
 
-    guest = with_rules(admin, "allow view secrets", "allow view templates/other")
-    stranger = dataclasses.replace(guest, user_id="somebody else")
+    def seen_by(*rules: str) -> SecretUse | None:
+        guest = with_rules(admin, "allow view secrets", *rules)
+        stranger = dataclasses.replace(guest, user_id="somebody else")
+        return last_uses(core, stranger)["db-password"]
 
-    assert last_uses(core, stranger)["db-password"] == SecretUse(at=at)
+    hidden = seen_by("allow view automations", "allow view templates/other")
+    shown = seen_by("allow view automations", "allow view templates/hello")
+
+    assert hidden == seen_by("allow view templates") == SecretUse(at=at)
+    assert shown
+    assert shown.template == "hello"
 
 
 def test_a_new_value_is_a_rotation_and_the_first_is_none(core: Core, admin: Actor) -> None:

@@ -11,7 +11,7 @@ from opsicle.kit import structs
 from tests.product import CHECKOUT
 from tests.support import SCALE
 
-RUNS = max(4, round(20 * SCALE))
+RUNS = max(4, round(8 * SCALE))
 
 MANY_AT_ONCE = """
 import sys, threading, msgspec

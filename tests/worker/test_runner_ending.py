@@ -18,8 +18,11 @@ from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.known import known_runtimes
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
-from tests.support import wait_until
+from tests.support import SCALE, wait_until
 from tests.worker.job_runs import Log, Machine, is_alive, phase
+
+DELAYS = 15
+"""A cancel comes so many milliseconds after the start, one less, and so on."""
 
 
 class Background:
@@ -293,12 +296,12 @@ def test_two_jobs_at_once_do_not_end_each_others_processes(
 def test_a_cancel_racing_the_end_has_one_truthful_outcome(tmp_path: Path) -> None:
     host = RunnerHost(workspace_root=tmp_path, runtimes=Runtimes(known_runtimes()))
 
-    for number in range(60):
+    for number in range(max(DELAYS, round(2 * DELAYS * SCALE))):
         log, cancellation = Log(), Cancellation()
         work = Machine(tmp_path).work(
             phase("sleep 0.003", "echo done", name="a"), job_id=f"race-{number}"
         )
-        threading.Timer(0.001 * (number % 15), cancellation.cancel).start()
+        threading.Timer(0.001 * (number % DELAYS), cancellation.cancel).start()
         outcome = Runner(work, log, host, cancellation).run()
         assert outcome.state in {JobState.SUCCEEDED, JobState.CANCELLED}
         if outcome.state is JobState.SUCCEEDED:

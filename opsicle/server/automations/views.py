@@ -15,7 +15,7 @@ from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import Phase, Template
-from opsicle.domain.waiting_reasons import absence, waiting_reason
+from opsicle.domain.waiting_reasons import absence, unspoken_reason, waiting_reason
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
@@ -245,11 +245,22 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
         return f"{queue.held}: whoever runs the server must release the queue"
     if behind := queue.behind.get(row.id):
         return behind
+    return _workers_reason(row, queue, known) or queue.org_limit or _put_off_reason(row, queue)
+
+
+def _workers_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
+    """Return why no worker takes it; `known` has that by what it asks for."""
+    if any(row.id in one.unspoken for one in queue.candidates):
+        asked = stored_requirements(row.requirements)
+        return unspoken_reason(asked, queue.candidates, row.id, row.manifest_format)
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, queue.candidates)
-    incompatible = (one.incompatible.get(row.id, "") for one in queue.candidates)
-    return known[row.requirements] or queue.org_limit or next(filter(None, incompatible), "")
+    return known[row.requirements]
+
+
+def _put_off_reason(row: AutomationRow, queue: QueueView) -> str:
+    return next((one.put_off[row.id] for one in queue.candidates if row.id in one.put_off), "")
 
 
 def _leased_reason(row: AutomationRow, queue: QueueView) -> str:

@@ -202,7 +202,7 @@ class LeaseService:
             if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            most = room + len(presence.put_off)
+            most = room + len(presence.put_off) + len(presence.unspoken)
             found = automations.list_waiting(db, org_id, kind.requirements, most)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
@@ -356,7 +356,7 @@ class LeaseService:
                 WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
             )
         except FieldNotSupported as missing:
-            if self.fleet.note_incompatible(presence, row.id, row.manifest_format):
+            if self.fleet.note_unspoken(presence, row.id):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},

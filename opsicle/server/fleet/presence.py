@@ -33,7 +33,7 @@ _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
 at 2,000."""
 
-_MAX_INCOMPATIBLE = 100
+_MAX_UNSPOKEN = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
@@ -69,8 +69,8 @@ class Presence:
     clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    incompatible: dict[str, str] = field(default_factory=dict)
-    """By automation that it could take if its manifest formats could express it: why it cannot."""
+    unspoken: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """By automation that it could take if its manifest formats could express it: those formats."""
     put_off: PutOffs = field(default_factory=PutOffs)
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
@@ -108,6 +108,10 @@ class Presence:
         """
         labels = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
         return frozenset(labels).difference(self.known_labels.items())
+
+    def cannot_speak(self, automation_id: str) -> bool:
+        """Return whether this was noted, and it was not upgraded since."""
+        return self.unspoken.get(automation_id) == self.poll.formats
 
     def wake(self) -> None:
         """Let the open poll look again, or the next one if there is none."""
@@ -186,19 +190,18 @@ class Fleet:
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
-    def note_incompatible(self, presence: Presence, automation_id: str, needed: int) -> bool:
+    def note_unspoken(self, presence: Presence, automation_id: str) -> bool:
         """Note that no manifest format of this worker can express what an automation does.
 
         Return False if that is known already.
         """
-        if automation_id in presence.incompatible:
+        if presence.cannot_speak(automation_id):
             return False
-        while len(presence.incompatible) >= _MAX_INCOMPATIBLE:
-            del presence.incompatible[next(iter(presence.incompatible))]
-        name = SHARED if presence.is_shared else presence.name
-        presence.incompatible[automation_id] = (
-            f"{formats_text(name, presence.poll.formats)}; this needs {needed}"
-        )
+        if len(presence.unspoken) >= _MAX_UNSPOKEN:
+            del presence.unspoken[next(iter(presence.unspoken))]
+        else:  # what comes after it in the queue may be for this worker
+            presence.wake()
+        presence.unspoken[automation_id] = presence.poll.formats
         return True
 
     def note_lack_of_room(self, worker_id: str, automation_id: str, reason: str) -> None:
@@ -207,8 +210,10 @@ class Fleet:
             presence.put_off.note(automation_id, reason, self._clock.monotonic())
 
     def is_put_off(self, presence: Presence, automation_id: str) -> bool:
-        """Return whether a worker is not to be offered an automation yet that it gave back."""
-        return presence.put_off.is_put_off(automation_id, self._clock.monotonic())
+        """Return whether a worker gave an automation back just now, or is too old for it."""
+        return presence.cannot_speak(automation_id) or presence.put_off.is_put_off(
+            automation_id, self._clock.monotonic()
+        )
 
     def may_have_work(self, presence: Presence) -> bool:
         """Return whether a worker may be given any work now."""
@@ -360,10 +365,8 @@ class Fleet:
                 if key not in presence.granted
             },
             disputed=presence.disputed_labels,
-            incompatible={
-                **presence.put_off.texts(name, self._clock.monotonic()),
-                **presence.incompatible,
-            },
+            put_off=presence.put_off.texts(name, self._clock.monotonic()),
+            unspoken=frozenset(filter(presence.cannot_speak, presence.unspoken)),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,

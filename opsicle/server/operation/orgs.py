@@ -7,7 +7,7 @@ page of orgs costs the same whatever they have behind them. Of what is in an org
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from msgspec import UNSET
@@ -32,6 +32,7 @@ from opsicle.server.store.org_removals import RemovalRow
 from opsicle.server.store.orgs import OrgRow
 from opsicle.wire.operation_api import (
     ChangeQuotasRequest,
+    DayOfUsage,
     OperatedOrg,
     OrgQuotas,
     OrgRemovalProgress,
@@ -127,7 +128,11 @@ class OrgOperations:
         def query(db: Connection) -> OwnUsage:
             row = required(orgs.find(db, actor.org_id), no_org(actor.org_code))
             shown = self._shown(db, row, log_bytes.get(row.id, 0), now)
-            return OwnUsage(usage=shown.usage, quotas=shown.quotas)
+            days = [
+                DayOfUsage(day=date.fromisoformat(each.day), automations=each.triggered)
+                for each in org_quotas.list_days(db, row.id, _hour(now - _MONTH))
+            ]
+            return OwnUsage(usage=shown.usage, quotas=shown.quotas, days=days)
 
         return self._database.read(query)
 

@@ -6,6 +6,7 @@ so that a process that dies half-way leaves the old schema or the new one.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,17 +37,13 @@ class Migration:
     """One file. `number` counts from 1 without a gap."""
 
     number: int
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.path.name
+    name: str
+    folder: Path
 
     @property
     def sql(self) -> str:
         """What it runs; read when asked for, because a start has mostly none to run."""
-        return self.path.read_text(encoding="utf-8")
+        return (self.folder / self.name).read_text(encoding="utf-8")
 
 
 def check_sqlite() -> None:
@@ -60,13 +57,15 @@ def check_sqlite() -> None:
 def migrations(folder: Path) -> list[Migration]:
     """Return the migrations in a folder, in order."""
     found: list[Migration] = []
-    for name in sorted(path.name for path in folder.glob("*.sql")):
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.endswith(".sql"))
+    for name in names:
         match = _FILE_NAME.fullmatch(name)
         if match is None or int(match[1]) != len(found) + 1:
             raise ValueError(
                 f"{name} is out of order: migrations are numbered from 0001 without a gap"
             )
-        found.append(Migration(int(match[1]), folder / name))
+        found.append(Migration(int(match[1]), name, folder))
     return found
 
 

@@ -88,6 +88,29 @@ def triggered_since(db: apsw.Connection, org_id: str, hour: str) -> int:
     return int(fetch_value(db, sql, {"org_id": org_id, "hour": hour}))
 
 
+class DayRow(Row, frozen=True):
+    """How many automations an org has triggered on a day in UTC, as `2026-11-27`."""
+
+    day: str
+    triggered: int
+
+
+def list_days(db: apsw.Connection, org_id: str, since_hour: str) -> list[DayRow]:
+    """Return the days since an hour on which an org has triggered something, the oldest first."""
+    return fetch_all(
+        db,
+        """
+        SELECT substr(hour, 1, 10) AS day, sum(triggered)
+          FROM automation_hours
+         WHERE org_id = :org_id AND hour >= :hour
+         GROUP BY day
+         ORDER BY day
+        """,
+        {"org_id": org_id, "hour": since_hour},
+        DayRow,
+    )
+
+
 class SizeRow(Row, frozen=True):
     """How large an org is, by counters and by indexes of what is few."""
 

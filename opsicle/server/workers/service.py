@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, required
+from opsicle.domain.versions import is_older
 from opsicle.kit.clock import Clock
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
@@ -17,6 +18,7 @@ from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
 from opsicle.server.workers.enrolment import check_labels
+from opsicle.version import RELEASE
 from opsicle.wire.fleet_api import UpdateWorkerRequest, Worker
 from opsicle.wire.pages import Page
 
@@ -213,6 +215,7 @@ class Workers:
             is_shared=row.is_shared,
             is_ephemeral=row.is_ephemeral,
             version=row.version,
+            is_behind=is_older(row.version, RELEASE),
             certificate_expires_at=row.certificate_expires_at,
             created_at=row.created_at,
             last_seen_at=self._fleet.last_seen_at(presence) if presence else row.last_seen_at,

@@ -1,0 +1,69 @@
+// How much of a quota is used, and how much there was on each day, as bars.
+
+import { h } from "../lib/dom.js";
+import { number, t } from "../lib/language.js";
+import { dayName, now } from "../lib/times.js";
+
+const DAYS = 30;
+const DAY_MS = 86_400_000;
+const NEARLY = 0.8; // from this share on it is time to do something
+
+/**
+ * What is used of at most so much; `most` of null is any number, and has no bar. `text` makes words
+ * of either, `help` says what happens when it is used up.
+ */
+export function usageBar({ name, used, most, text, help }) {
+  const share = most ? Math.min(used / most, 1) : 0;
+  const said = most ? t`${text(used)} of ${text(most)}` : text(used);
+  return h(
+    "div",
+    { class: "usage" },
+    h("div", { class: "usage-head" }, h("h3", {}, name), h("span", {}, said, percent(share, most))),
+    most && meter(name, share, said),
+    h("p", { class: "help" }, help),
+  );
+}
+
+function percent(share, most) {
+  return most && h("span", { class: "muted" }, ` · ${number(Math.floor(share * 100))} %`);
+}
+
+function meter(name, share, said) {
+  const look = share >= 1 ? "is-full" : share >= NEARLY ? "is-nearly" : "";
+  const facts = { "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuetext": said };
+  return h(
+    "div",
+    {
+      class: `usage-bar ${look}`,
+      role: "meter",
+      "aria-label": name,
+      "aria-valuenow": String(Math.floor(share * 100)),
+      style: { "--share": `${share * 100}%` },
+      ...facts,
+    },
+    h("span", {}),
+  );
+}
+
+/** A bar for each of the last 30 days in UTC; `days` are those on which there was something. */
+export function dayBars(days) {
+  const counts = new Map(days.map(({ day, automations }) => [day, automations]));
+  const most = Math.max(1, ...counts.values());
+  const bars = Array.from({ length: DAYS }, (_, i) => {
+    const at = now() - (DAYS - 1 - i) * DAY_MS;
+    const day = new Date(at).toISOString().slice(0, 10);
+    return bar(Date.parse(`${day}T12:00:00Z`), counts.get(day) ?? 0, most);
+  });
+  return h("ol", { class: "day-bars", "aria-label": t`Automations of each day` }, bars);
+}
+
+function bar(noon, count, most) {
+  const text = t`${dayName(noon)}: ${number(count)}`;
+  const height = count ? Math.max((count / most) * 100, 3) : 0;
+  return h(
+    "li",
+    { title: text, style: { "--share": `${height}%` } },
+    h("span", { class: "day-bar", "aria-hidden": "true" }),
+    h("span", { class: "unseen" }, text),
+  );
+}
