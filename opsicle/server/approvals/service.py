@@ -8,8 +8,9 @@ it.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import (
@@ -357,7 +358,9 @@ class Approvals:
         ):
             raise _not_found(approval_id)
         if not case.problem and row.kind is ApprovalKind.RUN:
-            return replace(case, problem=self._evidence.problem(db, case.automation, case.template))
+            return msgspec.structs.replace(
+                case, problem=self._evidence.problem(db, case.automation, case.template)
+            )
         return case
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 import gevent
+import msgspec
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.artifacts import MIB
@@ -46,16 +46,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class LogBounds:
+class LogBounds(msgspec.Struct, frozen=True):
     """How much is kept: bytes of one job's log, and packed bytes on disk of all logs of one org."""
 
     job_bytes: int = DEFAULT_JOB_BYTES
     org_bytes: int = DEFAULT_ORG_BYTES
 
 
-@dataclass(frozen=True)
-class NewSegment:
+class NewSegment(msgspec.Struct, frozen=True):
     """A segment, and the chunks in it, for a log that ends at `end`."""
 
     org_id: str
