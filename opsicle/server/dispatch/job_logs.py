@@ -102,7 +102,9 @@ class JobLogs:
         self.bounds = bounds or LogBounds()
         self._packers = ThreadPool(1)
         self._unsynced: set[str] = set()
-        """Jobs whose logs may not be durable to their end."""
+        """Jobs whose logs may not be durable to their end; all, until `_has_synced`: the process
+        before may have died with such."""
+        self._has_synced = False
 
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
@@ -166,11 +168,12 @@ class JobLogs:
         except BaseException:
             self._unsynced |= written
             raise
+        self._has_synced = True
 
     def durable_size(self, job_id: str) -> int:
         """Return the length of a job's log in bytes, once all of it is durable."""
         size = self.size(job_id)
-        if job_id in self._unsynced:
+        if job_id in self._unsynced or not self._has_synced:
             self.sync()
         return size
 
