@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZIP_LZMA, ZipFile, ZipInfo
 
+from building.docstrings import is_read, without_docstrings
 from building.environments import build_environment
 from building.project import (
     CACHE,
@@ -154,6 +155,8 @@ def _stage(site_packages: Path, platform: str, commit: str) -> None:
                 continue
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
+            if copy.suffix == ".py" and not is_read(copy.relative_to(package)):
+                copy.write_text(without_docstrings(path.read_text()))
 
     shutil.copyfile(ROOT / "LICENSE", package / "LICENSE")
     version = package / "version.py"

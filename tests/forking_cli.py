@@ -43,10 +43,19 @@ LOADED = {
         "opsicle.client.saved_logins",
         "opsicle.wire.endpoints.identity",
     ),
+    "reader": (
+        "opsicle.cli.documents",
+        "opsicle.cli.errors",
+        "opsicle.cli.output",
+        "opsicle.cli.root",
+        "opsicle.domain.template_parser",
+        "opsicle.domain.yaml_reader",
+    ),
     "server": ("opsicle.cli.root", "opsicle.cli.server", "opsicle.server.lifecycle"),
     "worker": ("opsicle.cli.root", "opsicle.cli.worker", "opsicle.worker.main"),
 }
-"""What each role's commands load: those that call a server, the server's and the worker's."""
+"""What each role's commands load: those that call a server, those that read documents without one,
+the server's and the worker's."""
 
 
 def load(role: str) -> None:
@@ -57,7 +66,7 @@ def load(role: str) -> None:
         server._patch_standard_library()
     for name in LOADED[role]:
         import_module(name)
-    if role != "caller":
+    if role in {"server", "worker"}:
         from opsicle.kit import structs
 
         structs.make_ready()

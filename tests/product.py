@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,9 @@ from tests.warm_cli import WarmCli, warm_cli
 PASSWORD = "correct horse battery staple"
 CALLING = ("accept", "login", "setup")
 """Commands that call a server as somebody who has not logged in."""
+READING = {"run", "validate"}
+"""Commands that read documents, which they do without a server for somebody who has not logged in.
+"""
 
 
 @dataclass
@@ -134,7 +137,7 @@ class User:
     def attempt(self, *arguments: str, timeout: float = 120.0) -> subprocess.CompletedProcess[str]:
         """Run the command line tool, whatever comes of it."""
         environment = clean_environment(self.environment)
-        if warm := self._warm_cli(arguments[0], environment):
+        if warm := self._warm_cli(arguments, environment):
             return warm.run(arguments, environment, timeout)
         return subprocess.run(
             [*self.place.prefix, *program(), *arguments],
@@ -147,13 +150,14 @@ class User:
             check=False,
         )
 
-    def _warm_cli(self, command: str, environment: Mapping[str, str]) -> WarmCli | None:
-        """Return a faster way to run commands that call a server, where it makes no difference."""
-        calls_server = command in CALLING or (self.config / "sessions").exists()
+    def _warm_cli(self, arguments: Sequence[str], environment: Mapping[str, str]) -> WarmCli | None:
+        """Return a faster way to run such commands as many do, where it makes no difference."""
+        calls_server = arguments[0] in CALLING or (self.config / "sessions").exists()
+        reads_documents = not READING.isdisjoint(arguments[:3])
         is_same = self.place.is_like_here and (self.by_checkout or is_checkout())
-        if not (calls_server and is_same):
+        if not ((calls_server or reads_documents) and is_same):
             return None
-        warm = warm_cli(self.place.prefix)
+        warm = warm_cli(self.place.prefix, "caller" if calls_server else "reader")
         return warm if warm.suits(environment) else None
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
@@ -175,7 +179,7 @@ class User:
             self.folder,
             name,
             self.environment,
-            caller=self._warm_cli(arguments[0], clean_environment(self.environment)),
+            caller=self._warm_cli(arguments, clean_environment(self.environment)),
         )
 
 

@@ -1,8 +1,8 @@
 """Commands of the command line by processes that need not start from nothing.
 
 Most of what a command costs is that Python starts, and loads what every command of its role loads:
-those that call a server, the server's and the worker's. One process a role,
-`tests/forking_cli.py`, does that once for all commands of a test process, and forks for each.
+those that call a server, those that read documents, the server's and the worker's. One process a
+role, `tests/forking_cli.py`, does that once for all commands of a test process, and forks for each.
 """
 
 from __future__ import annotations

@@ -42,13 +42,26 @@ export function tableOf(columns, body, { look = "", label }) {
   return h("table", properties, head, body);
 }
 
+/**
+ * Leave out of a table the minor columns in which nothing stands for any of its items, now that its
+ * rows have changed; the others get their room.
+ */
+export function leaveOutEmpty(table, columns) {
+  const rows = [...table.tBodies[0].rows];
+  const isEmpty = (i) => rows.every(({ cells }) => cells[i].classList.contains("is-empty"));
+  const shown = columns.filter(({ isMinor }, i) => !isMinor || !isEmpty(i));
+  for (const { cells } of table.rows)
+    columns.forEach((each, i) => (cells[i].hidden = !shown.includes(each)));
+  table.style.setProperty("--columns", tracks(shown));
+}
+
 /** Their widths. A column that is left out takes none with it. */
 function tracks(columns) {
   const main = mainOf(columns);
   return columns
     .map((each) => {
       if (each.isActions) return "auto";
-      if (each === main) return "minmax(14rem, 1fr)";
+      if (each === main) return "minmax(14rem, 2fr)";
       return each.size === "tall" ? "minmax(7rem, 1fr)" : "minmax(3rem, auto)";
     })
     .join(" ");

@@ -10,7 +10,7 @@ import { fromMidnight } from "../lib/times.js";
 import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
-import { rowOf, tableOf } from "./list-table.js";
+import { leaveOutEmpty, rowOf, tableOf } from "./list-table.js";
 import { keepFresh, refresher } from "./live.js";
 import { problemBox } from "./problems.js";
 import { number, t } from "../lib/language.js";
@@ -185,6 +185,7 @@ export class List {
     const shown = fits ? this.#items.filter((item) => fits(item, values)) : this.#items;
     const isNarrowed = Object.values(values).some(Boolean);
     showList(this.#body, shown, key, (item, before) => this.#row(item, before));
+    if (this.#options.columns) leaveOutEmpty(this.#frame, this.#options.columns);
     const content = shown.length ? this.#frame : empty?.(isNarrowed);
     if (content !== this.#place.firstChild) replace(this.#place, content);
     counted?.(shown.length);

@@ -55,8 +55,9 @@ function toggle(text, isOn, changed) {
 }
 
 /**
- * Where one types what is looked for, with how much is found and the ways there: { bar, searched }.
- * `find(text)` is called once one has typed; `searched` is to be told what `LogMatches` tells.
+ * Where one types what is looked for, with how much is found and the ways there:
+ * { bar, searched, settle() }. `find(text)` is called once one has typed, or at once by `settle`;
+ * `searched` is to be told what `LogMatches` tells.
  */
 export function searchBar(view, find) {
   const field = input({
@@ -67,14 +68,21 @@ export function searchBar(view, find) {
   });
   const count = h("span", { class: "log-count", role: "status" });
   let timer = 0;
+  const settle = () => {
+    if (!timer) return false;
+    clearTimeout(timer);
+    timer = 0;
+    find(field.value);
+    return true;
+  };
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => find(field.value), PAUSE_MS);
+    timer = setTimeout(settle, PAUSE_MS);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    view.matches.step(event.shiftKey ? -1 : 1);
+    if (!settle()) view.matches.step(event.shiftKey ? -1 : 1); // what was typed is not found yet
   });
   const searched = ({ isSearching, place, total, isBusy, isCut }) => {
     count.textContent = !isSearching
@@ -93,5 +101,5 @@ export function searchBar(view, find) {
     iconButton("up", t`Previous match (Shift+Enter)`, () => view.matches.step(-1)),
     iconButton("down", t`Next match (Enter)`, () => view.matches.step(1)),
   );
-  return { bar, searched };
+  return { bar, searched, settle };
 }

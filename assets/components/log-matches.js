@@ -44,6 +44,7 @@ export class LogMatches {
     this.#search.start(text);
     this.#found = null;
     this.#place = -1;
+    this.#tell(); // nothing of what was looked for before is said any more
   }
 
   /** Where in a text what is looked for begins; 0 if nowhere. */

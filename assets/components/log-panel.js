@@ -31,6 +31,8 @@ export class LogPanel {
   #isFetching = false;
   #finding = new AbortController();
   #text = "";
+  /** Look at once for what has been typed, not for what stood there before. */
+  #settleSearch = () => false;
   /** While standard error is shown alone: from which line on all of the tail is here. */
   #wholeFrom = 0;
   #hasAllErrors = false;
@@ -53,8 +55,9 @@ export class LogPanel {
     this.#view.onEdge = (side) => this.#fetchOn(side);
     this.#view.onElsewhere = (number, isMatch) => this.#goToNumber(number, isMatch);
     signal.addEventListener("abort", () => this.#finding.abort());
-    const { bar, searched } = searchBar(this.#view, (text) => this.#find(text));
+    const { bar, searched, settle } = searchBar(this.#view, (text) => this.#find(text));
     this.#view.matches.onSearched = searched;
+    this.#settleSearch = settle;
     const copy = copyButton(() => this.#view.text);
     copy.title = t`Copy the chosen lines, or all that are loaded. Click a line number or press an arrow key to choose, with Shift for more.`;
     this.#toggles = toggles(this.#view, {
@@ -202,7 +205,7 @@ export class LogPanel {
       this.#view.changed();
     }
     this.#view.setErrorsOnly(isOn);
-    if (this.#text) this.#find(this.#text);
+    if (!this.#settleSearch() && this.#text) this.#find(this.#text);
   }
 
   /** Fetch errors up to a line; whether it is here then and one of them. */
@@ -314,6 +317,7 @@ export class LogPanel {
   async #find(text) {
     this.#finding.abort();
     this.#finding = new AbortController();
+    this.#going++; // a match of what was looked for before leads nowhere now
     const { signal } = this.#finding;
     this.#text = text;
     this.#view.matches.start(text);

@@ -161,9 +161,7 @@ export class LogView {
   }
 
   /** Fold all phases, or unfold all. */
-  foldAll(isOn) {
-    this.#arrange(() => this.parts.foldAll(isOn));
-  }
+  foldAll = (isOn) => this.#arrange(() => this.parts.foldAll(isOn));
 
   /** Whether the line with this number is here and shown. */
   shows(number) {
@@ -219,14 +217,13 @@ export class LogView {
     if (this.parts.reveal(this.buffer.lines[index])) this.#rows.changed(0);
     const row = this.#rows.rowOf(index, character);
     this.#settle(row * ROW_HEIGHT - this.element.clientHeight * share);
-    this.#top = null;
+    this.#top = this.#placeAt(this.element.scrollTop); // before it is drawn, lines may come above
     this.redraw();
   }
 
   /** Show a match that is here. */
-  goToMatch(index) {
+  goToMatch = (index) =>
     this.goToLine(index, this.matches.characterIn(this.buffer.lines[index].text));
-  }
 
   #keepingPlace(change) {
     const top = this.#pieceInView();
@@ -336,14 +333,18 @@ export class LogView {
 
   #noteTop(scrollTop, clientHeight) {
     if (!this.#rows.count || !clientHeight) return;
-    const row = Math.min(this.#rows.count - 1, Math.floor(scrollTop / ROW_HEIGHT));
-    const { line, start } = this.#rows.at(row);
-    this.#top = { index: line.index, start, rest: scrollTop - row * ROW_HEIGHT };
+    const row = Math.floor(scrollTop / ROW_HEIGHT);
+    this.#top = this.#placeAt(scrollTop);
     const last = Math.floor((scrollTop + clientHeight) / ROW_HEIGHT);
     const first = this.buffer.lines.find(({ kind }) => kind === "text");
     const isEarlier = this.buffer.firstNumber > 1 && !(first && this.parts.isFolded(first));
     if (row < NEAR_EDGE_ROWS && isEarlier) this.onEdge("earlier");
     else if (!this.#isTail && last > this.#rows.count - NEAR_EDGE_ROWS) this.onEdge("later");
+  }
+
+  #placeAt(y) {
+    const { line, start } = this.#rows.at(Math.floor(y / ROW_HEIGHT));
+    return { index: line.index, start, rest: y % ROW_HEIGHT };
   }
 
   #element(row, look) {

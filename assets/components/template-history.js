@@ -40,7 +40,7 @@ function numbers(runs) {
   const usual = usualSeconds(runs);
   const took = runs.map(({ seconds }) => seconds ?? 0);
   const facts = [
-    ["succeeded", rate === null ? "–" : `${Math.round(rate * 100)} %`],
+    [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`],
     [t`took mostly`, tookText(usual)],
     [t`took at most`, tookText(Math.max(...took) || null)],
     [t`looked at`, runs.length === 1 ? t`the only run` : t`the newest ${runs.length} runs`],

@@ -67,7 +67,7 @@ function runnersView({ items, next_cursor: more }) {
         "li",
         {},
         h("span", { title: person.email }, visible(person.name || person.email)),
-        h("span", { class: "muted small" }, visible(person.why)),
+        h("span", { class: "muted small" }, visible(said(person.why))),
       ),
     ),
     rest && h("li", { class: "muted" }, rest),

@@ -4,7 +4,7 @@ import { onWaitingCount } from "../components/attention.js";
 import { chipsFilter } from "../components/filters.js";
 import { emptyState, pageHeading, setTitle } from "../components/headings.js";
 import { column, List } from "../components/list.js";
-import { stateBadge } from "../components/states.js";
+import { stateBadge, stateText } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
@@ -38,26 +38,41 @@ export function mount(root, { title, query }) {
 }
 
 const KINDS = {
-  run: (phase, at) => t`asked ${at}`,
-  pause: (phase, at) => t`pauses at ${phase}, asked ${at}`,
-  failure: (phase, at) => t`failed at ${phase}, asked ${at}`,
+  run: () => null,
+  pause: (phase) => t`pauses at ${phase}`,
+  failure: (phase) => t`failed at ${phase}`,
 };
 
 const COLUMNS = [
-  column(t`What`, ({ template, version, kind, phase, asked_at: at }) => [
-    h("strong", {}, template),
-    " ",
-    t`version ${version}`,
-    h("div", { class: "muted small" }, KINDS[kind](phase && visible(phase), ago(at))),
-  ]),
-  column(t`Why`, ({ reason }) => visible(reason) || "–"),
+  column(t`What`, ({ template, version, reason, kind, phase }) => {
+    const place = KINDS[kind](phase && visible(phase));
+    return [
+      h("strong", {}, template),
+      " ",
+      h("span", {}, t`version ${version}`),
+      reason && h("div", { class: "muted" }, visible(reason)),
+      place && h("div", { class: "muted small" }, place),
+    ];
+  }),
   column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),
-  column(t`State`, ({ state, explanation, waiting_for: waiting }) => [
-    stateBadge(state),
-    h("div", { class: "muted small" }, visible(said(explanation || waiting))),
-  ]),
+  column(t`Asked`, ({ asked_at: at }) => ago(at)),
+  column(
+    t`State`,
+    ({ state, explanation, waiting_for: waiting }) => [
+      stateBadge(state),
+      " ",
+      h("span", { class: "muted small" }, visible(besides(state, said(explanation || waiting)))),
+    ],
+    { size: "tall" },
+  ),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
 ];
+
+/** What a sentence says besides the state with which it begins: "by bob@example.com" of "rejected by …". */
+function besides(state, sentence) {
+  const known = `${stateText(state)} `;
+  return sentence.startsWith(known) ? sentence.slice(known.length) : sentence;
+}
 
 function nothing(whose) {
   if (whose === "inbox") {

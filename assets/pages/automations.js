@@ -88,7 +88,7 @@ function isCancelling(automation) {
 }
 
 function remarkOf({ waiting_reason: waiting, explanation }) {
-  return waiting ? t`Waits: ${said(waiting)}` : said(explanation);
+  return said(waiting || explanation);
 }
 
 function empty(isNarrowed) {

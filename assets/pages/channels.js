@@ -149,13 +149,13 @@ function channelActions(channel, done) {
     () => getAll("/channel-kinds"),
     (kinds) => openChangeForm(channel, kinds, done),
   );
-  const act = (verb, onclick, look = "quiet") =>
-    button(t`${verb}…`, { look, "aria-label": `${verb} ${name}`, onclick });
+  const act = (verb, label, onclick) =>
+    button(t`${verb}…`, { look: "quiet", "aria-label": label, onclick });
   return [
-    isOn && act(t`Test`, test),
-    act(t`Change`, change),
-    act(turn, toggle),
-    act(t`Delete`, end, "quiet"),
+    isOn && act(t`Test`, t`Test ${name}`, test),
+    act(t`Change`, t`Change ${name}`, change),
+    act(turn, isOn ? t`Turn off ${name}` : t`Turn on ${name}`, toggle),
+    act(t`Delete`, t`Delete ${name}`, end),
   ];
 }
 

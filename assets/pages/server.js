@@ -82,7 +82,11 @@ const COLUMNS = [
     t`Org`,
     (org) => [
       h("strong", {}, org.code),
-      h("div", { class: "muted small" }, standing(org) || visible(org.name)),
+      h(
+        "div",
+        { class: "muted small" },
+        standing(org) || (org.name !== org.code && visible(org.name)),
+      ),
     ],
     { size: "tall" },
   ),

@@ -13,10 +13,10 @@ import ipaddress
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,8 +41,7 @@ _HOST_NAME = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class IssuedCertificate:
+class IssuedCertificate(msgspec.Struct, frozen=True):
     """A worker's new certificate. `serial` is lower-case hex, `not_after` in UTC."""
 
     pem: str

@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,8 +32,7 @@ _SPIFFE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class WorkerIdentity:
+class WorkerIdentity(msgspec.Struct, frozen=True):
     """Who a worker's certificate says it is. `serial` is lower-case hex without leading zeros."""
 
     org: str

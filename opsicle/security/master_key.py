@@ -14,6 +14,7 @@ import os
 from dataclasses import dataclass, field
 from typing import Self
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -31,8 +32,7 @@ class CannotOpen(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(msgspec.Struct, frozen=True):
     """An encrypted value, and its data key under the master key, each after its nonce."""
 
     wrapped_key: bytes

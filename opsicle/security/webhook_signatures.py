@@ -23,8 +23,9 @@ import math
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.triggers import VerifyMethod
 
@@ -46,8 +47,7 @@ Header = Callable[[str], str]
 """Returns a request's header by name, "" if it was not sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(msgspec.Struct, frozen=True):
     """A sender knew the secret.
 
     `identity` is the same for the same signed message, "" where nothing tells one message from
@@ -58,8 +58,7 @@ class Proof:
     remember_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SignedCall:
+class SignedCall(msgspec.Struct, frozen=True):
     """A call whose sender is to be verified."""
 
     header: Header

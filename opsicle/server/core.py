@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from opsicle.domain.workers import EPHEMERAL_SILENT_SECONDS
 from opsicle.kit.clock import Clock
@@ -24,8 +25,7 @@ from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
 from opsicle.server.store.log_database import LogDatabase
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(msgspec.Struct, frozen=True):
     """What the services stand on."""
 
     state: Database
@@ -42,9 +42,9 @@ class Core:
     on_set_up: Callable[[], None] = lambda: None
     has_open_orgs: bool = False
     epoch: Epoch = FIRST_EPOCH
-    egress_bounds: EgressBounds = field(default_factory=EgressBounds)
-    log_bounds: LogBounds = field(default_factory=LogBounds)
-    artifact_bounds: ArtifactBounds = field(default_factory=ArtifactBounds)
-    forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
+    egress_bounds: EgressBounds = msgspec.field(default_factory=EgressBounds)
+    log_bounds: LogBounds = msgspec.field(default_factory=LogBounds)
+    artifact_bounds: ArtifactBounds = msgspec.field(default_factory=ArtifactBounds)
+    forwarding: ForwardingTargets = msgspec.field(default_factory=ForwardingTargets)
     replica_folder: Path | None = None
     ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS

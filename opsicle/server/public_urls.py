@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+import msgspec
 
 from opsicle.domain.errors import InvalidInput
 
@@ -20,8 +21,7 @@ _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _SAFE_WITHOUT_TLS = "localhost"
 
 
-@dataclass(slots=True)
-class Urls:
+class Urls(msgspec.Struct):
     """Where this server is reached; set once its listeners are bound.
 
     At `standby_worker_urls` workers find whoever takes over from it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import msgspec
 
 from opsicle.server.settings import ServerOptions
 
@@ -27,11 +27,13 @@ def merged(old: ServerOptions, new: ServerOptions) -> tuple[ServerOptions, list[
     The names of those that changed with it, and of those that wait for a restart.
     """
     changed = [
-        each.name for each in fields(old) if getattr(old, each.name) != getattr(new, each.name)
+        each.name
+        for each in msgspec.structs.fields(old)
+        if getattr(old, each.name) != getattr(new, each.name)
     ]
     live = [name for name in changed if name in LIVE]
     return (
-        replace(old, **{name: getattr(new, name) for name in live}),
+        msgspec.structs.replace(old, **{name: getattr(new, name) for name in live}),
         live,
         [n for n in changed if n not in LIVE],
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.networks import parse_network
@@ -34,8 +35,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(msgspec.Struct, frozen=True):
     """Where to listen: host and port, or the path of a Unix socket."""
 
     host: str = ""
@@ -53,8 +53,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True)
-class ServerOptions:
+class ServerOptions(msgspec.Struct, frozen=True):
     """The options of `opsicle server`.
 
     `names` are further DNS names and addresses under which people and workers reach the server;

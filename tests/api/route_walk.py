@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from opsicle.domain.access import SERVER_ACTIONS, Action, BuiltInRole
 from opsicle.server.http.routing import Access, Route

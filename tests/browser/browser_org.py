@@ -145,8 +145,11 @@ class Site:
             "erin", "INC-4713: the same in the other data centre", grace=60
         )
 
-    def manage(self) -> None:
-        """Add what an org has besides templates and people, one of each."""
+    def manage(self) -> str:
+        """Add what an org has besides templates and people, one of each.
+
+        Return the id of an automation with artifacts.
+        """
         cli = self.admin.cli
         cli("targets", "push", str(CHECKOUT / "examples/targets/web1.yaml"))
         cli("schedules", "push", str(CHECKOUT / "examples/schedules/nightly-report.yaml"))
@@ -174,6 +177,11 @@ class Site:
         self.installation.push(WITH_SECRET)
         cli("run", "sign-report", "--follow")
         cli("orgs", "quota", "acme", "--automations-an-hour", "20", "--log-mib", "1")
+        cli("run", "disk-report", "--at", "72h", "--reason", "before the disks are exchanged")
+        self.installation.push((CHECKOUT / "examples/inventory-report.yaml").read_text())
+        cli("run", "inventory-report", "--follow")
+        runs = self.admin.json("automations", "list")
+        return next(str(run["id"]) for run in runs if run["template"] == "inventory-report")
 
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""

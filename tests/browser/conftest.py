@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -46,6 +52,10 @@ OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
+MOTION: Literal["reduce"] = "reduce"
+"""Without a graphics card each window in which something turns keeps a core busy with drawing it;
+`test_settings.py` sees things move."""
+
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
 
@@ -60,20 +70,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    with chromium(playwright) as browser:
+def browser(playwright: Playwright, installation: Installation) -> Iterator[Browser]:
+    with chromium(playwright, options=[trust_in(installation.server.url)]) as browser:
         yield browser
 
 
+def trust_in(url: str) -> str:
+    """Return the option by which Chromium takes a server's certificate for a good one.
+
+    What came over a bad one that is only put up with it never keeps: each page would fetch and
+    compile all its modules anew, which is half of what a load takes.
+    """
+    address = urlsplit(url)
+    pem = ssl.get_server_certificate((address.hostname or "", address.port or 443))
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pin = base64.b64encode(hashlib.sha256(info).digest()).decode()
+    return f"--ignore-certificate-errors-spki-list={pin}"
+
+
 @contextmanager
-def chromium(playwright: Playwright, program: str = CHROMIUM) -> Iterator[Browser]:
+def chromium(
+    playwright: Playwright, program: str = CHROMIUM, options: Sequence[str] = ()
+) -> Iterator[Browser]:
     """Run Chromium; `program` may be one that starts it elsewhere."""
     require(
         shutil.which(CHROMIUM) is not None,
         f"Chromium at {CHROMIUM}: install the package chromium-headless-shell",
     )
     expect.set_options(timeout=PATIENCE_MS)
-    browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+    browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS, *options])
     yield browser
     browser.close()
 
@@ -94,7 +120,7 @@ def session(
 ) -> Path:
     """Return the cookie of alice, who has logged in as a person does."""
     path = tmp_path_factory.mktemp("session") / "state.json"
-    context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
+    context = browser.new_context(base_url=installation.server.url)
     page = context.new_page()
     page.goto("/login")
     log_in(page, installation.admin.email)
@@ -118,7 +144,10 @@ class UsedContexts:
             self._free.pop()
             if self._free
             else self._browser.new_context(
-                ignore_https_errors=True, base_url=self._url, viewport=VIEWPORT
+                ignore_https_errors=True,  # for requests of a test's own, which Node makes
+                base_url=self._url,
+                viewport=VIEWPORT,
+                reduced_motion=MOTION,
             )
         )
         page = context.new_page()
@@ -168,11 +197,12 @@ def open_page(
             used.append(page.context)
         else:
             context = browser.new_context(
-                ignore_https_errors=True,  # the server's own CA; other tests show its being checked
+                ignore_https_errors=True,  # of another server; others show its being checked
                 base_url=url or installation.server.url,
                 storage_state=session if is_known else None,
                 viewport={"width": width, "height": 800},
                 color_scheme="dark" if theme == "dark" else "light",
+                reduced_motion=MOTION,
             )
             own.append(context)
             page = context.new_page()

@@ -26,7 +26,7 @@ IN_DOCUMENTS = {
 MADE_OF = CHECKOUT / "tests/browser/pictures.json"
 """Of what the pages were made when their pictures were taken."""
 
-VIEWS_OF_AUTOMATION = ("timeline", "data", "artifacts", "compare", "trail")
+VIEWS_OF_AUTOMATION = ("timeline", "data", "compare", "trail")
 VIEWS_OF_TEMPLATE = ("versions", "history", "source")
 
 ASSETS = CHECKOUT / "assets"
@@ -37,14 +37,18 @@ _IMPORT = re.compile(r'^(?:import|export|\}) .*?from "([^"]+)";', re.MULTILINE)
 _PAGE = re.compile(r'^const (\w+) = \(\) => import\("\./(pages/[\w-]+\.js)"\);', re.MULTILINE)
 
 
-def examples(automation: str, approval: str) -> dict[str, list[str]]:
-    """Return addresses of what varies, and of further views of a page."""
+def examples(automation: str, approval: str, report: str) -> dict[str, list[str]]:
+    """Return addresses of what varies, and of further views of a page.
+
+    By the ids of an automation that failed, of an approval, and of an automation with artifacts.
+    """
     return {
         "/approvals": ["/approvals?whose=all"],
         "/approvals/:id": [f"/approvals/{approval}"],
         "/automations/:id": [
             f"/automations/{automation}",
             *(f"/automations/{automation}?view={view}" for view in VIEWS_OF_AUTOMATION),
+            f"/automations/{report}?view=artifacts",
         ],
         "/targets/:name": ["/targets/web1"],
         "/templates/:name": [

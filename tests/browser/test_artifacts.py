@@ -88,9 +88,7 @@ def test_hostile_html_runs_nothing_and_reaches_nobody(
         port = evil.getsockname()[1]
         installation.admin.cli("run", "leaves", "--follow", "--var", f"port={port}")
         [newest, *_] = installation.admin.json("automations", "list", "--template", "leaves")
-        context = browser.new_context(
-            ignore_https_errors=True, base_url=installation.server.url, storage_state=session
-        )
+        context = browser.new_context(base_url=installation.server.url, storage_state=session)
         page = context.new_page()
         page.goto(f"/automations/{newest['id']}?view=artifacts")
 

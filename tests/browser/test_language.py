@@ -10,9 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.accessibility import findings
-from tests.browser.conftest import PATIENCE_MS
-from tests.browser.reading import has_no_horizontal_scroll
-from tests.browser.test_pages import OVERLAPPING
+from tests.browser.conftest import MOTION, PATIENCE_MS
+from tests.browser.layout import fits
 from tests.product import PASSWORD, Installation
 
 Open = Callable[..., Page]
@@ -26,10 +25,10 @@ def open_in(browser: Browser, installation: Installation) -> Iterator[Open]:
 
     def open_one(locale: str, path: str, zone: str = "Europe/Berlin") -> Page:
         context = browser.new_context(
-            ignore_https_errors=True,
             base_url=installation.server.url,
             locale=locale,
             timezone_id=zone,
+            reduced_motion=MOTION,
         )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
@@ -76,8 +75,7 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
         assert findings(german, None, "html") == [], path
         for width in (1100, 740, 360, 320):
             german.set_viewport_size({"width": width, "height": 740})
-            assert has_no_horizontal_scroll(german), f"{path}, {width} px"
-            assert german.evaluate(OVERLAPPING) == [], f"{path}, {width} px"
+            assert fits(german), f"{path}, {width} px"
 
     german.get_by_label("Sprache").select_option("de")
     german.get_by_label("Zeitzone").select_option("Asia/Tokyo")

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, OpenPage
+from tests.browser.conftest import OpenPage
 from tests.browser.main_thread import MainThread
 from tests.browser.test_half_loaded import hold, release
 from tests.product import Installation
@@ -69,29 +62,16 @@ class Traffic:
             self.bytes_of_files += int(event["encodedDataLength"])
 
 
-@pytest.fixture
-def trusting(playwright: Playwright, installation: Installation) -> Iterator[Browser]:
-    """Run a Chromium that trusts the server: what came over a wrong certificate it never keeps."""
-    address = urlsplit(installation.server.url)
-    pem = ssl.get_server_certificate((address.hostname or "", address.port or 443))
-    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
-    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    pin = base64.b64encode(hashlib.sha256(info).digest()).decode()
-    trust = f"--ignore-certificate-errors-spki-list={pin}"
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, trust])
-    yield browser
-    browser.close()
-
-
 def test_a_first_load_is_small_and_a_second_one_fetches_next_to_nothing(
-    trusting: Browser, installation: Installation, session: Path
+    browser: Browser, installation: Installation, session: Path
 ) -> None:
-    context = trusting.new_context(base_url=installation.server.url, storage_state=session)
+    context = browser.new_context(base_url=installation.server.url, storage_state=session)
     page = context.new_page()
 
     first = open_home(page)
     page.close()
     second = open_home(context.new_page())
+    context.close()
 
     assert "/" in first.files
     assert len(first.addresses) <= MOST_REQUESTS, first.addresses
@@ -104,9 +84,7 @@ def test_home_is_there_within_a_second_on_a_computer_four_times_as_slow(
     browser: Browser, installation: Installation, session: Path
 ) -> None:
     """By what its main thread works until all is drawn; the way to the server comes on top."""
-    context = browser.new_context(
-        base_url=installation.server.url, storage_state=session, ignore_https_errors=True
-    )
+    context = browser.new_context(base_url=installation.server.url, storage_state=session)
     page = context.new_page()
     page.goto("/healthz")  # and so no line of the application has been compiled yet
     thread = MainThread(page)

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.product import Installation
 from tests.thin_api import Api
 
-WINDOWS = 8
+WINDOWS = 7
+"""With that of the templates, more than the connections by two."""
+
+TALK = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: talk}
+spec:
+  template:
+    phases:
+      - name: talk
+        commands: ['echo begun; until test -e %s; do sleep 0.1; done; echo told to all; sleep 600']
+      - name: clean-up
+        when: always
+        commands: ['echo cleaned up']
+"""
 OWN_STREAMS = """(async () => {
     const locks = await navigator.locks.query();
     return locks.held.map((lock) => lock.name).filter((name) => /[0-9]$/.test(name));
@@ -25,10 +42,12 @@ def _in_new_window(page: Page, path: str) -> Page:
 
 
 def test_a_further_window_opens_and_all_stay_live_however_many_there_are(
-    open_page: OpenPage, installation: Installation
+    open_page: OpenPage, installation: Installation, tmp_path: Path
 ) -> None:
+    go = tmp_path / "go"
+    installation.push(TALK % go)
     with Api(installation.access()) as api:
-        ids = [api.run("count") for _ in range(2)]
+        ids = [api.run("talk") for _ in range(2)]
         first = open_page(f"/automations/{ids[0]}")
         windows = [
             first,
@@ -40,15 +59,22 @@ def test_a_further_window_opens_and_all_stay_live_however_many_there_are(
         listing.get_by_role("link", name="Run Greet somebody").click()
         listing.get_by_role("button", name="Run now").wait_for()
         for window in windows:
-            expect(window.locator(".log-text").get_by_text("number 5", exact=True)).to_be_visible()
+            expect(_line(window, "begun")).to_be_visible()
+
+        go.touch()
+        for window in windows:
+            expect(_line(window, "told to all")).to_be_visible()
 
         for automation_id in ids:
             api.json("POST", f"/api/v1/automations/{automation_id}/cancel")
         for window in windows:
             expect(window.locator(".page-title .state")).to_have_text("cancelled")
-            expect(
-                window.locator(".log-text").get_by_text("cleaned up", exact=True)
-            ).to_be_visible()
+            expect(_line(window, "cleaned up")).to_be_visible()
+
+
+def _line(window: Page, text: str) -> Locator:
+    """Find a line of the log."""
+    return window.locator(".log-text").get_by_text(text, exact=True)
 
 
 def test_a_window_that_waits_its_turn_gets_a_stream_of_its_own_once_another_is_closed(

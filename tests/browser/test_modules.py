@@ -48,7 +48,7 @@ PARTS = [
 
 @pytest.fixture(scope="module")
 def modules(browser: Browser, installation: Installation) -> Any:
-    context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
+    context = browser.new_context(base_url=installation.server.url)
     page = context.new_page()
     page.goto("/login")
     yield page

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import NARROW, THEMED, findings, is_accessible
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
+from tests.browser.layout import fits_every_width_in_both_themes
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import choose, has_no_horizontal_scroll, log_in
 from tests.e2e.clocks import SetClock
@@ -56,10 +57,14 @@ def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage)
 def test_every_page_has_its_heading_fits_every_width_in_both_themes_and_names_its_controls(
     open_page: OpenPage,
 ) -> None:
-    """Walk through all pages in one window, for a browser loads most of one anew with each."""
+    """Walk through all pages in one window, from one to the next as by links.
+
+    To load each anew would be most of the work; that they are found by their addresses is what the
+    tests of each begin with.
+    """
     page = open_page("/templates")
     for path, title in PAGES.items():
-        page.goto(path)
+        go_to(page, path)
 
         expect(page.get_by_role("heading", level=1), path).to_have_text([title])
         expect(page.locator("main .loading"), path).to_have_count(0)
@@ -73,7 +78,7 @@ def test_every_page_has_its_heading_fits_every_width_in_both_themes_and_names_it
 def test_every_page_that_needs_no_login_does_so_too(open_page: OpenPage) -> None:
     page = open_page("/login", is_known=False)
     for path, title in (OPEN | {"/login": "Log in"}).items():
-        page.goto(path)
+        go_to(page, path)
 
         expect(page.get_by_role("heading", level=1), path).to_have_text([title])
         assert page.title() == f"{title} · Opsicle", path
@@ -81,38 +86,10 @@ def test_every_page_that_needs_no_login_does_so_too(open_page: OpenPage) -> None
         fits_every_width_in_both_themes(page, path)
 
 
-OVERLAPPING = """() => {
-  const names = [...document.querySelectorAll(".main-nav > a > span, .main-nav button > span")];
-  const boxes = names
-    .filter((name) => getComputedStyle(name).clipPath === "none")
-    .map((name) => ({ name: name.textContent, box: name.getBoundingClientRect() }))
-    .filter(({ box }) => box.width > 0);
-  return boxes
-    .filter(({ box }, i) => boxes.slice(0, i).some(({ box: other }) =>
-      other.right > box.left + 1 && box.right > other.left + 1 &&
-      other.bottom > box.top + 1 && box.bottom > other.top + 1))
-    .map(({ name }) => name);
+GO_TO = """async (path) => {
+  document.querySelector("h1").dataset.isLeft = "";
+  (await import("/lib/router.js")).navigate(path);
 }"""
-TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]
-  .filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
-  .map((element) => getComputedStyle(element).fontSize))]"""
-GUTTERS = """() => [...document.querySelectorAll("main .table")]
-  .filter((table) => getComputedStyle(table).display === "grid" && table.tBodies[0].rows.length)
-  .map((table) => {
-    const cells = [...table.tBodies[0].rows[0].cells].filter((cell) => cell.offsetWidth);
-    return table.getBoundingClientRect().right - cells.at(-1).getBoundingClientRect().right;
-  })
-  .filter((gutter) => Math.abs(gutter) > 1)"""
-"""How far the last cells of lists end before the lists do."""
-HIDDEN_TABS = """() => [...document.querySelectorAll("main .tab[aria-selected=true]")]
-  .filter((tab) => {
-    const [list, own] = [tab.parentElement, tab].map((each) => each.getBoundingClientRect());
-    return own.left < list.left - 1 || own.right > list.right + 1;
-  })
-  .map((tab) => tab.textContent)"""
-WIDTHS = (1440, 1100, 950, 800, 768, 740, 360, 320)
-"""With the rail, with its icons alone (from 740 to 1,100), and with the bar of a telephone."""
-
 
 NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, textarea")]
   .filter((element) => !(element.textContent.trim() || element.closest("[aria-hidden=true]")
@@ -120,20 +97,10 @@ NAMELESS = """() => [...document.querySelectorAll("button, a, input, select, tex
   .map((element) => element.outerHTML)"""
 
 
-def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -> None:
-    """Look at a page in each theme and width, and let axe-core look at a part of it."""
-    for theme, rules in (("dark", THEMED), ("light", None)):
-        page.emulate_media(color_scheme=theme)
-        expect(page.locator("html")).to_have_attribute("data-theme", theme)
-        assert findings(page, rules, part) == [], f"{path}, {theme}"
-    assert set(page.evaluate(TYPE_SIZES)) <= {"12px", "14px", "16px", "22px"}
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 740})
-        assert has_no_horizontal_scroll(page), f"{path} is wider than {width} pixels"
-        assert page.evaluate(OVERLAPPING) == [], f"names of the menu at {width} pixels"
-        assert page.evaluate(GUTTERS) == [], f"lists of {path} at {width} pixels"
-    page.wait_for_function(f"() => ({HIDDEN_TABS})().length === 0")
-    assert findings(page, NARROW, part) == [], f"{path} on a telephone"
+def go_to(page: Page, path: str) -> None:
+    """Go to another page as a link would, and wait until it has taken the place of this one."""
+    page.evaluate(GO_TO, path)
+    expect(page.locator("h1[data-is-left]")).to_have_count(0)
 
 
 @pytest.mark.parametrize("role", ["reporter", "member"])
@@ -173,12 +140,30 @@ def test_moving_between_pages_moves_the_focus_to_the_heading(open_page: OpenPage
     expect(page.get_by_role("heading", level=1, name="Templates")).to_be_focused()
 
 
-def test_the_chosen_theme_is_remembered(open_page: OpenPage) -> None:
+def test_the_chosen_theme_is_remembered_and_other_windows_follow(open_page: OpenPage) -> None:
     page = open_page("/templates")
+    other = page.context.new_page()
+    other.goto("/people")
+    expect(other.locator("html")).to_have_attribute("data-theme", "light")
     page.get_by_role("button", name="Switch between light and dark").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(other.locator("html")).to_have_attribute("data-theme", "dark")
     page.reload()
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_a_theme_of_the_system_that_changes_without_an_event_is_followed(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/templates")
+    page.add_init_script(
+        "MediaQueryList.prototype.addEventListener = () => {}"  # as Chromium while a page begins
+    )
+    page.reload()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.emulate_media(color_scheme="light")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
 
 
 def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(
@@ -189,6 +174,11 @@ def test_templates_are_found_by_owner_and_the_search_stays_in_the_address(
     expect(page.locator(".template-rows tbody tr")).to_have_count(1)
     page.reload()
     expect(page.locator(".template-rows tbody tr")).to_have_count(1)
+    owners = page.get_by_role("columnheader", name="Owners")
+    expect(owners).to_be_visible()
+    page.get_by_label("Search templates").fill("many-lines")
+    expect(page.locator(".template-rows tbody tr")).to_have_count(1)
+    expect(owners).to_be_hidden()  # a column in which nothing stands is left out
 
 
 def test_a_template_is_pushed_after_its_mistakes_were_shown_beside_their_lines(

@@ -87,6 +87,7 @@ def test_what_is_chosen_is_told_apart_in_forced_colours(open_page: OpenPage) -> 
 
 def test_nothing_moves_for_whoever_does_not_want_it_to(open_page: OpenPage) -> None:
     page = open_page("/templates")
+    page.emulate_media(reduced_motion="no-preference")
     page.route("**/api/v1/workers*", lambda _route: None)  # and so it goes on loading
     page.get_by_role("link", name="Workers").first.click()
     page.locator("main .loading").first.wait_for(state="attached")

@@ -37,7 +37,7 @@ ATTRIBUTES = {"", "start", "class", "class tabindex", "rel target href title"}
 
 @pytest.fixture(scope="module")
 def page(browser: Browser, installation: Installation) -> Iterator[Page]:
-    context = browser.new_context(ignore_https_errors=True, base_url=installation.server.url)
+    context = browser.new_context(base_url=installation.server.url)
     page = context.new_page()
     page.goto("/login")
     yield page

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from opsicle.domain.ssh_host_keys import fingerprint
 from tests.browser.conftest import OpenPage
-from tests.browser.test_pages import fits_every_width_in_both_themes
+from tests.browser.layout import fits_every_width_in_both_themes
 from tests.product import Installation
 from tests.services.targeting import HOST_KEY
 

@@ -134,8 +134,8 @@ def test_no_kill_of_the_server_loses_or_repeats_an_acknowledged_automation(
     # Together they take as long as all kills do, so that the last ones find some in flight too.
     installation.push(template("act", pause=5))
     installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(installation.server), int(40 * SCALE), seed, longest=0.2):
-        ids = trigger(api, "act", judge, int(100 * SCALE))
+    with killing(lambda: kill_and_restart(installation.server), int(24 * SCALE), seed, longest=0.2):
+        ids = trigger(api, "act", judge, int(60 * SCALE))
     assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
     assert executions(judge) == dict.fromkeys(ids, 1)
     assert_sound(installation)
@@ -195,7 +195,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
     worker = installation.worker("w1", None, "--slots", "4")
 
     once, harmless = [], []
-    for n in range(int(40 * SCALE)):  # each kill finds one that has just been triggered
+    for n in range(int(24 * SCALE)):  # each kill finds one that has just been triggered
         once.append(trigger_once(api, "once", judge, f"once-{n}"))
         if n % 2:
             harmless.append(trigger_once(api, "harmless", again, f"harmless-{n}"))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from building import zipapp
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS, chromium
@@ -49,29 +49,35 @@ def mission(
             yield made
 
 
-@pytest.fixture
-def open_page(
-    mission: Mission, playwright: Playwright, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[OpenPage]:
-    """Return what opens an address in a real Chromium where people are, as nobody known."""
-    program = tmp_path / "chromium"
+@pytest.fixture(scope="module")
+def browser(mission: Mission, playwright: Playwright) -> Iterator[Browser]:
+    """Run a real Chromium where people are."""
+    program = mission.folder / "chromium"
     program.write_text(
         f'#!/bin/sh\nexec {" ".join(mission.places["user"].prefix)} {CHROMIUM} "$@"\n'
     )
     program.chmod(0o755)
-    with (
-        chromium(playwright, str(program)) as browser,
-        shown_on_failure(request) as watch,
-    ):
+    with chromium(playwright, str(program)) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[OpenPage]:
+    """Return what opens an address in that, as nobody known."""
+    contexts: list[BrowserContext] = []
+    with shown_on_failure(request) as watch:
 
         def open_one(url: str) -> Page:
-            page = browser.new_context(ignore_https_errors=True).new_page()
+            contexts.append(browser.new_context(ignore_https_errors=True))
+            page = contexts[-1].new_page()
             page.set_default_timeout(PATIENCE_MS)
             watch(page)
             page.goto(url)
             return page
 
         yield open_one
+    for context in contexts:
+        context.close()
 
 
 def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(

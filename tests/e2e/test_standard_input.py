@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import is_checkout
 from tests.product import PASSWORD, Installation, Process, Server, User, clean_environment, program
 from tests.support import wait_until
+from tests.warm_cli import warm_cli
 
 pytestmark = pytest.mark.e2e
 
@@ -37,13 +39,16 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def fed(
     user: User, text: str, *arguments: str, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command with this on its standard input."""
+    """Run a command with this on its standard input; where that is nothing, by a warm process."""
+    given = clean_environment({**user.environment, **environment})
+    if not text and is_checkout() and (warm := warm_cli(())).suits(given):
+        return warm.run(arguments, given, 120)
     return subprocess.run(
         [*program(), *arguments],
         input=text,
         capture_output=True,
         text=True,
-        env=clean_environment({**user.environment, **environment}),
+        env=given,
         timeout=120,
         check=False,
     )
@@ -69,7 +74,7 @@ def test_a_worker_enrols_with_a_token_from_a_file(
         "--data-dir",
         str(tmp_path / "w"),
     ]
-    worker = Process([*program(), *arguments], tmp_path, "worker")
+    worker = Process([*program(), *arguments], tmp_path, "worker", is_warm=True)
     try:
         worker.wait_for("opsicle worker ready")
         assert token not in Path(f"/proc/{worker.pid}/cmdline").read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import msgspec
 
 from opsicle.domain.access import Action, BuiltInRole
 from opsicle.server.access.actor import Actor
@@ -13,4 +13,6 @@ def server_operator(core: Core) -> Actor:
     """Return one, who is the admin of an org of their own."""
     oscar = core.person(core.org("hosting"), "oscar", BuiltInRole.ADMIN)
     operates = frozenset({Action.SERVER_MANAGE})
-    return replace(oscar, org_code="hosting", rights=oscar.rights.with_server_actions(operates))
+    return msgspec.structs.replace(
+        oscar, org_code="hosting", rights=oscar.rights.with_server_actions(operates)
+    )

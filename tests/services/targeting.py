@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import msgspec
 
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import scope_grants
@@ -47,7 +47,7 @@ def target_request(*lines: str, **about: str) -> PushTargetRequest:
 def with_rules(actor: Actor, *rules: str) -> Actor:
     """Return somebody who may only what these rules allow, as a token's scopes do."""
     written = "[" + ", ".join(f'"{rule}"' for rule in rules) + "]"
-    return dataclasses.replace(actor, rights=actor.rights.below(scope_grants(written)))
+    return msgspec.structs.replace(actor, rights=actor.rights.below(scope_grants(written)))
 
 
 def targets_source(inside: str = "labels: {role: web}", *lines: str) -> str:

@@ -5,8 +5,7 @@ Alice runs.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -175,7 +174,7 @@ def test_how_automations_went_is_hidden_with_their_template(core: Core, alice: A
     core.push(alice, HELLO.replace("name: hello", "name: hidden"))
     core.run(alice, "hidden")
     rules = ["allow view templates", "deny view templates/hidden", "allow view automations"]
-    guest = replace(
+    guest = msgspec.structs.replace(
         core.person(alice.org_id, "guest", BuiltInRole.MEMBER),
         rights=Rights((grants_of([parse_rule(rule) for rule in rules], "rules"),)),
     )

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import gevent
 import msgspec
 import pytest
@@ -184,7 +182,7 @@ def test_a_token_has_nothing_started_that_its_scopes_leave_out(core: Core, alice
         rules = [f"allow {verb} templates/{name}" for name in names for verb in ("view", "execute")]
         rules += ["allow manage schedules", "allow manage triggers"]
         scopes = grants_of([parse_rule(rule) for rule in rules], "scopes")
-        return dataclasses.replace(alice, rights=alice.rights.below(scopes))
+        return msgspec.structs.replace(alice, rights=alice.rights.below(scopes))
 
     for names, missing in [(["first"], "second"), (["first", "second"], "hello")]:
         with pytest.raises(NotAllowed, match=f"first starts {missing}, which the scopes"):
@@ -317,7 +315,7 @@ def test_a_token_that_may_run_a_template_adds_no_start_to_it_that_it_may_not_mak
 
     def by_token(*scopes: str) -> Actor:
         layer = grants_of([parse_rule(f"allow {scope}") for scope in scopes], "scopes")
-        return dataclasses.replace(alice, rights=alice.rights.below(layer))
+        return msgspec.structs.replace(alice, rights=alice.rights.below(layer))
 
     views = ("view templates", "view automations")
     added = first("onSuccess: [{template: second}]")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import apsw
+import msgspec
 import pytest
 
 from opsicle.domain.access import Action
@@ -136,7 +135,7 @@ def test_who_runs_the_server_reads_on_every_page_that_the_queue_is_held(
     core: Core, alice: Actor
 ) -> None:
     rights = alice.rights.with_server_actions(frozenset({Action.SERVER_MANAGE}))
-    operator = replace(alice, rights=rights)
+    operator = msgspec.structs.replace(alice, rights=rights)
     Hold(core.database, core.fleet, core.clock).hold("held after a restore")
 
     (remark,) = core.services.accounts.whoami(operator).remarks

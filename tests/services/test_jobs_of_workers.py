@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole, server_actions
@@ -54,7 +53,8 @@ def test_another_orgs_worker_is_not_found_and_of_a_shared_one_only_ones_own_org_
     core.run(gina)
     assert len(shared.poll().work) == 1
     alice_who_runs_it, gina_who_runs_it = (
-        replace(each, rights=each.rights.with_server_actions(OPERATOR)) for each in (alice, gina)
+        msgspec.structs.replace(each, rights=each.rights.with_server_actions(OPERATOR))
+        for each in (alice, gina)
     )
 
     assert jobs(core, gina_who_runs_it, "s1") == ["hello leased"]

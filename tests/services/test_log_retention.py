@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from datetime import timedelta
 
 import gevent
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -139,7 +139,9 @@ def test_what_runs_stays_though_it_alone_is_too_much(
 def test_an_org_may_keep_less_than_the_server_and_not_more(
     core: Core, alice: Actor, worker: TestWorker
 ) -> None:
-    carol = replace(core.person(alice.org_id, "carol", BuiltInRole.ADMIN), org_code="acme")
+    carol = msgspec.structs.replace(
+        core.person(alice.org_id, "carol", BuiltInRole.ADMIN), org_code="acme"
+    )
     old = ended(core, alice, worker)
     core.clock.advance(5 * 86_400)
 

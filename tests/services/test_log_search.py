@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import replace
 from functools import partial
 
 import gevent
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -214,7 +214,7 @@ def test_nobody_finds_what_another_org_or_a_hidden_template_printed(
     shown = printed(core, alice, b"needle of hello\n")
     mallory = core.person(core.org("globex"), "mallory", BuiltInRole.ADMIN)
     rules = ["allow view templates", "deny view templates/payroll", "allow view automations"]
-    bob = replace(
+    bob = msgspec.structs.replace(
         core.person(alice.org_id, "bob", BuiltInRole.MEMBER),
         rights=Rights((grants_of([parse_rule(rule) for rule in rules], "rules"),)),
     )

@@ -204,6 +204,18 @@ def test_an_end_that_is_not_taken_keeps_nothing(core: Core, worker: TestWorker, 
     assert kept(core) == []
 
 
+def test_a_start_whose_disk_is_full_leaves_the_ends_of_logs_for_the_next(
+    core: Core, worker: TestWorker, work: Work
+) -> None:
+    end(core, worker, work, SAID)
+
+    core.logs_database.close()  # which takes nothing any more, either
+    core.services.log_tails.recover()
+    core.services.log_tails.settle_last()
+
+    assert kept(core) == [work.job_id]
+
+
 def test_a_start_takes_nothing_twice(core: Core, worker: TestWorker, work: Work) -> None:
     end(core, worker, work, SAID)
     assert kept(core) == [work.job_id]

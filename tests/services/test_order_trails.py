@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 import pytest
 
@@ -282,7 +280,7 @@ def test_orders_are_shown_to_whoever_may_see_their_automation_and_approvals_alon
     asked, _ = ran(keeping)
     show = keeping.core.services.order_trails.get
     alice, rules = keeping.people["alice"], [parse_rule("allow view automations")]
-    half = replace(alice, rights=Rights((grants_of(rules, "rules"),)))
+    half = msgspec.structs.replace(alice, rights=Rights((grants_of(rules, "rules"),)))
     gina = keeping.core.person(keeping.core.org("globex"), "gina", BuiltInRole.ADMIN)
 
     with pytest.raises(NotAllowed):

@@ -5,7 +5,7 @@ And how what people chose after a failure goes together with resuming.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import msgspec
 
 from opsicle.domain.pauses import Choice, ResumeVerdict
 from opsicle.wire.jobs import Outcome, PhaseReport
@@ -21,7 +21,7 @@ GROUPED = source().replace("  template:", "  concurrency: {group: db}\n  templat
 
 
 def limit_running(team: Team, most: int | None) -> None:
-    carol = replace(team.people["carol"], org_code="acme")
+    carol = msgspec.structs.replace(team.people["carol"], org_code="acme")
     team.core.services.orgs.update(carol, "acme", UpdateOrgRequest(max_running=most))
 
 

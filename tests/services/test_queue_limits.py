@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -41,7 +40,7 @@ def carol(core: Core, alice: Actor) -> Actor:
 
 def limit(core: Core, admin: Actor, **limits: int | None) -> None:
     """Set limits of an org called acme, as its admin does."""
-    actor = replace(admin, org_code="acme")
+    actor = msgspec.structs.replace(admin, org_code="acme")
     core.services.orgs.update(actor, "acme", UpdateOrgRequest(**limits))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -90,7 +90,7 @@ def test_whoever_pushes_it_anew_takes_it_over(core: Core, alice: Actor) -> None:
 def test_nobody_schedules_what_they_may_not_run(core: Core, alice: Actor) -> None:
     """A token whose scopes let her push schedules alone is no way to all that she may do."""
     scopes = scope_grants('["allow manage schedules", "allow view templates"]')
-    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
+    by_token = msgspec.structs.replace(alice, rights=alice.rights.below(scopes))
 
     with pytest.raises(NotAllowed):
         push_schedule(core, by_token, HOURLY)
@@ -127,7 +127,7 @@ def test_another_orgs_schedule_is_not_there(core: Core, alice: Actor) -> None:
 @pytest.fixture
 def bot(core: Core, alice: Actor) -> Actor:
     """Return Alice, whose service account `bot` is an operator."""
-    logged_in = dataclasses.replace(alice, session_id="x")
+    logged_in = msgspec.structs.replace(alice, session_id="x")
     request = CreateServiceAccountRequest(name="bot", role="operator")
     core.services.service_accounts.create(logged_in, request)
     return logged_in

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -119,7 +118,7 @@ def test_by_what_it_was_used_is_for_those_who_may_see_that(core: Core, admin: Ac
 
     def seen_by(*rules: str) -> SecretUse | None:
         guest = with_rules(admin, "allow view secrets", *rules)
-        stranger = dataclasses.replace(guest, user_id="somebody else")
+        stranger = msgspec.structs.replace(guest, user_id="somebody else")
         return last_uses(core, stranger)["db-password"]
 
     hidden = seen_by("allow view automations", "allow view templates/other")

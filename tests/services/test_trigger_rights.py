@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -131,7 +131,7 @@ def test_a_template_that_wants_a_fresh_code_is_not_started(core: Core, alice: Ac
 def test_nobody_triggers_what_they_may_not_run(core: Core, alice: Actor) -> None:
     """A token whose scopes let her push triggers alone is no way to all that she may do."""
     scopes = scope_grants('["allow manage triggers", "allow view templates"]')
-    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
+    by_token = msgspec.structs.replace(alice, rights=alice.rights.below(scopes))
 
     with pytest.raises(NotAllowed):
         push_trigger(core, by_token)
@@ -156,7 +156,7 @@ def test_another_orgs_trigger_is_not_there(core: Core, alice: Actor) -> None:
 def test_a_service_account_runs_it_and_only_those_who_may_use_it_get_its_secret(
     core: Core, alice: Actor, carol: Actor
 ) -> None:
-    logged_in = dataclasses.replace(alice, session_id="x")
+    logged_in = msgspec.structs.replace(alice, session_id="x")
     request = CreateServiceAccountRequest(name="bot", role="operator")
     core.services.service_accounts.create(logged_in, request)
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.OPERATOR)
@@ -182,7 +182,7 @@ def test_versions_of_a_template_that_one_may_not_see_are_not_listed(
     scopes = scope_grants(
         '["allow view triggers", "allow view schedules", "allow view templates/hello"]'
     )
-    by_token = dataclasses.replace(alice, rights=alice.rights.below(scopes))
+    by_token = msgspec.structs.replace(alice, rights=alice.rights.below(scopes))
 
     for listed in (
         core.services.triggers.list_versions(by_token, "disk-full", "", 10),
@@ -219,7 +219,7 @@ def test_what_cannot_be_read_is_hidden_from_whoever_may_not_see_all_templates(
     push_schedule(core, alice, HOURLY)
     alter_documents(core, f"{kind[:-1]}_versions")
     scopes = scope_grants(json.dumps(["deny view templates/vault", *SEES_ALL]))
-    restricted = dataclasses.replace(carol, rights=carol.rights.below(scopes))
+    restricted = msgspec.structs.replace(carol, rights=carol.rights.below(scopes))
     service = getattr(core.services, kind)
     [listed] = service.list_newest(carol, "", 10).items
 

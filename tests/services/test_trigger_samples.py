@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -25,7 +25,9 @@ MAPPED = """values: {who: {pointer: /who}}
 def sample(core: Core, actor: Actor, body: object = ALERT, **more: bool) -> SampleOutcome:
     text = body if isinstance(body, str) else json.dumps(body)
     call = SampleCall(body=text, **more)
-    return core.services.sample_calls.send(replace(actor, org_code="acme"), "disk-full", call)
+    return core.services.sample_calls.send(
+        msgspec.structs.replace(actor, org_code="acme"), "disk-full", call
+    )
 
 
 @pytest.mark.parametrize("method", list(VerifyMethod))

@@ -12,13 +12,13 @@ from tests.product import CHECKOUT
 
 
 def test_every_page_of_the_table_gets_its_picture() -> None:
-    by_path = pictured.addresses(pictured.examples("id", "id"))
+    by_path = pictured.addresses(pictured.examples("id", "id", "id"))
 
     assert set(by_path) == {entry.path for entry in PAGE_TABLE}
     assert all(by_path.values())
     assert not [place for places in by_path.values() for place in places if ":" in place]
 
-    without = pictured.examples("id", "id")
+    without = pictured.examples("id", "id", "id")
     del without["/workers/:name"]
     with pytest.raises(KeyError, match="/workers/:name"):
         pictured.addresses(without)

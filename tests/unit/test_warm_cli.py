@@ -29,7 +29,8 @@ from tests import forking_cli
 forking_cli.load(ROLE)
 {SHOW_MODULES}
 """
-OF_ITS_OWN = {"tests", "tests.forking_cli"}
+OF_ITS_OWN = {"tests", "tests.forking_cli", "array", "gc", "select", "selectors", "socket"}
+"""What forking needs by itself."""
 NOWHERE = "127.0.0.1:0"
 
 
@@ -74,17 +75,22 @@ def loaded_by(user: User, program: str, *arguments: str) -> set[str]:
     ("role", "arguments", "module"),
     [
         ("caller", ["whoami"], "opsicle.client.saved_logins"),
+        (
+            "reader",
+            ["templates", "validate", "pyproject.toml"],
+            "opsicle.domain.template_parser",
+        ),
         ("server", ["server", "--listen", NOWHERE, "--worker-listen", NOWHERE], "gevent.monkey"),
         ("worker", ["worker"], "opsicle.worker.main"),
     ],
-    ids=["caller", "server", "worker"],
+    ids=["caller", "reader", "server", "worker"],
 )
 def test_nothing_is_loaded_beforehand_that_a_command_does_not_load_alone(
     user: User, tmp_path: Path, role: str, arguments: list[str], module: str
 ) -> None:
     beforehand = loaded_by(user, BEFOREHAND.replace("ROLE", repr(role)))
 
-    where = [] if role == "caller" else ["--data-dir", str(tmp_path / "data")]
+    where = [] if role in {"caller", "reader"} else ["--data-dir", str(tmp_path / "data")]
     alone = loaded_by(user, ALONE, *arguments, *where)
 
     assert module in beforehand

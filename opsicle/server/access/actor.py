@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from opsicle.domain.access import FROZEN, SERVER_ACTIONS, Action
 from opsicle.domain.errors import NotAllowed, Suspended
@@ -11,8 +11,7 @@ from opsicle.domain.rules import NamedResource
 from opsicle.server.store.audit import Author
 
 
-@dataclass(frozen=True, slots=True)
-class Actor:
+class Actor(msgspec.Struct, frozen=True):
     """A user of an org, and how they came in.
 
     `channel` is browser, cli or token; `address` the peer's.
@@ -68,8 +67,7 @@ class Actor:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerActor:
+class WorkerActor(msgspec.Struct, frozen=True):
     """A worker, as its certificate and the database together say.
 
     A shared one is no org's: its `org_id` is empty, so that whatever goes by it finds nothing. What
@@ -93,8 +91,7 @@ class WorkerActor:
         return Author("worker", self.worker_id, self.name, "worker", self.address)
 
 
-@dataclass(frozen=True, slots=True)
-class SystemActor:
+class SystemActor(msgspec.Struct, frozen=True):
     """The server itself, for what no one asked for: leases that lapse, retention."""
 
     name: str = "server"
@@ -105,8 +102,7 @@ class SystemActor:
         return Author("system", "", self.name, "system", "")
 
 
-@dataclass(frozen=True, slots=True)
-class AnonymousActor:
+class AnonymousActor(msgspec.Struct, frozen=True):
     """Somebody who has not proven who they are; `claim` is who they say they are."""
 
     claim: str

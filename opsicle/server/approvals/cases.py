@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -31,8 +30,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(msgspec.Struct, frozen=True, dict=True):
     """One approval with the policy as it was asked, the decisions so far, and the people of now.
 
     Good for the transaction that it was read in, no longer. `problem` says why it counts for
@@ -97,11 +95,11 @@ class Case:
 
     def with_new_decisions(self, db: Connection) -> Case:
         """Return this case with the decisions that this transaction has recorded."""
-        return replace(self, decisions=approvals.list_decisions(db, self.row.id))
+        return msgspec.structs.replace(self, decisions=approvals.list_decisions(db, self.row.id))
 
     def ended(self, state: ApprovalState, explanation: str) -> Case:
         """Return this case as its row says after it has ended in this transaction."""
-        return replace(
+        return msgspec.structs.replace(
             self, row=msgspec.structs.replace(self.row, state=state, explanation=explanation)
         )
 
@@ -131,10 +129,12 @@ def load(
         before = approvals.find_of_automation(db, row.automation_id) if is_pause else row
         bindings.check(db, case.automation, case.template, before)
     except AlteredManifest as altered:
-        return replace(case, problem=str(altered))
+        return msgspec.structs.replace(case, problem=str(altered))
     if is_pause and not bindings.is_pause_signed(row):
-        return replace(case, problem="what is stored of its pause is not what was asked")
-    return replace(case, problem=forged(bindings, row, case.decisions))
+        return msgspec.structs.replace(
+            case, problem="what is stored of its pause is not what was asked"
+        )
+    return msgspec.structs.replace(case, problem=forged(bindings, row, case.decisions))
 
 
 def load_unaltered(db: Connection, bindings: Bindings, row: ApprovalRow) -> Case:
@@ -172,7 +172,7 @@ def load_unchecked(
         gates = gates_for(policy, template, automation)
     except (NotFound, ValueError):
         return case
-    return replace(
+    return msgspec.structs.replace(
         case,
         policy=policy,
         gates=gates,

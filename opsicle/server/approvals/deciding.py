@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,8 +26,7 @@ from opsicle.server.store.database import Connection
 from opsicle.wire.approval_api import DecisionRequest
 
 
-@dataclass(frozen=True)
-class PendingDecision:
+class PendingDecision(msgspec.Struct, frozen=True):
     """What somebody wants to say."""
 
     verdict: Verdict

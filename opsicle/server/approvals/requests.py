@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -29,8 +28,7 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 
 
-@dataclass(frozen=True)
-class ApplicablePolicy:
+class ApplicablePolicy(msgspec.Struct, frozen=True):
     """The policy that an automation falls under, and which of its gates are asked.
 
     `policy_id` is "" for an own one.

@@ -8,8 +8,9 @@ it.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.approvals import (
@@ -297,7 +298,7 @@ class Approvals:
                     hint=f"`opsicle automations cancel {row.automation_id}` ends it.",
                 )
             by = (
-                "who asked"
+                actor.email
                 if row.requester_id == actor.user_id
                 else f"{actor.email}, who answers for who asked"
             )
@@ -357,7 +358,9 @@ class Approvals:
         ):
             raise _not_found(approval_id)
         if not case.problem and row.kind is ApprovalKind.RUN:
-            return replace(case, problem=self._evidence.problem(db, case.automation, case.template))
+            return msgspec.structs.replace(
+                case, problem=self._evidence.problem(db, case.automation, case.template)
+            )
         return case
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -42,8 +41,7 @@ MAX_DIFF_LINES = 4_000
 """Of both documents together: comparing more would hold up others."""
 
 
-@dataclass(frozen=True)
-class Viewer:
+class Viewer(msgspec.Struct, frozen=True):
     """Who looks, and when."""
 
     user_id: str

@@ -10,7 +10,6 @@ proof of that.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import gevent
@@ -47,8 +46,7 @@ _PAUSE_SECONDS = 0.01
 """Between two of these, so that others have the greater part of the event loop."""
 
 
-@dataclass(frozen=True)
-class _Removal:
+class _Removal(msgspec.Struct, frozen=True):
     """Entries up to `to` are removed; `hash` is the last one's."""
 
     to: int = 0

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut
@@ -31,15 +32,14 @@ from opsicle.server.store.database import Connection
 from opsicle.wire.user_api import RunRequest
 
 
-@dataclass
-class _CallBudget:
+class _CallBudget(msgspec.Struct):
     """How many calls may still be looked up: what calls twenty that call twenty has thousands.
 
     And on how many machines these may run in all: the caller, and each of them, holds the list.
     """
 
     left: int = MOST_CALLS
-    machines: int = field(default_factory=lambda: MOST_MEMBERS)
+    machines: int = msgspec.field(default_factory=lambda: MOST_MEMBERS)
 
     def use(self) -> None:
         self.left -= 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.automations import AutomationState, JobState
 from opsicle.domain.errors import Conflict
@@ -36,8 +37,7 @@ _CANCELLABLE = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Cancelling:
+class Cancelling(msgspec.Struct, frozen=True):
     """Cancels automations."""
 
     progress: Progress

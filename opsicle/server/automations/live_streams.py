@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 
 import gevent
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, is_final
@@ -62,15 +62,13 @@ _FEW = 20
 """Followers who may all be told in the same moment."""
 
 
-@dataclass(frozen=True)
-class AutomationChanged:
+class AutomationChanged(msgspec.Struct, frozen=True):
     """The automation as it is now."""
 
     automation: Automation
 
 
-@dataclass(frozen=True)
-class NewOutput:
+class NewOutput(msgspec.Struct, frozen=True):
     """The next piece of the newest job's log; `start` where that is not its beginning.
 
     `is_followed`: what comes behind it comes at once.
@@ -86,26 +84,22 @@ class NewOutput:
         return self.piece.chunks
 
 
-@dataclass(frozen=True)
-class Heartbeat:
+class Heartbeat(msgspec.Struct, frozen=True):
     """Nothing has happened for a while."""
 
 
-@dataclass(frozen=True)
-class ListChanged:
+class ListChanged(msgspec.Struct, frozen=True):
     """Something that a list of the org shows has changed: read it again."""
 
 
-@dataclass(frozen=True)
-class AutomationEnded:
+class AutomationEnded(msgspec.Struct, frozen=True):
     """The automation is over and all of its log has been shown."""
 
 
 Event = AutomationChanged | NewOutput | Heartbeat | ListChanged | AutomationEnded
 
 
-@dataclass
-class Position:
+class Position(msgspec.Struct):
     """How far a follower has read: `offset` bytes of the log of `job_id`.
 
     Whoever has read nothing may ask for about the last `tail` lines alone.

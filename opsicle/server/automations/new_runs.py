@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -71,8 +70,7 @@ class Origin(NamedTuple):
         return (self.starter.parent_id if self.starter else "") or self.rerun_of
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRun:
+class CheckedRun(msgspec.Struct, frozen=True):
     """A version of a template with values that fit it, which somebody may run."""
 
     version: VersionRow
@@ -131,8 +129,7 @@ class CheckedRun:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
+class NewRun(msgspec.Struct, frozen=True):
     """What is to be made: the row as people see it, and beside it what only a worker gets.
 
     `given` are the values of the request, with files named by what is in them; `commitments` is
@@ -150,7 +147,7 @@ class NewRun:
     with_mfa: bool
     starter: Starter | None
     resumed: ResumedRun | None = None
-    settled: Settled = field(default_factory=Settled)
+    settled: Settled = msgspec.field(default_factory=Settled)
 
     def require_possible(self, db: Connection, actor: Actor) -> None:
         """Raise InvalidInput for an upload that has expired, or a start whose time has passed.

@@ -7,7 +7,6 @@ people have let a job go on: a pause counts as done only by their decision.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -45,8 +44,7 @@ _NOT_KNOWN = frozenset({StepState.UNKNOWN, StepState.RUNNING})
 _AGAIN = "Run it again from the beginning: `opsicle automations rerun {}`."
 
 
-@dataclass(frozen=True, slots=True)
-class ResumedRun:
+class ResumedRun(msgspec.Struct, frozen=True):
     """An automation that is about to go on from another one.
 
     `confirm` is called in the transaction that makes it, and raises to have nothing made. Of one

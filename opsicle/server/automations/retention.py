@@ -10,11 +10,11 @@ a run with which an approver compares what is asked now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 import gevent
+import msgspec
 
 from opsicle.domain.automations import is_final
 from opsicle.kit.clock import Clock, to_text
@@ -35,8 +35,7 @@ _AFTER_ALL = "~"
 """Sorts behind every id."""
 
 
-@dataclass(frozen=True)
-class RetentionPeriods:
+class RetentionPeriods(msgspec.Struct, frozen=True):
     """How long things are kept.
 
     `automations` None: by age for ever; `count` None: however many of each org.
@@ -48,8 +47,7 @@ class RetentionPeriods:
     count: int | None = None
 
 
-@dataclass
-class _PruneWalk:
+class _PruneWalk(msgspec.Struct):
     """One walk through the automations of an org, up to those of a time.
 
     It goes in the order in which they were triggered, and needs no index of when they ended: what
@@ -63,7 +61,7 @@ class _PruneWalk:
     before: datetime
     most: int | None = None
     after_id: str = ""
-    compared: dict[str, set[str]] = field(default_factory=dict)
+    compared: dict[str, set[str]] = msgspec.field(default_factory=dict)
 
 
 class Retention:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
+from msgspec.structs import replace
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
@@ -213,9 +213,7 @@ class Automations:
 
         require_secrets(db, row.org_id, new.template)
         new.require_possible(db, actor)
-        row = msgspec.structs.replace(
-            row, principal_id=account_of(db, row.org_id, row.requester_id).principal
-        )
+        row = replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
 
         if new.starter:
             row = new.starter.start(db, row)
@@ -224,9 +222,7 @@ class Automations:
         first_phase = point.first_phase if point else 0
         applicable = self._approval_requests.policy_to_ask(db, row, new.template, first_phase)
         if applicable and applicable.gates:
-            row = msgspec.structs.replace(
-                row, state=AutomationState.AWAITING_APPROVAL, queued_at=None
-            )
+            row = replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
         draft = self._approval_requests.draft
         asked = draft(db, row, applicable, row.created_at) if applicable else None
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -24,8 +23,7 @@ _MOST_BYTES = 64 * 1024
 """Of a piece that is kept, so that all of them take a few MiB at most."""
 
 
-@dataclass(frozen=True)
-class SharedPiece:
+class SharedPiece(msgspec.Struct, frozen=True, dict=True):
     """A piece of a job's log."""
 
     job_id: str

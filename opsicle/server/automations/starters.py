@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import msgspec
 
@@ -30,24 +29,21 @@ MOST_REASON_CHARACTERS = 500
 """Of why something that starts by itself has not started: the reason is kept, and listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class CalledRun:
+class CalledRun(msgspec.Struct, frozen=True):
     """A call that another automation was bound to when that was triggered, and where it is made."""
 
     at: CalledBy
     bound: BoundCall
 
 
-@dataclass(frozen=True, slots=True)
-class MemberRun:
+class MemberRun(msgspec.Struct, frozen=True):
     """A part of an automation on several machines, and what that was bound to call on each."""
 
     of: MemberOf
     calls: tuple[BoundCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Starter:
+class Starter(msgspec.Struct, frozen=True):
     """Something that starts automations with somebody's rights: a schedule, a trigger.
 
     `claim` is called with the new automation's id in the transaction that makes it: what it writes

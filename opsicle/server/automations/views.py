@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
@@ -49,8 +48,7 @@ from opsicle.wire.user_api import (
 _UNREADABLE = MemberOf(automation_id="", position=0, member=BoundMember(name=""))
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """An automation's rows as one transaction saw them; `tries` are its jobs, oldest first."""
 
     row: AutomationRow

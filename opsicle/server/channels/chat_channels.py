@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from opsicle.domain.channels import ChannelConfig
 from opsicle.domain.errors import Unreadable
@@ -16,8 +16,7 @@ from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Database
 
 
-@dataclass(frozen=True)
-class ChatChannels:
+class ChatChannels(msgspec.Struct, frozen=True):
     """The enabled ones of a kind."""
 
     database: Database

@@ -14,9 +14,10 @@ import io
 import socket
 import ssl
 import time
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from opsicle.domain.networks import is_in, may_reach
 from opsicle.server.channels.messages import Undelivered
@@ -32,8 +33,7 @@ REFUSED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EgressScope:
+class EgressScope(msgspec.Struct, frozen=True):
     """What a channel may reach, and which CA (PEM; "": the system's) vouches for it."""
 
     allow_networks: tuple[str, ...] = ()
@@ -45,8 +45,7 @@ class EgressScope:
         return _context(self.ca_pem)
 
 
-@dataclass(frozen=True, slots=True)
-class EgressResponse:
+class EgressResponse(msgspec.Struct, frozen=True):
     """What came back."""
 
     status: int

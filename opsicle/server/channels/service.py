@@ -5,8 +5,6 @@ A credential goes in and never comes out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from opsicle.domain.access import Action
@@ -53,8 +51,7 @@ _MOST_OPEN = 100
 again for days."""
 
 
-@dataclass(frozen=True)
-class Channels:
+class Channels(msgspec.Struct, frozen=True):
     """The channels of an org."""
 
     database: Database

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
+
+import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.errors import Conflict, Problem
@@ -46,16 +47,15 @@ _CHANGES_AT_ONCE = 200
 """Settled in one unit of work: it holds the event loop."""
 
 
-@dataclass
-class Settled:
+class Settled(msgspec.Struct):
     """What settling has changed: who may begin now, by id, and what was ended, by org and id.
 
     `turns` is how many have got another turn.
     """
 
     turns: int = 0
-    opened: dict[str, tuple[str, str]] = field(default_factory=dict)
-    ended: list[tuple[str, str]] = field(default_factory=list)
+    opened: dict[str, tuple[str, str]] = msgspec.field(default_factory=dict)
+    ended: list[tuple[str, str]] = msgspec.field(default_factory=list)
 
 
 class ConcurrencyGroups:

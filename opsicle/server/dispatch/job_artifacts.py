@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from opsicle.domain.artifacts import MAX_ARTIFACTS, MIB, ArtifactLimits, path_problem
 from opsicle.domain.automations import JobState
@@ -32,11 +33,10 @@ LEAST_AGE = timedelta(days=7)
 _SETTLED = True
 
 
-@dataclass(frozen=True)
-class ArtifactBounds:
+class ArtifactBounds(msgspec.Struct, frozen=True):
     """How much is kept: of one job, of one org on disk, and how long."""
 
-    limits: ArtifactLimits = field(default_factory=ArtifactLimits)
+    limits: ArtifactLimits = msgspec.field(default_factory=ArtifactLimits)
     org_bytes: int = 20 * 1024 * MIB
     keep: timedelta = timedelta(days=90)
 

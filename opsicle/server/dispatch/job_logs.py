@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
 import gevent
+import msgspec
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.artifacts import MIB
@@ -46,16 +46,14 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class LogBounds:
+class LogBounds(msgspec.Struct, frozen=True):
     """How much is kept: bytes of one job's log, and packed bytes on disk of all logs of one org."""
 
     job_bytes: int = DEFAULT_JOB_BYTES
     org_bytes: int = DEFAULT_ORG_BYTES
 
 
-@dataclass(frozen=True)
-class NewSegment:
+class NewSegment(msgspec.Struct, frozen=True):
     """A segment, and the chunks in it, for a log that ends at `end`."""
 
     org_id: str
@@ -104,7 +102,9 @@ class JobLogs:
         self.bounds = bounds or LogBounds()
         self._packers = ThreadPool(1)
         self._unsynced: set[str] = set()
-        """Jobs whose logs may not be durable to their end."""
+        """Jobs whose logs may not be durable to their end; all, until `_has_synced`: the process
+        before may have died with such."""
+        self._has_synced = False
 
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
@@ -168,11 +168,12 @@ class JobLogs:
         except BaseException:
             self._unsynced |= written
             raise
+        self._has_synced = True
 
     def durable_size(self, job_id: str) -> int:
         """Return the length of a job's log in bytes, once all of it is durable."""
         size = self.size(job_id)
-        if job_id in self._unsynced:
+        if job_id in self._unsynced or not self._has_synced:
             self.sync()
         return size
 

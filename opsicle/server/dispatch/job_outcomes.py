@@ -6,7 +6,6 @@ A job ends because its worker says how, or because nobody can say what became of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -100,7 +99,7 @@ class JobOutcomes:
         ending = Ending(outcome.state, self._clock.now(), outcome.exit_code, explanation)
 
         state = self._end_of_automation(db, job, outcome)
-        of_automation = replace(ending, state=state)
+        of_automation = msgspec.structs.replace(ending, state=state)
         if not (
             jobs.finish(db, job.id, ending, _phases(outcome))
             and automation_transitions.finish(db, job.automation_id, job.id, of_automation)

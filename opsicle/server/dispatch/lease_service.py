@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple
+
+import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
@@ -35,8 +36,7 @@ from opsicle.wire.jobs import Work
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class LeasedWork:
+class LeasedWork(msgspec.Struct):
     """What one transaction has given to one worker, and what others like it could still take.
 
     `is_pushed`: the work goes out otherwise than with the poll that found it. `refused` have ended
@@ -45,11 +45,11 @@ class LeasedWork:
     """
 
     is_pushed: bool = False
-    items: list[tuple[Lease, Work]] = field(default_factory=list)
-    refused: list[AutomationRow] = field(default_factory=list)
-    left_waiting: list[tuple[str, Requirements]] = field(default_factory=list)
-    settled: Settled = field(default_factory=Settled)
-    scans: list[KindScan] = field(default_factory=list)
+    items: list[tuple[Lease, Work]] = msgspec.field(default_factory=list)
+    refused: list[AutomationRow] = msgspec.field(default_factory=list)
+    left_waiting: list[tuple[str, Requirements]] = msgspec.field(default_factory=list)
+    settled: Settled = msgspec.field(default_factory=Settled)
+    scans: list[KindScan] = msgspec.field(default_factory=list)
 
     @property
     def work(self) -> tuple[Work, ...]:

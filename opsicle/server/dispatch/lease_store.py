@@ -7,7 +7,7 @@ docs/decisions/0002-leases-in-memory.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from opsicle.kit.clock import Clock
 from opsicle.wire.worker_api import LEASE_SECONDS
@@ -16,8 +16,7 @@ DELIVERY_SECONDS = 2.0
 """How long an answer may be under way before its work counts as never received."""
 
 
-@dataclass(slots=True)
-class Lease:
+class Lease(msgspec.Struct):
     """A worker's right to a job. Times are in seconds of the monotonic clock.
 
     `pushed_at` is set for work that goes out otherwise than with the poll that found it: a poll

@@ -9,16 +9,19 @@ they have lost of them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 
-from opsicle.domain.errors import InvalidInput
+from opsicle.domain.errors import InvalidInput, Unavailable
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_segments import pack_tail, unpack_tail
 from opsicle.server.store import log_tails
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.log_tails import LogTailRow
 from opsicle.wire.worker_api import Chunk
+
+log = logging.getLogger(__name__)
 
 TAIL_BYTES = 4 * 1024
 """What is larger is written once, and waited for."""
@@ -63,9 +66,22 @@ class LogTails:
     def recover(self) -> None:
         """Give the logs what they have lost of the pieces that were kept.
 
-        For a start, before anything is asked of the logs.
+        For a start, before anything is asked of the logs. On a disk that is full it is left for the
+        next start: logs are no reason not to run.
         """
-        self._job_logs.sync()  # what the last process has written, too
+        try:
+            self._recover()
+        except Unavailable as error:
+            log.warning("the ends of logs are not recovered", extra={"reason": error.message})
+
+    def settle_last(self) -> None:
+        """Settle at a clean stop; what that cannot do the next start does."""
+        try:
+            self.settle()
+        except Unavailable as error:
+            log.warning("the ends of logs are left for later", extra={"reason": error.message})
+
+    def _recover(self) -> None:
         while rows := self._database.read(lambda db: log_tails.list_first(db, _TAILS_AT_ONCE)):
             for row in rows:
                 with suppress(InvalidInput):  # it is longer than a log may be now

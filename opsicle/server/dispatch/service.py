@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 
 import gevent
 import msgspec
@@ -56,15 +55,14 @@ def _no_disconnects(_call: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-@dataclass
-class _PollResult:
+class _PollResult(msgspec.Struct):
     """What a poll is to be answered, as one transaction has found it."""
 
-    leased: LeasedWork = field(default_factory=LeasedWork)
-    cancel: list[str] = field(default_factory=list)
-    drop: list[str] = field(default_factory=list)
-    returned: list[JobRow] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
+    leased: LeasedWork = msgspec.field(default_factory=LeasedWork)
+    cancel: list[str] = msgspec.field(default_factory=list)
+    drop: list[str] = msgspec.field(default_factory=list)
+    returned: list[JobRow] = msgspec.field(default_factory=list)
+    unknown: list[str] = msgspec.field(default_factory=list)
     busy: int = 0
 
     @property

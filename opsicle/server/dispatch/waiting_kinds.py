@@ -9,8 +9,9 @@ durable, unless more has come since. So a transaction that is undone, in any ord
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from opsicle.domain.workers import Candidate, Requirements, fits, is_meant
 from opsicle.server.access.stored_values import stored_requirements
@@ -22,8 +23,7 @@ _MAX_CACHED_WORKERS = 1_000
 change for ever."""
 
 
-@dataclass(slots=True)
-class _Kind:
+class _Kind(msgspec.Struct):
     """`first_rank` is a rank that none of those that wait comes before.
 
     `revision` grows whenever one more comes. `is_for_one_worker`: only one will do, so

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
@@ -68,12 +67,11 @@ class WorkManifest(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True)
-class _Opened:
+class _Opened(msgspec.Struct, frozen=True):
     """The values of secret variables, secrets by name, the key of the target; or the error."""
 
-    hidden: HiddenValues = field(default_factory=lambda: HiddenValues(b"", {}))
-    secrets: dict[str, str] = field(default_factory=dict)
+    hidden: HiddenValues = msgspec.field(default_factory=lambda: HiddenValues(b"", {}))
+    secrets: dict[str, str] = msgspec.field(default_factory=dict)
     key: str = ""
     withheld: str = ""
 

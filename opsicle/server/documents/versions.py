@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -21,8 +20,7 @@ from opsicle.wire.user_api import Person
 _MAX_DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class VersionDraft:
+class VersionDraft(msgspec.Struct, frozen=True):
     """What is to become a version.
 
     `source` as it was pushed, `document` what was read of it, as JSON. `message` says why.

@@ -6,9 +6,10 @@ Only an index: a server that starts knows nobody, and has learnt of all within o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+
+import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.clocks import is_off, offset_of, offset_text
@@ -40,8 +41,7 @@ _SMALL_FLEET = 50
 _CALM_SECONDS = 1.0
 
 
-@dataclass(slots=True)
-class Presence:
+class Presence(msgspec.Struct):
     """A worker that has polled since this server started.
 
     `seen_at` is in seconds of the monotonic clock.
@@ -64,29 +64,29 @@ class Presence:
     """Whether it closed the connection of the poll that was open: it has died, or will poll again
     in a moment."""
     busy: int = 0
-    granted: dict[str, str] = field(default_factory=dict)
+    granted: dict[str, str] = msgspec.field(default_factory=dict)
     clock_offset: float | None = None
     clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    unspoken: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    unspoken: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
     """By automation that it could take if its manifest formats could express it: those formats."""
-    put_off: PutOffs = field(default_factory=PutOffs)
+    put_off: PutOffs = msgspec.field(default_factory=PutOffs)
     was_withheld: bool = False
     """Whether its last poll was answered with a reason why it is given nothing."""
-    instances: ProcessInstances = field(default_factory=ProcessInstances)
+    instances: ProcessInstances = msgspec.field(default_factory=ProcessInstances)
     recorded_copy: tuple[str, ...] = ()
     """`instances.copied` as it stands in the database."""
-    open_polls: dict[str, Subscription] = field(default_factory=dict)
+    open_polls: dict[str, Subscription] = msgspec.field(default_factory=dict)
     """By instance of its process: there is one, unless two processes use one identity."""
     reserved_slots: int = 0
     """Slots that a transaction under way will fill."""
-    pending_work: list[Work] = field(default_factory=list)
+    pending_work: list[Work] = msgspec.field(default_factory=list)
     """Work that a trigger has leased to this worker, for the open poll to deliver."""
     idle_until: float = 0.0
     """Until then a poll that says what the last one said has nothing to look for in the database:
     a look has found nothing, and nobody has woken this worker since (monotonic seconds)."""
-    notified_jobs: set[str] = field(default_factory=set)
+    notified_jobs: set[str] = msgspec.field(default_factory=set)
     """Jobs of which this worker has been told at once that they are cancelled or lost; later polls
     only repeat it."""
 

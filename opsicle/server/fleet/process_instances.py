@@ -10,7 +10,7 @@ was thought to have ended goes on polling.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 OBSERVE_SECONDS = 2.0
 """How long a new instance waits for work if the one before did not say that it ends: an original
@@ -33,8 +33,7 @@ _MAX_INSTANCES = 8
 """Remembered at once; a worker that makes them up is not worth more memory."""
 
 
-@dataclass(slots=True)
-class _Instance:
+class _Instance(msgspec.Struct):
     """One instance of a worker's process. Times are in seconds of the monotonic clock.
 
     `returned_at`: when it polled again although a newer instance had polled.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from opsicle.kit.clock import Clock
 from opsicle.server.forwarding.destination import Destination
@@ -12,8 +13,7 @@ from opsicle.server.forwarding.syslog import Syslog
 from opsicle.server.settings import Address
 
 
-@dataclass(frozen=True)
-class ForwardingTargets:
+class ForwardingTargets(msgspec.Struct, frozen=True):
     """A collector of syslog with the CA that it is checked by, and a file; None is nowhere."""
 
     collector: Address | None = None

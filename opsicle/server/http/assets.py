@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import dataclass
 from pathlib import PurePosixPath
+
+import msgspec
 
 from opsicle.domain.errors import NotFound
 from opsicle.server.http.joining import PAGE, joined
@@ -37,8 +38,7 @@ _IMMUTABLE = "public, max-age=31536000, immutable"
 _REVALIDATED = "no-cache"
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(msgspec.Struct, frozen=True):
     """A file in memory; `packed` is empty where gzip would not help."""
 
     content: bytes

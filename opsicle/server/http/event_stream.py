@@ -10,7 +10,6 @@ off and comes back with Last-Event-ID.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -30,8 +29,7 @@ _RETRY_MS = 1000
 """How long a browser waits before it connects again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
+class ServerSentEvent(msgspec.Struct, frozen=True):
     """One event; `data` becomes JSON.
 
     One without a name is a heartbeat, which only keeps the line open. `is_followed`: the next one,

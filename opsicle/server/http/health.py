@@ -6,9 +6,10 @@ Is it alive, is it ready, how is it doing, whom is it to be trusted by.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.server.http.metrics import Metrics
@@ -17,15 +18,14 @@ from opsicle.wire.endpoints import server as endpoints
 from opsicle.wire.user_api import Health
 
 
-@dataclass
-class Readiness:
+class Readiness(msgspec.Struct):
     """Whether the server takes requests; main moves it on.
 
     `remarks` is what those who run it should mend.
     """
 
     status: Literal["ok", "starting", "draining"] = "starting"
-    remarks: list[str] = field(default_factory=list)
+    remarks: list[str] = msgspec.field(default_factory=list)
 
 
 def routes(readiness: Readiness, figures: Metrics, trusted_pem: Callable[[], str]) -> list[Route]:

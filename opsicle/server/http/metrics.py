@@ -10,8 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
@@ -20,19 +21,17 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
 
 
-@dataclass
-class _Latency:
+class _Latency(msgspec.Struct):
     """How often a route's answer took how long.
 
     One count per bucket, the last for all that took longer.
     """
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(_BUCKETS_SECONDS) + 1))
+    counts: list[int] = msgspec.field(default_factory=lambda: [0] * (len(_BUCKETS_SECONDS) + 1))
     total_seconds: float = 0.0
 
 
-@dataclass(frozen=True)
-class _Gauge:
+class _Gauge(msgspec.Struct, frozen=True):
     name: str
     meaning: str
     labels: tuple[str, ...]

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.server.http.request import Request
@@ -47,8 +48,7 @@ class Access(StrEnum):
     WORKER = "worker"
 
 
-@dataclass(frozen=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, dict=True):
     """An endpoint, who may call it, and what answers.
 
     `may` is asked before the handler runs, and the service asks again. What varies in the

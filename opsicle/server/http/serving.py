@@ -30,7 +30,7 @@ def serve(endpoint: Endpoint[T], method: Callable[..., T], may: Action | Access)
     return ServedRoute(endpoint, functools.partial(_answer, endpoint, method, may), may)
 
 
-class ServedRoute(Route):
+class ServedRoute(Route, frozen=True):
     """A route of which the endpoint says everything."""
 
     @functools.cached_property

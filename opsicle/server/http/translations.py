@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from opsicle.kit import resources
 
@@ -24,8 +25,7 @@ _PLACE = re.compile(r"\{(\d)\}")
 _IN_PAGE = re.compile(r"<noscript><p>(.*?)</p></noscript>")
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedText:
+class MarkedText(msgspec.Struct, frozen=True):
     """A text as a catalog has it, with what the module puts in its places."""
 
     key: str

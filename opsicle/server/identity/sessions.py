@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, TypeVar
+
+import msgspec
 
 from opsicle.domain.access import Action, server_actions
 from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, Unavailable
@@ -37,8 +38,7 @@ with."""
 NOTE_USE_EVERY = timedelta(minutes=1)
 
 
-@dataclass(slots=True)
-class _Bearer:
+class _Bearer(msgspec.Struct):
     """Who holds a token, what they may do, and when it was used last."""
 
     row: BearerRow

@@ -7,10 +7,10 @@ the server dies in between, the next turn removes it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import gevent
+import msgspec
 
 from opsicle.domain.artifacts import MIB
 from opsicle.domain.automations import AutomationState, is_final
@@ -31,8 +31,7 @@ PAUSE_SECONDS = 0.01
 """Between two steps, so that others have the greater part of the event loop."""
 
 
-@dataclass(frozen=True)
-class LogRule:
+class LogRule(msgspec.Struct, frozen=True):
     """What an org's logs must not exceed: `text` says it to people.
 
     Those that ended before a time go; or the oldest, until `excess` bytes have gone.

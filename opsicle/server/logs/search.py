@@ -10,7 +10,6 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from heapq import nsmallest
 from itertools import islice
 
@@ -47,8 +46,7 @@ _BEFORE_MATCH_BYTES = 120
 _ROWS_AT_ONCE = 200
 
 
-@dataclass
-class SearchBudget:
+class SearchBudget(msgspec.Struct):
     """How far a search goes. `cancel` may be called from any thread."""
 
     until: float
@@ -73,8 +71,7 @@ class SearchBudget:
         self.is_cancelled = True
 
 
-@dataclass(frozen=True)
-class LineQuery:
+class LineQuery(msgspec.Struct, frozen=True):
     """What is looked for: a pattern, in lines of one stream (0: both) that began in a time."""
 
     pattern: SearchPattern
@@ -104,22 +101,20 @@ class Hit(msgspec.Struct):
     end: int
 
 
-@dataclass
-class SearchResult:
+class SearchResult(msgspec.Struct):
     """What a search has found, and how much it has looked at.
 
     `matches` counts lines, also such as are no longer among the `hits`. `missing_bytes` are not
     there.
     """
 
-    hits: list[Hit] = field(default_factory=list)
+    hits: list[Hit] = msgspec.field(default_factory=list)
     matches: int = 0
     bytes: int = 0
     missing_bytes: int = 0
 
 
-@dataclass
-class _PartialLine:
+class _PartialLine(msgspec.Struct):
     """The end of a segment that is the begin of a line, or goes on with one.
 
     `is_cut`: it is not the line's begin, so that no `^` matches there.

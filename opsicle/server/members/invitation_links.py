@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -20,8 +21,7 @@ from opsicle.wire.org_api import Invitation
 LIFETIME = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class InvitationLink:
+class InvitationLink(msgspec.Struct, frozen=True):
     """A link that counts once its row is kept."""
 
     url: str

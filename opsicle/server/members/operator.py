@@ -5,9 +5,9 @@ They know which orgs there are, and nothing of what is in them.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
-from shutil import disk_usage
 from typing import NamedTuple
 
 from opsicle.domain.access import Action, BuiltInRole
@@ -74,14 +74,14 @@ class ServerOperations:
         actor.require(Action.SERVER_MANAGE)
         hold, remarks = self._status.hold, self._status.remarks
         folder, replica = self._status.folder, self._status.replica
-        backup = made_at(folder)
+        backup, disk = made_at(folder), os.statvfs(folder)
         return ServerState(
             epoch=self._status.epoch.number,
             held=hold.reason,
             remarks=list(remarks.shown),
             last_backup_at=None if backup is None else datetime.fromtimestamp(backup, UTC),
             database_bytes=sum(path.stat().st_size for path in folder.glob("*.db")),
-            free_disk_bytes=disk_usage(folder).free,
+            free_disk_bytes=disk.f_bavail * disk.f_frsize,
             replica_lag_seconds=max(replica.lag_seconds().values()) if replica else None,
         )
 

@@ -9,7 +9,6 @@ asked for, begun and done, by whom, and how much that was; the org's own record 
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -208,6 +207,9 @@ def _remove_folder(folder: Path) -> None:
     Raises:
         OSError: something of it cannot be removed
     """
+    # With what it imports for archives it takes half a megabyte; few servers ever remove an org.
+    import shutil
+
     if folder.exists():
         shutil.rmtree(folder)
 

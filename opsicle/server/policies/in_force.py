@@ -7,7 +7,8 @@ them together. It is asked when an automation is triggered, and again before it 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.bound_fan_outs import BoundMember
@@ -24,8 +25,7 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
 
 
-@dataclass(frozen=True)
-class InForce:
+class InForce(msgspec.Struct, frozen=True):
     """A policy that has to be satisfied.
 
     `policy_id` and `version` say which of the org's it is, if it is just one.

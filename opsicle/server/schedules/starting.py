@@ -8,8 +8,9 @@ is set back.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.errors import OpsicleError, Unavailable
@@ -56,8 +57,7 @@ class _StillRunning(Exception):
     """What the schedule started before is not over."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Due:
+class _Due(msgspec.Struct, frozen=True):
     """A time of a schedule that has come."""
 
     row: ScheduleRow

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 import apsw
+import msgspec
 
 from opsicle.domain.run_windows import RunWindow
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import has_changed
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How an automation or a job ended, or that nobody can say (`unknown`)."""
 
     state: str

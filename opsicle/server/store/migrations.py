@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.server.store.integrity import damaged
@@ -32,8 +32,7 @@ _SMALL_BYTES = 64 * 1024 * 1024
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
-@dataclass(frozen=True)
-class Migration:
+class Migration(msgspec.Struct, frozen=True):
     """One file. `number` counts from 1 without a gap."""
 
     number: int

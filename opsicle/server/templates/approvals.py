@@ -9,7 +9,6 @@ applies.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import msgspec
 
@@ -30,8 +29,7 @@ from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalChange:
+class ApprovalChange(msgspec.Struct, frozen=True):
     """What a push or a deletion makes of who must approve a template.
 
     `takes` says why it takes a right, "" if none.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from opsicle.domain.triggers import KEPT_CALLS, KEPT_REFUSALS, CallOutcome
 from opsicle.kit.ids import new_id
@@ -16,8 +17,7 @@ from opsicle.server.store.trigger_calls import CallRow
 from opsicle.server.store.triggers import TriggerRow
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingCall:
+class IncomingCall(msgspec.Struct, frozen=True):
     """A call as it came in, from an address."""
 
     header: Header

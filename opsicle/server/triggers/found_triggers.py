@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict
@@ -19,8 +19,7 @@ from opsicle.server.triggers.views import read_trigger
 from opsicle.wire.user_api import RunRequest
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTrigger:
+class FoundTrigger(msgspec.Struct, frozen=True):
     """A trigger and its secret; without one, `problem` says why nobody can call it."""
 
     row: TriggerRow
@@ -30,8 +29,7 @@ class FoundTrigger:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedStart:
+class PreparedStart(msgspec.Struct, frozen=True):
     """What a call starts: as whom, what, and the values as they may be shown."""
 
     actor: Actor
@@ -39,8 +37,7 @@ class PreparedStart:
     shown: dict[str, Value]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartPreview:
+class StartPreview(msgspec.Struct, frozen=True, kw_only=True):
     """What a call would do now: start something, or why not."""
 
     outcome: CallOutcome

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import gevent
@@ -72,8 +71,7 @@ _MESSAGE, _MEANING = "message ", "meaning "
 """Begin the keys of receipts: for a message that comes again, and for one that means the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class _VerifiedCall:
+class _VerifiedCall(msgspec.Struct, frozen=True):
     """A call of somebody who knew the secret."""
 
     target: FoundTrigger

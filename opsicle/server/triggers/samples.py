@@ -7,7 +7,7 @@ sample start something who would be given the trigger's secret.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput
@@ -26,8 +26,7 @@ from opsicle.server.triggers.service import Triggers
 from opsicle.wire.trigger_api import SampleCall, SampleOutcome
 
 
-@dataclass(frozen=True, slots=True)
-class SampleMessage:
+class SampleMessage(msgspec.Struct, frozen=True):
     """A sample as the trigger's sender would send it, and the headers that prove it, by name."""
 
     incoming: IncomingCall

@@ -12,12 +12,12 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import gevent
+import msgspec
 
 from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
@@ -41,8 +41,7 @@ Application = Callable[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RemotePeer:
+class RemotePeer(msgspec.Struct, frozen=True):
     """Who is at the other end.
 
     An IP address (`local` on a Unix socket), and what its certificate says.

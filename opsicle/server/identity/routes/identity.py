@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.server.http.routing import Access, Reply, Request, Route
@@ -16,8 +17,7 @@ from opsicle.wire import identity_api as wire
 from opsicle.wire.endpoints import identity as endpoints
 
 
-@dataclass(frozen=True)
-class IdentityServices:
+class IdentityServices(msgspec.Struct, frozen=True):
     """The services behind these routes."""
 
     apps: Authenticators

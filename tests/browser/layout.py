@@ -1,0 +1,86 @@
+"""Whether a page fits every width, in both themes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.accessibility import NARROW, THEMED, findings
+
+LAYOUT = """() => {
+  const overlapping = () => {
+    const boxes = [...document.querySelectorAll(".main-nav > a > span, .main-nav button > span")]
+      .filter((name) => getComputedStyle(name).clipPath === "none")
+      .map((name) => ({ name: name.textContent, box: name.getBoundingClientRect() }))
+      .filter(({ box }) => box.width > 0);
+    return boxes
+      .filter(({ box }, i) => boxes.slice(0, i).some(({ box: other }) =>
+        other.right > box.left + 1 && box.right > other.left + 1 &&
+        other.bottom > box.top + 1 && box.bottom > other.top + 1))
+      .map(({ name }) => name);
+  };
+  const gutters = () => [...document.querySelectorAll("main .table")]
+    .filter((table) => getComputedStyle(table).display === "grid" && table.tBodies[0].rows.length)
+    .map((table) => {
+      const cells = [...table.tBodies[0].rows[0].cells].filter((cell) => cell.offsetWidth);
+      return table.getBoundingClientRect().right - cells.at(-1).getBoundingClientRect().right;
+    })
+    .filter((gutter) => Math.abs(gutter) > 1);
+  const { scrollWidth, clientWidth } = document.documentElement;
+  return {
+    "wider than the window by": Math.max(0, scrollWidth - clientWidth),
+    "names of the menu over others": overlapping(),
+    "last cells of lists end before the lists by": gutters(),
+  };
+}"""
+TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]
+  .filter((element) => [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+  .map((element) => getComputedStyle(element).fontSize))]"""
+HIDDEN_TABS = """() => [...document.querySelectorAll("main .tab[aria-selected=true]")]
+  .filter((tab) => {
+    const [list, own] = [tab.parentElement, tab].map((each) => each.getBoundingClientRect());
+    return own.left < list.left - 1 || own.right > list.right + 1;
+  })
+  .map((tab) => tab.textContent)"""
+WIDTHS = (1440, 1100, 950, 800, 768, 740, 360, 320)
+"""With the rail, with its icons alone (from 740 to 1,100), and with the bar of a telephone."""
+
+NARROWEST = min(WIDTHS)
+
+
+def fits(page: Page) -> bool:
+    """Return whether nothing is wider than the window or stands where other things are."""
+    layout = page.evaluate(LAYOUT)
+    print(layout)
+    return not any(layout.values())
+
+
+def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -> None:
+    """Look at a page in each theme and width, and let axe-core look at a part of it.
+
+    By all rules as it stands first, on a telephone or a wide screen; by those that this may change
+    as it stands last, which is the other end and the other theme. The next page begins there.
+    """
+    is_narrow = page.viewport_size is not None and page.viewport_size["width"] <= NARROWEST
+    widths = sorted(WIDTHS, reverse=not is_narrow)
+    first = page.locator("html").get_attribute("data-theme")
+    other: Literal["dark", "light"] = "dark" if first == "light" else "light"
+
+    _resize(page, widths[0])
+    assert findings(page, None, part) == [], f"{path}, {first}, {widths[0]} pixels"
+    assert set(page.evaluate(TYPE_SIZES)) <= {"12px", "14px", "16px", "22px"}
+    for width in widths:
+        _resize(page, width)
+        assert fits(page), f"{path} at {width} pixels"
+
+    page.emulate_media(color_scheme=other)
+    expect(page.locator("html")).to_have_attribute("data-theme", other)
+    found = findings(page, [*THEMED, *NARROW], part)
+    assert found == [], f"{path}, {other}, {widths[-1]} pixels"
+
+
+def _resize(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    if width == NARROWEST:
+        page.wait_for_function(f"() => ({HIDDEN_TABS})().length === 0")
