@@ -225,3 +225,23 @@ def test_a_start_takes_nothing_twice(core: Core, worker: TestWorker, work: Work)
     assert kept(back) == []
     assert log_of(back, work) == SAID
     back.close()
+
+
+def test_nothing_counts_as_durable_while_the_disk_is_still_waited_for(
+    core: Core, worker: TestWorker, work: Work
+) -> None:
+    core.job_logs.sync()
+    core.job_logs.append(work.job_id, [chunk(SAID)], waits_for_disk=False)
+    answers: list[str] = []
+
+    def sync() -> None:
+        core.job_logs.sync()
+        answers.append("synced")
+
+    def ask() -> None:
+        core.job_logs.durable_size(work.job_id)
+        answers.append("said to be durable")
+
+    gevent.joinall([gevent.spawn(sync), gevent.spawn(ask)], raise_error=True)
+
+    assert answers == ["synced", "said to be durable"]

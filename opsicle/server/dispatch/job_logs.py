@@ -105,7 +105,7 @@ class JobLogs:
         """Jobs whose logs may not be durable to their end; all, until `_has_synced`: the process
         before may have died with such."""
         self._has_synced = False
-
+        self._syncs_under_way = 0
         self.index = LineIndex(database)
         self.ranges = LogRanges(database, self.index)
 
@@ -163,17 +163,20 @@ class JobLogs:
     def sync(self) -> None:
         """Wait until all that was appended up to now is durable."""
         written, self._unsynced = self._unsynced, set()
+        self._syncs_under_way += 1
         try:
             self._database.sync()
         except BaseException:
             self._unsynced |= written
             raise
+        finally:
+            self._syncs_under_way -= 1
         self._has_synced = True
 
     def durable_size(self, job_id: str) -> int:
         """Return the length of a job's log in bytes, once all of it is durable."""
         size = self.size(job_id)
-        if job_id in self._unsynced or not self._has_synced:
+        if job_id in self._unsynced or self._syncs_under_way or not self._has_synced:
             self.sync()
         return size
 
