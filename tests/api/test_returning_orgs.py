@@ -18,6 +18,7 @@ BOB = "bob@example.com"
 SAME_PASSWORD = """
 UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email = ?) WHERE email = ?
 """
+RENAMED = "UPDATE users SET email = ? WHERE email = ?"
 TEMPLATE = """
 apiVersion: v1
 type: AutomationTemplate
@@ -70,6 +71,8 @@ def test_an_org_comes_back_with_what_it_has_done_meanwhile(first: Path, second: 
         assert alice.post("/api/v1/templates", {"source": TEMPLATE}).status == 201
         ran = bob.post("/api/v1/automations", {"template": "greet"}).json["id"]
         token = alice.post("/api/v1/tokens", {"name": "program"}).json["token"]
+        # whoever runs that server calls an account what they like
+        api_server.state.write(lambda db: db.execute(RENAMED, ("harmless@example.com", ALICE)))
     back = left(second)
 
     assert "orgs delete" in refused(back, first, "the org acme is on this server already").hint

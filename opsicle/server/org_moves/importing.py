@@ -172,26 +172,31 @@ class OrgImport:
         are said to be the same people.
         """
         people = org_copies.list_people(db)
-        kept = {each.id for each in people if state.read(_finding(org_copies.find_kept, each.id))}
-        for user_id in kept:
-            org_copies.close_ways_in(db, user_id)
-        here: dict[str, str] = {}
+        kept: dict[str, str] = {}
+        for person in people:
+            if address := state.read(_finding(org_copies.find_kept, person.id)):
+                kept[person.id] = address
+                org_copies.close_ways_in(db, person.id)
+
+        # By the address here: what an export calls an account is for whoever made it to say.
+        here: list[str] = []
         members: list[DraftAccount] = [each for each in people if each.is_member]
+        moved: list[tuple[str, str]] = []
         for person in members:
             if person.id in kept:
-                here[person.email] = person.id
+                here.append(kept[person.id])
             elif account := state.read(_finding(users.find_by_email, person.email)):
-                here[person.email] = account.id
+                here.append(account.email)
+                moved.append((person.id, account.id))
         if here and not self._options.links_accounts:
             raise Conflict(
-                f"these addresses have accounts here: {first_names(list(here), _MOST_NAMED)}",
+                f"these addresses have accounts here: {first_names(here, _MOST_NAMED)}",
                 hint="Whoever has them would have in the org what its members had. If they are "
                 "the same people, say --link-accounts.",
             )
-        for person in members:
-            if here.get(person.email, person.id) != person.id:
-                org_copies.retire_account(db, person.id)
-                org_copies.hand_rights_over(db, person.id, here[person.email])
+        for old, new in moved:
+            org_copies.retire_account(db, old)
+            org_copies.hand_rights_over(db, old, new)
         return tuple(here)
 
     def _place(self, folder: DataFolder, draft: Path, head: OrgHead) -> None:

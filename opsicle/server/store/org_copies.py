@@ -238,10 +238,11 @@ def retire_account(db: apsw.Connection, user_id: str) -> None:
     close_ways_in(db, user_id)
 
 
-def find_kept(db: apsw.Connection, user_id: str) -> bool:
-    """Return whether an account is here under its id, and was not erased."""
-    sql = f"SELECT 1 FROM users WHERE id = ? AND NOT ({_IS_ERASED})"  # noqa: S608 - ours
-    return db.execute(sql, (user_id,)).fetchone() is not None
+def find_kept(db: apsw.Connection, user_id: str) -> str | None:
+    """Return the address of an account that is here under its id, None if it was erased too."""
+    sql = f"SELECT email FROM users WHERE id = ? AND NOT ({_IS_ERASED})"  # noqa: S608 - ours
+    row = db.execute(sql, (user_id,)).fetchone()
+    return str(row[0]) if row else None
 
 
 def close_ways_in(db: apsw.Connection, user_id: str) -> None:
