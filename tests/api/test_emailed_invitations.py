@@ -260,3 +260,23 @@ def test_nobody_joins_an_org_that_is_suspended_until_it_goes_on(
 
     assert gina.post("/api/v1/server/orgs/acme/resume").status == 200
     assert accept(api_server, token).status == 200
+
+
+def test_no_invitation_goes_by_a_delivery_of_another_org(
+    api_server: ApiServer, alice: Client, server: MailServer
+) -> None:
+    """An org that was imported may name any."""
+    gina = api_server.session("gina@example.com")
+    link = invite(gina, is_emailed=False).json["url"]
+    invite(alice)
+    sql = (
+        "UPDATE invitations SET delivery_id = (SELECT id FROM deliveries) WHERE delivery_id IS NULL"
+    )
+    api_server.state.write(lambda db: db.execute(sql))
+
+    deliver(api_server)
+
+    assert emailed(alice)["state"] == "delivered"
+    assert emailed(gina)["state"] == "gave_up"
+    assert [accept(api_server, tokens(server)[0]).status] == [200]
+    assert accept(api_server, link.partition("token=")[2]).status == 200

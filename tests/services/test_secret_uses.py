@@ -8,6 +8,7 @@ import pytest
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
+from opsicle.server.store import secrets
 from opsicle.wire.secret_api import (
     CreateSecretRequest,
     Secret,
@@ -157,3 +158,26 @@ def test_a_secret_of_the_same_name_as_one_that_was_deleted_was_never_used(
 
     assert made.last_use is None
     assert last_uses(core, admin)["db-password"] is None
+
+
+def test_no_automation_of_another_org_is_named_whatever_an_import_has_brought(
+    core: Core, admin: Actor
+) -> None:
+    core.push_again(admin, USING)
+    core.run(admin)
+    core.worker(admin.org_id, "w1").poll()
+    stranger = core.person(core.org("umbrella"), "bob", BuiltInRole.ADMIN)
+    core.push_again(stranger, HELLO)
+    theirs = core.run(stranger)
+    sql = "UPDATE secret_uses SET automation_id = ?"
+    core.database.write(lambda db: db.execute(sql, (theirs.id,)))
+
+    assert last_uses(core, admin)["db-password"] == SecretUse(at=core.clock.now())
+
+
+def test_no_use_is_noted_of_a_secret_that_was_deleted_meanwhile(core: Core, admin: Actor) -> None:
+    core.services.secrets.delete(admin, "db-password")
+    now, names = core.clock.now(), ["db-password", "other"]
+    core.database.write(lambda db: secrets.note_use(db, admin.org_id, names, "any", now))
+
+    assert last_uses(core, admin) == {"other": SecretUse(at=now)}

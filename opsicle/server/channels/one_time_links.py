@@ -58,7 +58,7 @@ class OneTimeLinks:
         def work(db: Connection) -> None:
             if suspensions.is_suspended(db, row.org_id):
                 raise Undelivered("the org is suspended: nobody can join it now")
-            if not invitations.renew_token(db, row.id, token_hash, self._clock.now()):
+            if not invitations.renew_token(db, row.org_id, row.id, token_hash, self._clock.now()):
                 raise Undelivered("the invitation is open no longer", is_final=True)
 
         self._database.write(work)

@@ -62,7 +62,7 @@ _SELECT = """
       JOIN orgs o ON o.id = i.org_id
       JOIN users inviter ON inviter.id = i.invited_by
       LEFT JOIN users manager ON manager.id = i.manager_id
-      LEFT JOIN deliveries d ON d.id = i.delivery_id
+      LEFT JOIN deliveries d ON d.id = i.delivery_id AND d.org_id = i.org_id
      WHERE i.accepted_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > :at
 """
 
@@ -162,8 +162,10 @@ def open_until(db: apsw.Connection, org_id: str, at: datetime) -> tuple[int, dat
     return int(str(row[0])), from_text(str(row[1])) if row[1] else None
 
 
-def renew_token(db: apsw.Connection, delivery_id: str, token_hash: str, at: datetime) -> bool:
-    """Give the invitation of a delivery another link; the one before is good no longer.
+def renew_token(
+    db: apsw.Connection, org_id: str, delivery_id: str, token_hash: str, at: datetime
+) -> bool:
+    """Give the invitation of an org's delivery another link; the one before is good no longer.
 
     Return False if it may not be used any more.
     """
@@ -173,11 +175,17 @@ def renew_token(db: apsw.Connection, delivery_id: str, token_hash: str, at: date
         UPDATE invitations
            SET token_hash = :token_hash
          WHERE delivery_id = :delivery_id
+           AND org_id = :org_id
            AND accepted_at IS NULL
            AND revoked_at IS NULL
            AND expires_at > :at
         """,
-        {"delivery_id": delivery_id, "token_hash": token_hash, "at": to_text(at)},
+        {
+            "org_id": org_id,
+            "delivery_id": delivery_id,
+            "token_hash": token_hash,
+            "at": to_text(at),
+        },
     )
 
 

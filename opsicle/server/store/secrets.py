@@ -55,7 +55,7 @@ _SELECT = """
       FROM secrets s
       JOIN users u ON u.id = s.updated_by
       LEFT JOIN secret_uses used ON used.org_id = s.org_id AND used.name = s.name
-      LEFT JOIN automations a ON a.id = used.automation_id
+      LEFT JOIN automations a ON a.id = used.automation_id AND a.org_id = s.org_id
 """
 
 
@@ -113,13 +113,16 @@ def replace(db: apsw.Connection, row: SecretRow, sealed: SealedRow) -> bool:
 def note_use(
     db: apsw.Connection, org_id: str, names: Iterable[str], automation_id: str, at: datetime
 ) -> None:
-    """Note which automation secrets were handed out to, in the place of the use before."""
+    """Note which automation secrets were handed out to, in the place of the use before.
+
+    Of one that was deleted meanwhile nothing is noted.
+    """
     db.execute(
         """
         INSERT INTO secret_uses (org_id, name, used_at, automation_id)
-        SELECT :org_id, value, :at, :automation_id
-          FROM json_each(:names)
-         WHERE true
+        SELECT org_id, name, :at, :automation_id
+          FROM secrets
+         WHERE org_id = :org_id AND name IN (SELECT value FROM json_each(:names))
         ON CONFLICT (org_id, name) DO UPDATE
            SET used_at = excluded.used_at, automation_id = excluded.automation_id
         """,
