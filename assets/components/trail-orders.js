@@ -2,7 +2,7 @@
 
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { number, t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { verifyOrders } from "../lib/order-verification.js";
 import { may, whoAmI } from "../lib/session.js";
 import { canVerify } from "../lib/signatures.js";
@@ -61,7 +61,10 @@ function ordersView(trail, verdicts) {
       h(
         "p",
         { class: "muted" },
-        t`${number(notKept)} jobs were ordered by an older version, which kept no orders.`,
+        plural(notKept, {
+          one: t`1 job was ordered by an older version, which kept no orders.`,
+          other: t`${number(notKept)} jobs were ordered by an older version, which kept no orders.`,
+        }),
       ),
     trail.keys.map(({ fingerprint, is_own: isOwn }) => keyView(fingerprint, isOwn)),
   );
