@@ -92,7 +92,15 @@ def test_the_first_start_makes_what_a_server_needs_for_its_owner_alone(own: Serv
 def test_server_json_says_where_the_server_is(own: Server) -> None:
     facts = own.start().facts
 
-    assert set(facts) == {"url", "worker_url", "pid", "ca_fingerprint", "epoch", "held"}
+    assert set(facts) == {
+        "url",
+        "worker_url",
+        "pid",
+        "ca_fingerprint",
+        "epoch",
+        "held",
+        "version",
+    }
     assert facts["pid"] == own.process.pid
     assert client_of(own).get("/readyz").status == 200
     assert facts["url"] in own.process.output()
