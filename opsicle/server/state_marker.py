@@ -38,7 +38,8 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     `is_beginning`: the very first start has not come to its end, so that nothing can be missing
     yet. `database` is the number of the database's file in its file system: a copy has another one,
     unless it was made after the file was removed, whose number is then free. So
-    `database_born_at_ns` is when the file was made, 0 where nobody knows.
+    `database_born_at_ns` is when the file was made, 0 where nobody knows. `generation` is how far
+    the commits had been noted, so that their note cannot be an earlier one either.
     """
 
     format: int = 1
@@ -49,6 +50,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     heads: Heads = {}
     database: int = 0
     database_born_at_ns: int = 0
+    generation: int = 0
     written_at: datetime
 
 
@@ -170,6 +172,8 @@ def _of_files(
 
     if noted is None:
         yield f"{COMMITS} is missing or cannot be read"
+    elif noted.generation < marker.generation:
+        yield f"{COMMITS} is older than {MARKER} beside it"
     elif found.at.generation < noted.generation:
         yield f"{database.name} is older than what was acknowledged last"
     elif (
@@ -260,5 +264,6 @@ class StateMarker:
             heads=audit.list_heads(db),
             database=self._database.path.stat()[stat.ST_INO],
             database_born_at_ns=self._created_at_ns,
+            generation=self._commits.noted_generation,
             written_at=self._clock.now(),
         )

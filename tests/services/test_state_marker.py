@@ -175,6 +175,21 @@ def test_an_older_pair_is_noticed_by_the_note_of_the_last_commit(folder: Path) -
     assert "older than what was acknowledged last" in reasons(folder)
 
 
+def test_a_note_of_the_commits_that_is_older_than_the_marker_is_noticed(folder: Path) -> None:
+    """With it the log could be missing as well: such a note asks for none of it."""
+    with server_run(folder):
+        early = copy(folder, "early")
+    with server_run(folder) as database:
+        put(database, 2)
+        killed = copy(folder, "killed")
+    lay_all(killed, folder)
+
+    lay(early, COMMITS, folder)
+    (folder / "opsicle.db-wal").unlink()
+
+    assert reasons(folder) == "marker.commits is older than marker.json beside it"
+
+
 def test_a_copy_is_another_file(folder: Path) -> None:
     assert (
         reasons(copy(folder, "whole"))

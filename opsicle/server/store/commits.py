@@ -100,6 +100,11 @@ class Commits:
         self._note_now()
 
     @property
+    def noted_generation(self) -> int:
+        """The generation of the latest note."""
+        return self._noted.generation
+
+    @property
     def wants_checkpoint(self) -> bool:
         """Whether the log has grown so long that it should be folded in."""
         return self._is_asked or (self._frames >= CHECKPOINT_FRAMES and not self._is_due)
