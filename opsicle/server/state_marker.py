@@ -170,22 +170,27 @@ def _of_files(
     if found.file_generation > found.at.generation:
         yield f"{database.name}-wal is older than {database.name} beside it"
 
+    yield from _of_note(found, marker, noted, database.name)
+    if _is_copy(marker, database):
+        yield f"{database.name} is a copy, not the file that the server has written"
+
+
+def _of_note(
+    found: DatabaseInspection, marker: Marker, noted: MinimumState | None, name: str
+) -> Iterator[str]:
     if noted is None:
         yield f"{COMMITS} is missing or cannot be read"
     elif noted.generation < marker.generation:
         yield f"{COMMITS} is older than {MARKER} beside it"
     elif found.at.generation < noted.generation:
-        yield f"{database.name} is older than what was acknowledged last"
+        yield f"{name} is older than what was acknowledged last"
     elif (
         found.at.generation == noted.generation
         and found.at.frames < noted.frames
         and not _is_folded(found, noted)
         and not _has_begun_anew(found, noted)
     ):
-        yield f"the end of {database.name}-wal is missing, and with it what was acknowledged last"
-
-    if _is_copy(marker, database):
-        yield f"{database.name} is a copy, not the file that the server has written"
+        yield f"the end of {name}-wal is missing, and with it what was acknowledged last"
 
 
 def _is_copy(marker: Marker, database: Path) -> bool:

@@ -72,6 +72,8 @@ class Commits:
         self._log_fd: int | None = None
         self._log_number = NO_LOG
         self._noted = MinimumState()
+        self.noted_generation = 0
+        """That of the latest note that could be written."""
 
     @staticmethod
     def read(path: Path) -> MinimumState | None:
@@ -98,11 +100,6 @@ class Commits:
         if self._is_due:
             self._generation, self._is_due = self._generation + 1, False
         self._note_now()
-
-    @property
-    def noted_generation(self) -> int:
-        """The generation of the latest note."""
-        return self._noted.generation
 
     @property
     def wants_checkpoint(self) -> bool:
@@ -178,6 +175,7 @@ class Commits:
                 *(now.is_folding, _WIDTH, now.log_number),
             )
             os.pwrite(self._fd, line, 0)
+            self.noted_generation = now.generation
         self._noted = now
 
 
