@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     import pytest
 
 FILE = __file__
+OF_EACH_PROCESS = "tests.worker"
+"""A package that each fork loads anew, for it names jobs after the process.
+
+A worker ends whatever carries the name of its job.
+"""
+
 ISOLATED = ("-I", "-S")
 """What makes Python itself start sooner, where nothing is needed that is installed."""
 
@@ -126,6 +132,12 @@ def _end(running: Iterable[int]) -> NoReturn:
     sys.exit()
 
 
+def _forget_names() -> None:
+    """Have modules loaded anew whose names are of the process that has loaded them."""
+    for name in [each for each in sys.modules if each.startswith(OF_EACH_PROCESS)]:
+        del sys.modules[name]
+
+
 def _take(streams: list[int]) -> None:
     """Use these as our standard streams."""
     for number, stream in enumerate(streams):
@@ -162,6 +174,7 @@ def main() -> None:
     gc.disable()
     gc.freeze()
     _take(_serve(socket(fileno=int(where))))
+    _forget_names()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     exec(eval(sys.stdin.readline()), {"__name__": "__main__"})  # as execnet has Python do it
     _leave()

@@ -36,6 +36,7 @@ class ReplicaWatch:
         self._shown: list[str] = []
         self._clock = clock
         self._beat = beat
+        self._began_at = self._now()
         self._beaten_at = 0.0
         self._looking_since: float | None = None
         self._thread = WorkerThread()
@@ -52,12 +53,15 @@ class ReplicaWatch:
             self._update_remarks()
 
     def lag_seconds(self) -> Mapping[str, float]:
-        """Return for how long each replica has lacked something; 0 if it lacks nothing."""
+        """Return for how long each replica has lacked something; 0 if it lacks nothing.
+
+        Until the first look nobody knows, and it counts as lacking something since the start.
+        """
         now = self._now()
         stuck_since = self._looking_since or now
         known_until = stuck_since if now - stuck_since > _STUCK_SECONDS else now
         return {
-            name: max(0.0, now - min(known_until, database.lacks_since or now))
+            name: max(0.0, now - min(known_until, self._lacks_since(database) or now))
             for name, database in self._databases.items()
         }
 
@@ -65,10 +69,14 @@ class ReplicaWatch:
         """Let the thread end."""
         self._thread.close()
 
+    def _lacks_since(self, database: _Database) -> float | None:
+        return database.lacks_since if database.was_looked_at else self._began_at
+
     def _look(self) -> None:
         try:
             for database in self._databases.values():
                 self._thread.run(database.look, self._now())
+                database.was_looked_at = True
         finally:
             self._looking_since = None
         self._update_remarks()
@@ -101,6 +109,7 @@ class _Database:
         self._looked_at: float | None = None
         self._marked_at, self._marked_number = 0.0, 0
         self.lacks_since: float | None = None
+        self.was_looked_at = False
 
     def look(self, now: float) -> None:
         """Compare. What cannot be looked at lacks what comes from now on."""

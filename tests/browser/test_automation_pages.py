@@ -88,7 +88,7 @@ def _reads_errors_alone(page: Page, number: str) -> None:
     """Show standard error alone, of which most is not on the page, and search it."""
     field, count = page.get_by_label("Search the log"), page.locator(".log-count")
     field.fill("no such table")
-    expect(count).to_have_text("2 of 2")
+    expect(count).to_have_text(re.compile("[12] of 2"))  # the next from where the page stands
     page.get_by_role("button", name="Errors", exact=True).click()
     expect(count).to_have_text("1 of 1")
     page.locator(".log-scroller").evaluate("element => { element.scrollTop = 0 }")

@@ -69,12 +69,12 @@ def fill_in(page: Page) -> None:
     page.get_by_label("Reason").fill("because of a ticket")
 
 
-def send(page: Page) -> None:
-    """Send the form, though the dialog may stand over it already.
+def send(page: Page, name: str = "Run now") -> None:
+    """Press a button of the page, though the dialog may stand over it already.
 
     Something else of the page may have found out first that the session has ended.
     """
-    page.get_by_role("button", name="Run now").evaluate("button => button.click()")
+    page.get_by_role("button", name=name, exact=True).evaluate("button => button.click()")
 
 
 def log_in_again(page: Page) -> None:
@@ -206,9 +206,7 @@ def test_somebody_else_who_logs_in_on_that_tab_sees_nothing_of_it(
     page = page_of(open_page, olga, "/templates/long-form/run")
     fill_in(page)
     end_sessions(installation, olga)
-    page.get_by_role("button", name="Run now").evaluate(
-        "button => button.click()"  # the dialog may be over it by now: the bell asks, too
-    )
+    send(page)
     page.get_by_role("dialog", name=AGAIN).wait_for()
     if is_left:
         leave(page)
@@ -249,7 +247,7 @@ def test_a_template_that_is_being_written_is_kept(
     page.get_by_label("Template (YAML)").fill(written)
     expect(page.get_by_text("No mistakes in written-here")).to_be_visible()
     end_sessions(installation, olga)
-    page.get_by_role("button", name="Push", exact=True).click()
+    send(page, "Push")
     come_back(page, olga)
     expect(page.get_by_text(KEPT)).to_be_visible()
     expect(page.get_by_label("Template (YAML)")).to_have_value(written)
@@ -265,7 +263,7 @@ def test_a_policy_that_is_being_written_is_kept(
     page.get_by_role("button", name="Push a policy…").click()
     page.get_by_label("Policy (YAML)").fill(written)
     end_sessions(installation, olga)
-    page.get_by_role("button", name="Push", exact=True).click()
+    send(page, "Push")
     come_back(page, olga)
     expect(page.get_by_role("dialog").get_by_text(KEPT)).to_be_visible()
     expect(page.get_by_label("Policy (YAML)")).to_have_value(written)
@@ -290,7 +288,7 @@ def test_the_reason_of_a_decision_is_kept(
     page.get_by_role("button", name="Reject…").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("not on a Friday")
     end_sessions(installation, olga)
-    page.get_by_role("dialog").get_by_role("button", name="Reject").click()
+    send(page, "Reject")
     if is_left:
         come_back(page, olga)
         dialog = page.get_by_role("dialog")

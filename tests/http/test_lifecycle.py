@@ -7,17 +7,17 @@ import os
 import signal
 import socket
 import stat
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import apsw
 import pytest
 
 from opsicle.security import setup_token
-from tests.http.client import Client
+from tests.http.client import Client, read_all
 from tests.http.conftest import client_of, data_folder, log_in, set_up
-from tests.http.test_strictness import slow_client
+from tests.http.test_strictness import POST, slow_client
 from tests.product import Process, Server, program
 from tests.support import wait_until
 
@@ -92,7 +92,15 @@ def test_the_first_start_makes_what_a_server_needs_for_its_owner_alone(own: Serv
 def test_server_json_says_where_the_server_is(own: Server) -> None:
     facts = own.start().facts
 
-    assert set(facts) == {"url", "worker_url", "pid", "ca_fingerprint", "epoch", "held"}
+    assert set(facts) == {
+        "url",
+        "worker_url",
+        "pid",
+        "ca_fingerprint",
+        "epoch",
+        "held",
+        "version",
+    }
     assert facts["pid"] == own.process.pid
     assert client_of(own).get("/readyz").status == 200
     assert facts["url"] in own.process.output()
@@ -155,35 +163,24 @@ def test_both_signals_end_it_in_good_order(own: Server, number: signal.Signals) 
     assert "server stopped" in own.process.log()
 
 
-def test_stopping_answers_the_request_under_way(own: Server) -> None:
-    """A login hashes a password, which takes long enough to be caught in the middle."""
+def test_stopping_answers_the_requests_under_way(own: Server) -> None:
+    """They are: the server has asked for the bodies. Hashing a password takes its time besides."""
     set_up(own.start())
-    alice = log_in(own, "alice")
-    answers: list[int] = []
-    body = {"email": "alice@example.com", "password": "not the password at all"}
-    threads = [
-        threading.Thread(
-            target=lambda: answers.append(client_of(own).post("/api/v1/login", body).status)
-        )
-        for _ in range(4)
-    ]
+    body = b'{"email": "alice@example.com", "password": "not the password at all"}'
+    head = POST + b"Expect: 100-continue\r\nConnection: close\r\n"
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(client_of(own).socket()) for _ in range(4)]
+        for each in sockets:
+            each.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+            assert each.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        for each in sockets:
+            each.sendall(body)
 
-    waiting = _connections(alice) + 4
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: _connections(alice) >= waiting or answers)
-
-    time_left = own.process.stop()
-    for thread in threads:
-        thread.join()
+        time_left = own.process.stop()
+        answers = [read_all(each) for each in sockets]
 
     assert time_left == 0
-    assert answers == [401] * 4
-
-
-def _connections(alice: Client) -> int:
-    text = alice.get("/metrics").content.decode()
-    return int(float(text.partition("\nopsicle_user_connections ")[2].split()[0]))
+    assert [answer[:13] for answer in answers] == [b"HTTP/1.1 401 "] * 4
 
 
 def test_stopping_ends_event_streams_and_idle_connections_at_once(own: Server) -> None:

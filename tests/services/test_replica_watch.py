@@ -132,6 +132,12 @@ def test_a_replica_falls_behind_with_litestream_stopped_and_follows_once_it_is_b
     assert list(late.values()) == [Level.PROBLEM, Level.OK], "logs are not written all the time"
 
 
+def test_what_nobody_has_looked_at_yet_counts_as_late(replicated: Replicated) -> None:
+    replicated.clock.step(10)
+
+    assert set(replicated.watch.lag_seconds().values()) == {10}
+
+
 def test_what_is_written_all_the_time_is_never_called_late_while_it_is_copied(
     replicated: Replicated,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,11 @@ def jobs(tmp_path: Path, fake_server: FakeServer) -> Iterator[JobSupervisor]:
     jobs.shipper.stop(5)
     journal.close()
     folder.close()
+
+
+def test_jobs_of_the_tests_are_named_after_the_process_they_run_in() -> None:
+    """A worker ends whatever carries the name of its job, also what another process has started."""
+    assert J1.endswith(f"-{os.getpid()}")
 
 
 def test_a_worker_that_is_to_end_does_not_report_for_ever_to_a_server_that_cannot_hear_it(
