@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll
+from tests.browser.test_settings import FREE, LOST, ZOOMED
 from tests.product import Installation
 
 POLICY = """apiVersion: v1
@@ -70,6 +71,10 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(open_page: OpenPage) -> Non
     assert thumb
     assert thumb["y"] - 72 < box["y"] + box["height"] <= thumb["y"]
     assert is_accessible(page)
+    width, height = ZOOMED["400 %"]
+    page.set_viewport_size({"width": width, "height": height})
+    assert page.evaluate(FREE) > 0.5
+    assert page.evaluate(LOST) == []
     approve.click()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.method))
