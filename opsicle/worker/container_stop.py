@@ -25,6 +25,9 @@ _TERMINATED = frozenset({0, 137, 143})
 _ALIVE = frozenset({"running", "paused", "stopping"})
 """What engines call the state of a container whose processes may still use their grace."""
 
+_Heard = Callable[[EngineAnswer, float], None]
+"""What is done once a call's answer has come."""
+
 
 class RunningContainer:
     """A container by its name, and the engine's program that runs it and waits for its end."""
@@ -188,7 +191,3 @@ class _OneStop:
 
     def _removed(self, _answer: EngineAnswer, now: float) -> None:
         self._look(now)
-
-
-_Heard = Callable[[EngineAnswer, float], None]
-"""What is done once a call's answer has come."""
