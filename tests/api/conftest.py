@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from opsicle.security import passwords
-from tests.api.receivers import WebhookReceiver, webhook_receiver
+from tests.api.channel_setup import make_email
+from tests.api.receivers import (
+    MailServer,
+    WebhookReceiver,
+    certified,
+    mail_server,
+    webhook_receiver,
+)
 from tests.api.running_server import ADMINS, ApiServer, Client
 from tests.api.slack_api import SlackApi, slack_api
 from tests.api.telegram_api import TelegramApi, TelegramUser, telegram_api
@@ -96,3 +103,12 @@ def slack() -> Iterator[SlackApi]:
     """Return a stand-in for Slack."""
     with slack_api() as slack:
         yield slack
+
+
+@pytest.fixture
+def server(alice: Client, tmp_path: Path) -> Iterator[MailServer]:
+    """Run a mail server that acme's channel uses."""
+    certificate = certified(tmp_path, "localhost")
+    with mail_server(certificate.context) as server:
+        make_email(alice, server, certificate.ca_pem)
+        yield server

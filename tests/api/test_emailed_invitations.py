@@ -6,16 +6,14 @@ Alice invites. The link is nobody's but the mailbox's; an org cannot flood stran
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.members import invitation_mail
-from tests.api.channel_setup import deliver, deliveries, entries, make_email
-from tests.api.receivers import MailServer, certified, mail_server
+from tests.api.channel_setup import deliver, deliveries, entries
+from tests.api.receivers import MailServer
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -24,15 +22,6 @@ ALICE, BOB = "alice@example.com", "bob@example.com"
 @pytest.fixture
 def alice(api_server: ApiServer) -> Client:
     return api_server.session(ALICE)
-
-
-@pytest.fixture
-def server(alice: Client, tmp_path: Path) -> Iterator[MailServer]:
-    """Run a mail server that acme's channel uses."""
-    certificate = certified(tmp_path, "localhost")
-    with mail_server(certificate.context) as server:
-        make_email(alice, server, certificate.ca_pem)
-        yield server
 
 
 def invite(admin: Client, email: str = BOB, **more: object) -> Answer:

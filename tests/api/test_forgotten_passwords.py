@@ -6,8 +6,6 @@ For whom there is one to send, and without telling anybody who that is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,8 @@ from opsicle.domain.access import BuiltInRole
 from opsicle.server.members.resets import MAX_PER_ACCOUNT, MAX_PER_ADDRESS
 from opsicle.server.store import memberships
 from opsicle.server.store.memberships import MemberRow
-from tests.api.channel_setup import deliver, deliveries, make_email
-from tests.api.receivers import MailServer, certified, mail_server
+from tests.api.channel_setup import deliver, deliveries
+from tests.api.receivers import MailServer
 from tests.api.running_server import Answer, ApiServer, Client
 
 ALICE, BOB = "alice@example.com", "bob@example.com"
@@ -26,15 +24,6 @@ NEW = "another horse battery staple"
 @pytest.fixture
 def alice(api_server: ApiServer) -> Client:
     return api_server.session(ALICE)
-
-
-@pytest.fixture
-def server(alice: Client, tmp_path: Path) -> Iterator[MailServer]:
-    """Run a mail server that acme's channel uses."""
-    certificate = certified(tmp_path, "localhost")
-    with mail_server(certificate.context) as server:
-        make_email(alice, server, certificate.ca_pem)
-        yield server
 
 
 def forgot(api_server: ApiServer, email: str, address: str = "10.0.0.1") -> Answer:

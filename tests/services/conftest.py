@@ -9,8 +9,9 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor
+from opsicle.wire.jobs import Work
 from opsicle.wire.user_api import Automation
-from tests.services.core import Core
+from tests.services.core import Core, TestWorker
 from tests.services.resuming import Failed, begun
 from tests.services.team import Team, template_source
 
@@ -27,6 +28,20 @@ def alice(core: Core) -> Actor:
     alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)
     core.push(alice)
     return alice
+
+
+@pytest.fixture
+def worker(core: Core, alice: Actor) -> TestWorker:
+    return core.worker(alice.org_id, "w1")
+
+
+@pytest.fixture
+def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
+    """Start a job on a worker."""
+    core.run(alice)
+    [work] = worker.poll().work
+    worker.start(work)
+    return work
 
 
 @pytest.fixture

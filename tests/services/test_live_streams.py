@@ -32,20 +32,6 @@ from tests.support import wait_until
 FOLLOWERS = 3
 
 
-@pytest.fixture
-def worker(core: Core, alice: Actor) -> TestWorker:
-    return core.worker(alice.org_id, "w1")
-
-
-@pytest.fixture
-def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
-    """Start a job on a worker."""
-    core.run(alice)
-    [work] = worker.poll().work
-    worker.start(work)
-    return work
-
-
 def say(worker: TestWorker, work: Work, offset: int, text: bytes, **more: object) -> None:
     """Send a piece of the job's log."""
     request = LogRequest(fence=work.fence, chunks=((offset, 0, 1, 0, text),), **more)

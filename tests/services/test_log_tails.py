@@ -30,20 +30,6 @@ def disk() -> Iterator[Disk]:
     disk.unregister()
 
 
-@pytest.fixture
-def worker(core: Core, alice: Actor) -> TestWorker:
-    return core.worker(alice.org_id, "w1")
-
-
-@pytest.fixture
-def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
-    """Start a job on a worker."""
-    core.run(alice)
-    [work] = worker.poll().work
-    worker.start(work)
-    return work
-
-
 def chunk(text: bytes, offset: int = 0) -> Chunk:
     return (offset, 0, 1, 0, text)
 
