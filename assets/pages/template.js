@@ -11,7 +11,7 @@ import { tabbed } from "../components/tabs.js";
 import { placeView } from "../components/targets.js";
 import { flowView } from "../components/template-flow.js";
 import { historyView } from "../components/template-history.js";
-import { surroundings } from "../components/template-surroundings.js";
+import { surroundings } from "../components/template-context.js";
 import { versionsView } from "../components/template-versions.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";

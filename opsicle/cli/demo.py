@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.demo_processes import DemoProcesses
-from opsicle.cli.following import show_live
+from opsicle.cli.live_display import show_live
 from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect

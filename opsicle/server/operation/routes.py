@@ -6,8 +6,8 @@ from opsicle.domain.access import Action
 from opsicle.server.http.routing import Route
 from opsicle.server.http.serving import serve
 from opsicle.server.operation.announcements import Announcements
+from opsicle.server.operation.org_status import OrgStanding
 from opsicle.server.operation.orgs import OrgOperations
-from opsicle.server.operation.standing import OrgStanding
 from opsicle.wire.endpoints import announcements as announcement_endpoints
 from opsicle.wire.endpoints import operation as endpoints
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log, trigger
-from opsicle.client.following import ConnectionLost, FollowedEvent, LogPiece, follow, parse_events
+from opsicle.client.live_stream import ConnectionLost, FollowedEvent, LogPiece, follow, parse_events
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from opsicle.domain.errors import Internal, Unreachable
 from opsicle.domain.templates import Value

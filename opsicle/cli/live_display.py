@@ -8,7 +8,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
 from opsicle.client.api import Api
-from opsicle.client.following import ConnectionLost, LogPiece, follow
+from opsicle.client.live_stream import ConnectionLost, LogPiece, follow
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.starts import ended_text
