@@ -21,6 +21,16 @@ spec:
 """
 
 
+FOUND = (
+    ("edge", "edge"),
+    ("alice@", "alice@example.com"),
+    ("audit", "Audit"),
+    ("planned", "Planned starts"),
+    ("add a wo", "Add a worker"),
+)
+"""What is typed into the search, and what is among what it finds then."""
+
+
 def opened_as(open_page: OpenPage, somebody: User, path: str) -> Page:
     page = open_page("/login", is_known=False)
     log_in(page, somebody.email)
@@ -43,7 +53,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Run Greet somebody")
     assert page.url.endswith("/templates/greet/run")
-    for typed, found in (("edge", "edge"), ("alice@", "alice@example.com"), ("audit", "Audit")):
+    for typed, found in FOUND:
         page.keyboard.press("Control+k")
         page.keyboard.type(typed)
         offered = page.get_by_role("dialog").get_by_role("option", name=found)
