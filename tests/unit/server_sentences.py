@@ -50,7 +50,9 @@ class Sentences:
         self._functions: Defined = defaultdict(list)
         self._constants: Defined = defaultdict(list)
         self._sources = [self._read(path) for path in _paths(left_out)]
-        self._errors = {"OpsicleError", "Problem", "Undelivered", "WrongValue"} | _derived(self._sources)
+        self._errors = {"OpsicleError", "Problem", "Undelivered", "WrongValue"} | _derived(
+            self._sources
+        )
         self._handed: dict[str, dict[int, str]] = defaultdict(dict)
         """By a function's name, which of its parameters end in an error."""
         self._returned: dict[ast.AST, list[str]] = {}
@@ -197,6 +199,8 @@ def _assigned(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.expr]]:
     for node in nodes:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                yield name, value
+            case ast.NamedExpr(target=ast.Name(id=name), value=value):
                 yield name, value
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 yield name, value

@@ -24,10 +24,18 @@ LANGUAGES = translations.languages()[1:]
 SAID = ("lib/server-texts.js", "lib/server-titles.js")
 """The modules that know sentences of the server."""
 
-COMPOSED = {"aborted by", "no connected worker has label", "behind 1 other of group"}
+COMPOSED = {
+    "aborted by",
+    "behind 1 other of group",
+    "no connected worker has all of the labels",
+    "no connected worker has label",
+    "no connected worker reaches targets over SSH",
+    "no connected worker runs containers",
+    "no connected worker runs subprocesses",
+}
 """What the server puts together from words."""
 
-SENTENCE = re.compile(r'\["((?:[^"\\]|\\.)*)",\s*t`([^`]*)`')
+SENTENCE = re.compile(r'\[\s*"((?:[^"\\]|\\.)*)",\s*t`([^`]*)`')
 TITLE = re.compile(r"^  (\w+): t`([^`]*)`,$", re.MULTILINE)
 
 NOT_READ = frozenset(
