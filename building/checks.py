@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from building import asset_checks
+from building import asset_checks, plain_words
 from building.environments import development_environment
 from building.project import ROOT, say, source_files
 
@@ -188,6 +188,7 @@ CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
     nothing_is_left_unfinished,
     no_test_sleeps,
     no_class_name_stands_twice,
+    plain_words.names_are_plain_words,
     asset_checks.references_resolve,
     asset_checks.layers_point_down,
     asset_checks.requests_stand_in_the_table,

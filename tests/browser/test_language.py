@@ -145,6 +145,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "the password is shorter than 12 characters",
             "you may not invite bob@example.com as admin: that takes more than you may yourself"
               + " (people)",
+            "the document cannot be used: it is empty",
           ].map(said);
         }"""
     )
@@ -157,16 +158,25 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
         "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
         "die Organisation ist ausgesetzt",
-        "nicht zu gebrauchen (das Dokument): 2 Fehler",
-        "`prod` ist keine der Optionen (gemeint: `prd`?); möglich: `dev` oder `prd`",
-        "unbekanntes Feld `comands` (gemeint: `commands`?); hier bekannt: `name`",
+        "das Dokument ist nicht zu gebrauchen: 2 Fehler",
+        "`prod` ist keine der Optionen (war `prd` gemeint?); möglich: `dev` oder `prd`",
+        "unbekanntes Feld `comands` (war `commands` gemeint?); hier bekannt: `name`",
         "`x` ist keine der Optionen; möglich: `a`, `b` oder `c`",
         "es gibt keine Vorlage rotate",
         "die Vorlage rotate hat sich inzwischen geändert",
         "das Passwort ist kürzer als 12 Zeichen",
         "nicht erlaubt: bob@example.com als admin einladen. Das braucht mehr, "
         "als das eigene Konto darf (people)",
+        "das Dokument ist nicht zu gebrauchen: es ist leer",
     ]
+    offered = page.evaluate(
+        """async () => {
+          const { fieldsAt } = await import("/de/lib/schema.js");
+          const variables = { type: "array", description: "What it asks for." };
+          return fieldsAt({ properties: { variables } }, []).map(({ about }) => about);
+        }"""
+    )
+    assert offered == ["Wonach sie fragt."]
 
     page.goto("/invitation#token=nobodys")
     expect(page.get_by_role("alert")).to_contain_text("Dieser Link führt nirgends hin")

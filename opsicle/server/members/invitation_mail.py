@@ -21,7 +21,7 @@ from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.store import invitations, orgs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
-from opsicle.wire.org_api import InvitationEmail, InvitationSending
+from opsicle.wire.org_api import InvitationDelivery, InvitationEmail
 
 WINDOW = timedelta(days=1)
 MAX_PER_ORG = 100
@@ -39,12 +39,12 @@ class InvitationMail:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def readiness(self, db: Connection, actor: Actor) -> InvitationSending:
+    def readiness(self, db: Connection, actor: Actor) -> InvitationDelivery:
         """Return whether the caller's org can send invitations."""
         channel = find_email_channel(db, actor.org_id)
         if channel is None:
-            return InvitationSending()
-        return InvitationSending(
+            return InvitationDelivery()
+        return InvitationDelivery(
             channel=channel.name, problem=_told(actor, why_not_working(db, channel))
         )
 
