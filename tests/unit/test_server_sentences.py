@@ -91,8 +91,11 @@ def _never_said(texts: set[str], said: set[str]) -> set[str]:
     forms = [re.sub(r"\\\{\d\\\}", ".+", re.escape(each)) for each in said if PLACE.search(each)]
     is_said = re.compile("|".join(form for form in forms if len(form) > 12)).fullmatch
     sources = "".join(path.read_text() for path in (CHECKOUT / "opsicle").rglob("*.py"))
+    begins = {text: text.partition("{")[0] for text in texts if not is_said(text)}
     return {
-        text for text in texts if not is_said(text) and f'"{text.partition("{")[0]}' not in sources
+        text
+        for text, begin in begins.items()
+        if f'"{begin}' not in sources and f'"; {begin}' not in sources
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -135,7 +135,7 @@ class AttemptRow(Row, frozen=True):
 
 
 def list_latest_tried(
-    db: apsw.Connection, channel_id: str, left_out: Collection[str], limit: int
+    db: apsw.Connection, channel_id: str, left_out: Iterable[str], limit: int
 ) -> list[AttemptRow]:
     """Return a channel's newest deliveries of which an attempt has ended, newest first.
 
