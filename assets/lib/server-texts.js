@@ -2,6 +2,7 @@
 // ended, what is wrong. It says that in English, and this knows its commonest sentences word for
 // word; all others stay as they are.
 
+import { MISTAKES } from "./document-errors.js";
 import { LANGUAGE, t } from "./language.js";
 import { ERRORS, TITLES } from "./server-errors.js";
 
@@ -143,6 +144,7 @@ const SENTENCES = [
   ],
   ["there is nobody who may decide on it", t`there is nobody who may decide on it`],
   ...ERRORS,
+  ...MISTAKES,
 ];
 
 /** The longest first, which says the most. */

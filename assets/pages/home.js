@@ -6,6 +6,7 @@ import { pageHeading } from "../components/headings.js";
 import {
   approvalRow,
   failedRow,
+  ownFailuresRow,
   panel,
   runningRow,
   templateRow,
@@ -17,7 +18,7 @@ import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { lastErrorLines } from "../lib/log-excerpts.js";
-import { may } from "../lib/session.js";
+import { may, whoAmI } from "../lib/session.js";
 import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
@@ -68,8 +69,8 @@ function makePanels() {
   const all = {
     waiting: may("approvals.view") && {
       title: t`Waits for you`,
-      row: approvalRow,
-      nothing: t`Nothing waits for your decision.`,
+      row: (item) => (item.runs ? ownFailuresRow(item) : approvalRow(item)),
+      nothing: t`Nothing waits for you.`,
       more: [t`All approvals`, "/approvals"],
     },
     running: may("automations.view") && {
@@ -123,17 +124,19 @@ class Known {
 
 async function loadAll(known) {
   const { signal } = known;
-  const [waiting, running, runs, workers] = await Promise.all([
+  const [approvals, running, runs, workers] = await Promise.all([
     allowed("approvals.view", () => inbox(signal)),
     allowed("automations.view", () => underWay(signal)),
     allowed("automations.view", () => recentRuns({ signal })),
     allowed("workers.view", () => getAll("/workers", { signal })),
   ]);
-  const [failed, templates, others] = await Promise.all([
+  const [failed, own, templates, others] = await Promise.all([
     failures(runs, known),
+    ownFailures(runs, known),
     templatesWithRuns(new Map(runs), known),
     known.get("steps", () => stepsTaken(signal), NAMES_MS),
   ]);
+  const waiting = own.length > 0 ? [...approvals, { id: "own", runs: own }] : approvals;
   const ran = templates.filter((each) => each.runs.length > 0);
   const latest = ran.toSorted((a, b) => (a.runs[0].created_at < b.runs[0].created_at ? 1 : -1));
   const done = {
@@ -156,6 +159,30 @@ async function allowed(action, load) {
 
 async function inbox(signal) {
   return (await get("/approvals", { query: { whose: "inbox", limit: SHOWN }, signal })).items;
+}
+
+/**
+ * What the person has run since yesterday that ended badly, newest first: the newest of each
+ * template, unless that has succeeded since, whoever ran it. Asked for where anything failed anew.
+ */
+async function ownFailures(runs, known) {
+  const since = now() - DAY_MS;
+  const failed = [...runs.values()]
+    .flat()
+    .filter((run) => ENDED_BADLY.includes(run.state) && Date.parse(run.created_at) > since);
+  if (!failed.length) return [];
+  const ids = failed.map(({ id, state }) => `${id} ${state}`).join();
+  const own = await known.get(`own ${ids}`, () => ownSince(since, known.signal));
+  const newest = new Map(own.toReversed().map((each) => [each.template, each]));
+  const isMended = ({ id, template }) =>
+    (runs.get(template) ?? []).some((run) => run.state === "succeeded" && run.id > id);
+  return [...newest.values()].filter((each) => !isMended(each)).toReversed();
+}
+
+async function ownSince(time, signal) {
+  const since = new Date(time).toISOString();
+  const query = { state: ENDED_BADLY.join(","), requester: whoAmI().user.id, since, limit: 50 };
+  return (await get("/automations", { query, signal })).items.filter(({ target }) => !target);
 }
 
 async function underWay(signal) {

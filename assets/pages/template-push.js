@@ -7,18 +7,12 @@ import { codeEditor } from "../components/code-editor.js";
 import { confirm } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
-import {
-  keptNotice,
-  noticeBox,
-  problemList,
-  problemBox,
-  sentence,
-} from "../components/problems.js";
+import { keptNotice, noticeBox, problemList, problemBox } from "../components/problems.js";
 import { templatePreview } from "../components/template-preview.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { guardLeaving, here, navigate } from "../lib/router.js";
 import { fieldsAt, valuesAt } from "../lib/schema.js";
 import { may, whoAmI } from "../lib/session.js";
@@ -256,9 +250,8 @@ class Writing {
     this.#editor.mark(problems);
     this.#preview.hold();
     const list = problemList(problems, this.#editor.goTo);
-    const title = () => h("strong", {}, sentence(error.detail));
-    const box = problems.length ? noticeBox("bad", title(), list) : problemBox(error);
-    replace(this.#findings, box);
+    const title = h("strong", {}, mistakesText(problems.length)); // what they are stands below
+    replace(this.#findings, problems.length ? noticeBox("bad", title, list) : problemBox(error));
   }
 
   async #send(then = "") {
@@ -314,6 +307,10 @@ class Writing {
     this.#editor.fill(await file.text());
     this.#changed();
   }
+}
+
+function mistakesText(count) {
+  return plural(count, { one: t`1 mistake`, other: t`${number(count)} mistakes` });
 }
 
 /** What is typed is kept in any case, so leaving costs nothing but the way back. */

@@ -37,6 +37,13 @@ def test_what_is_missing_is_named_at_its_line(open_page: OpenPage) -> None:
     remarks = page.locator(".editor-remark")
     expect(remarks.first).to_have_text("`commands` is missing")
     expect(remarks.nth(1)).to_contain_text("did you mean `commands`?")
+    found = page.locator(".findings")
+    expect(found.get_by_text("2 mistakes", exact=True)).to_be_visible()
+    page.get_by_label("Template (YAML)").fill("a: [")
+    expect(found.get_by_text("1 mistake", exact=True)).to_be_visible()
+    expect(found.get_by_text("it is not YAML")).to_have_count(1)
+    page.get_by_label("Template (YAML)").fill(TEMPLATE.replace("commands", "comands"))
+    expect(found.get_by_text("2 mistakes", exact=True)).to_be_visible()
     before = page.get_by_text("As the text was when it last had no mistakes.")
     expect(before).to_be_visible()
     height = "element => element.clientHeight"

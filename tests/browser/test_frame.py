@@ -11,7 +11,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_in
 from tests.product import Installation, User
 
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: asks-first}
 spec:
@@ -19,6 +19,16 @@ spec:
   template:
     phases: [{name: say, commands: [echo agreed]}]
 """
+
+
+FOUND = (
+    ("edge", "edge"),
+    ("alice@", "alice@example.com"),
+    ("audit", "Audit"),
+    ("planned", "Planned starts"),
+    ("add a wo", "Add a worker"),
+)
+"""What is typed into the search, and what is among what it finds then."""
 
 
 def opened_as(open_page: OpenPage, somebody: User, path: str) -> Page:
@@ -43,7 +53,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Run Greet somebody")
     assert page.url.endswith("/templates/greet/run")
-    for typed, found in (("edge", "edge"), ("alice@", "alice@example.com"), ("audit", "Audit")):
+    for typed, found in FOUND:
         page.keyboard.press("Control+k")
         page.keyboard.type(typed)
         offered = page.get_by_role("dialog").get_by_role("option", name=found)
@@ -75,7 +85,7 @@ def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
     open_page: OpenPage, installation: Installation
 ) -> None:
     boss = installation.person("counts@example.com", "approver")
-    installation.push(ASKING % boss.email)
+    installation.push(DECISION_REQUESTS % boss.email)
     page = opened_as(open_page, boss, "/templates")
     link = page.locator(".main-nav").get_by_role("link", name="Approvals")
     expect(link.locator(".count")).to_have_count(0)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import log_in
 from tests.product import Installation
 from tests.thin_api import Api
 
@@ -72,6 +74,40 @@ def test_what_fails_again_and_again_is_one_row_and_hides_no_other(
     expect(page.locator("main tbody tr")).to_have_count(3)
 
 
+def test_what_a_person_ran_and_failed_waits_for_them_until_it_has_succeeded(
+    open_page: OpenPage, installation: Installation, tmp_path: Path
+) -> None:
+    runner = installation.person("own-failures@example.com", "operator")
+    flag = tmp_path / "is-mended"
+    source = BREAKS.replace("name: breaks", "name: mended").replace("exit 7", f"test -e {flag}")
+    installation.push(source)
+    installation.push(source.replace("mended", "left-broken"))
+    runner.attempt("run", "mended", "--follow")
+    page = open_page("/login", is_known=False)
+    log_in(page, runner.email)
+    waiting = page.get_by_role("list", name="Waits for you")
+    row = waiting.get_by_role(
+        "link", name=re.compile("mended ?Your run ended badly: phase check failed")
+    )
+    expect(row).to_be_visible()
+
+    runner.attempt("run", "left-broken", "--follow")
+    both = waiting.get_by_role("link", name=re.compile("2 of your runs ended badly"))
+    expect(both).to_contain_text("left-broken and mended")
+    both.click()
+    rows = page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    expect(page.get_by_role("button", name="by me")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="by anybody").click()
+    expect(rows.filter(has_text="alice")).not_to_have_count(0)
+
+    flag.touch()
+    installation.admin.cli("run", "mended", "--follow")
+    page.get_by_role("link", name="Home", exact=True).click()
+    expect(waiting.get_by_role("link")).to_have_count(1)
+    expect(waiting).to_contain_text("left-broken")
+
+
 def test_home_follows_what_runs_and_sums_up_how_it_went(
     open_page: OpenPage, installation: Installation
 ) -> None:
@@ -105,5 +141,5 @@ def test_what_cannot_be_loaded_is_not_shown_as_nothing(open_page: OpenPage) -> N
     page.goto("/")
 
     expect(page.get_by_role("alert")).to_contain_text("The server does not answer")
-    expect(page.get_by_text("Nothing waits for your decision.")).to_be_hidden()
+    expect(page.get_by_text("Nothing waits for you.")).to_be_hidden()
     expect(page.get_by_text("No worker has joined yet.")).to_be_hidden()

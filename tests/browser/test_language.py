@@ -135,6 +135,8 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
             "the org is suspended: unpaid bill; it is deleted on 2026-12-24",
             "the org is suspended",
+            "the document cannot be used: it is empty",
+            "unknown field `comands` (did you mean `commands`?); known here: `name` or `call`",
           ].map(said);
         }"""
     )
@@ -147,7 +149,17 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
         "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
         "die Organisation ist ausgesetzt",
+        "das Dokument ist nicht zu gebrauchen: es ist leer",
+        "unbekanntes Feld `comands` (war `commands` gemeint?); hier bekannt: `name` or `call`",
     ]
+    offered = page.evaluate(
+        """async () => {
+          const { fieldsAt } = await import("/de/lib/schema.js");
+          const variables = { type: "array", description: "What it asks for." };
+          return fieldsAt({ properties: { variables } }, []).map(({ about }) => about);
+        }"""
+    )
+    assert offered == ["Wonach sie fragt."]
 
 
 READ = """async (folder) => {
