@@ -5,6 +5,10 @@
 import { MISTAKES } from "./document-errors.js";
 import { LANGUAGE, t } from "./language.js";
 import { ERRORS, TITLES } from "./server-errors.js";
+import { exactTime } from "./times.js";
+
+/** A moment as the server says it, in UTC. */
+const MOMENT = /\b(\d{4}-\d\d-\d\d)(?: at)? (\d\d:\d\d(?::\d\d)?) UTC\b/g;
 
 /**
  * Each in English and in the language of the page, with numbers in place of values; the third says
@@ -160,9 +164,17 @@ function patternOf(english) {
   return new RegExp(`^${pattern}$`, "s");
 }
 
-/** A text of the server's in the language of the page; what is not known stays as it is. */
+/**
+ * A text of the server's in the language of the page, with times in the person's zone; what is not
+ * known stays as it is.
+ */
 export function said(text) {
-  if (!text || !known.length) return text;
+  if (!text) return text;
+  return inLanguage(text).replace(MOMENT, (_, day, time) => exactTime(`${day}T${time}Z`));
+}
+
+function inLanguage(text) {
+  if (!known.length) return text;
   const whole = translated(text);
   return (
     whole ??
@@ -177,7 +189,7 @@ function translated(text) {
   for (const [pattern, own, nested] of known) {
     const found = pattern.exec(text);
     if (found) {
-      const value = (at) => (at === nested ? said(found[at + 1]) : found[at + 1]);
+      const value = (at) => (at === nested ? inLanguage(found[at + 1]) : found[at + 1]);
       return own.replace(/\{(\d)\}/g, (_, at) => value(Number(at)));
     }
   }

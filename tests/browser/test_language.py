@@ -135,6 +135,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
             "the org is suspended: unpaid bill; it is deleted on 2026-12-24",
             "the org is suspended",
+            "not before 2026-12-01 00:14:42 UTC (set by alice@example.com)",
             "the document cannot be used: it is empty",
             "unknown field `comands` (did you mean `commands`?); known here: `name` or `call`",
           ].map(said);
@@ -149,6 +150,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
         "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
         "die Organisation ist ausgesetzt",
+        "nicht vor 01.12.2026, 01:14:42 MEZ (gesetzt von alice@example.com)",
         "das Dokument ist nicht zu gebrauchen: es ist leer",
         "unbekanntes Feld `comands` (war `commands` gemeint?); hier bekannt: `name` or `call`",
     ]
