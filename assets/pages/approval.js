@@ -68,7 +68,7 @@ function view(approval, redraw) {
     approval.resumed_from && resumedFrom(approval),
     approval.calls.length > 0 && callsOf(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
-    standing(approval),
+    statusLine(approval),
     h(
       "div",
       { class: "columns" },
@@ -187,7 +187,7 @@ function resumedFrom({ resumed_from: point, phases }) {
   );
 }
 
-function standing(approval) {
+function statusLine(approval) {
   const { state, may_decide: mayDecide, stuck, policy_change: policyChange } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
   const own = ownDecision(approval);

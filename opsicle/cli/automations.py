@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from opsicle.cli.following import show_live
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
+from opsicle.cli.live_display import show_live
 from opsicle.cli.log_searches import ignore_case, print_search_progress, regex, stream
 from opsicle.cli.mfa import totp_option, with_proof
 from opsicle.cli.output import Column, emit, emit_list, print_table, seconds_between

@@ -90,9 +90,9 @@ from opsicle.server.members.roles import Roles
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
 from opsicle.server.operation.announcements import Announcements
+from opsicle.server.operation.org_status import OrgStatus
 from opsicle.server.operation.orgs import OrgOperations
 from opsicle.server.operation.removal import OrgRemoval
-from opsicle.server.operation.standing import OrgStanding
 from opsicle.server.policies.service import Policies
 from opsicle.server.public_urls import Urls
 from opsicle.server.replica_watch import ReplicaWatch
@@ -319,7 +319,7 @@ class Services:
         self.org_operations = OrgOperations(
             state, step_up, self.job_logs, core.artifact_bounds, clock
         )
-        self.org_standing = OrgStanding(
+        self.org_status = OrgStatus(
             state, self.org_operations, self.automations, sessions, step_up, self.fleet, clock
         )
         self.announcements = Announcements(state, step_up, clock)

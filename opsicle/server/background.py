@@ -23,7 +23,7 @@ _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _DROP_LOGS_EVERY_SECONDS = 10.0
-_SETTLE_LOGS_EVERY_SECONDS = 2.0
+_FLUSH_LOG_TAILS_EVERY_SECONDS = 2.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
@@ -86,7 +86,9 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             steady(services.automations.forget_requests),
         ),
         Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
-        Loop("settle logs", _SETTLE_LOGS_EVERY_SECONDS, lambda _: services.log_tails.settle()),
+        Loop(
+            "flush log tails", _FLUSH_LOG_TAILS_EVERY_SECONDS, lambda _: services.log_tails.flush()
+        ),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,

@@ -232,7 +232,7 @@ class Lifecycle:
             loop.stop(_LOOP_SECONDS)
         services.loop_lag.stop()
 
-        services.log_tails.settle_last()
+        services.log_tails.flush_last()
         services.audit_checkpoints.sign_all()
         opened.marker.write()
 

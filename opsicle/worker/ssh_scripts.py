@@ -227,7 +227,7 @@ class RemoteFolder(NamedTuple):
         return self.path / "work"
 
     @property
-    def marks(self) -> PurePosixPath:
+    def markers(self) -> PurePosixPath:
         """The named pipe for the boundaries of commands."""
         return self.path / "marks"
 
@@ -296,11 +296,11 @@ class RemoteFolder(NamedTuple):
         `script` is what is written for its shell.
         """
         end = f"end-{self.nonce}"
-        has_marks = str(self.marks).encode() in script
+        has_markers = str(self.markers).encode() in script
         lines = [
             b"{\n" + (self.names() + _FUNCTIONS + ENDINGS).encode(),
             b"folder=" + quoted(start_in) + b"\n",
-            b'exec 4>"$base/marks"\n' if has_marks else b"",
+            b'exec 4>"$base/marks"\n' if has_markers else b"",
             b"( umask 077\n",
             _file("script", script, end),
             *(

@@ -115,15 +115,15 @@ def test_who_invites_sees_why_it_was_not_sent_and_a_later_attempt_has_a_link_of_
     deliver(api_server)
     assert emailed(alice)["state"] == "failed"
     assert emailed(alice)["error"] == "the mail server refused the recipient (451)"
-    sending = alice.get("/api/v1/invitations/sending").json
-    assert sending == {"channel": "mail", "problem": emailed(alice)["error"]}
+    delivery = alice.get("/api/v1/invitations/delivery").json
+    assert delivery == {"channel": "mail", "problem": emailed(alice)["error"]}
 
     server.mailbox.refusal = ""
     api_server.clock.advance(minutes=5)
     deliver(api_server)
 
     assert emailed(alice)["state"] == "delivered"
-    assert alice.get("/api/v1/invitations/sending").json["problem"] == ""
+    assert alice.get("/api/v1/invitations/delivery").json["problem"] == ""
     assert accept(api_server, tokens(server)[0]).status == 200
 
 
@@ -144,7 +144,7 @@ def test_what_was_revoked_while_it_waited_is_not_sent(
 
 
 def test_an_org_without_an_email_channel_is_told_so(alice: Client) -> None:
-    assert alice.get("/api/v1/invitations/sending").json["channel"] is None
+    assert alice.get("/api/v1/invitations/delivery").json["channel"] is None
     answer = invite(alice)
     assert (answer.status, answer.code) == (409, "conflict")
     assert alice.get("/api/v1/invitations").json["items"] == []
@@ -158,7 +158,7 @@ def test_nobody_sends_invitations_who_may_not_invite(
     gina = api_server.session("gina@example.com")  # an admin, of another org
 
     refused = [invite(mallory).status, renew(mallory, made).status]
-    refused.append(mallory.get("/api/v1/invitations/sending").status)
+    refused.append(mallory.get("/api/v1/invitations/delivery").status)
 
     assert refused == [403, 403, 403]
     assert renew(gina, made).status == 404

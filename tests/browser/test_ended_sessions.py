@@ -29,7 +29,7 @@ type: ApprovalPolicy
 metadata: {name: for-ended-sessions}
 spec: {gates: [{name: anyone, approvers: {roles: [admin]}}]}
 """
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: asks}
 spec:
@@ -282,7 +282,7 @@ def test_the_reason_of_a_decision_is_kept(
     policy = tmp_path_factory.mktemp("policy") / "policy.yaml"
     policy.write_text(POLICY)
     installation.admin.cli("policies", "push", str(policy))
-    installation.push(ASKING)
+    installation.push(DECISION_REQUESTS)
     asked = installation.admin.json("run", "asks")
     page = page_of(open_page, olga, f"/approvals/{asked['approval_id']}")
     page.get_by_role("button", name="Reject…").click()

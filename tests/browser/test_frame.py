@@ -11,7 +11,7 @@ from tests.browser.conftest import OpenPage
 from tests.browser.reading import log_in
 from tests.product import Installation, User
 
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: asks-first}
 spec:
@@ -85,7 +85,7 @@ def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
     open_page: OpenPage, installation: Installation
 ) -> None:
     boss = installation.person("counts@example.com", "approver")
-    installation.push(ASKING % boss.email)
+    installation.push(DECISION_REQUESTS % boss.email)
     page = opened_as(open_page, boss, "/templates")
     link = page.locator(".main-nav").get_by_role("link", name="Approvals")
     expect(link.locator(".count")).to_have_count(0)

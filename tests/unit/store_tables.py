@@ -78,7 +78,7 @@ TABLES = {
         small_because="one row for each worker that somebody enrolled", grows=True
     ),
     "link_codes": Table(small_because=PEOPLE),
-    "log_tails": Table(f"{_SERVER}.dispatch.log_tails:LogTails.settle"),
+    "log_tails": Table(f"{_SERVER}.dispatch.log_tails:LogTails.flush"),
     "login_attempts": Table(f"{_SERVER}.identity.login_throttle:LoginThrottle.begin", grows=True),
     "losses": Table(small_because="one row for each time that the logs were lost"),
     "memberships": Table(small_because=PEOPLE),

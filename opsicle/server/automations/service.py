@@ -49,7 +49,7 @@ from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
@@ -182,7 +182,7 @@ class Automations:
             return self.get(actor, stored.id)
         if reservation is None:
             self._fleet.wake_one(actor.org_id, asked)
-        self._groups.announce(new.settled)
+        self._groups.announce(new.group_changes)
         self._pubsub.changed(org_topic(actor.org_id))
         return self._automation_of(stored, new)
 
@@ -228,7 +228,7 @@ class Automations:
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
         require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
-        self._groups.require_room(db, row, new.settled)
+        self._groups.require_room(db, row, new.group_changes)
         if (
             reservation
             and asked is None
@@ -249,18 +249,22 @@ class Automations:
         if asked:
             self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
-        return self._enter_queue(db, row, new.settled, reservation)
+        return self._enter_queue(db, row, new.group_changes, reservation)
 
     def _enter_queue(
-        self, db: Connection, row: AutomationRow, settled: Settled, slot: SlotReservation | None
+        self,
+        db: Connection,
+        row: AutomationRow,
+        changes: GroupChanges,
+        slot: SlotReservation | None,
     ) -> AutomationRow:
         """Let a new automation begin at once, if its group and a waiting worker let it."""
         if row.concurrency_key:
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
             row = automations.get(db, row.org_id, row.id)
         if slot and row.state in WAITS_FOR_WORKER and row.turn is Turn.READY:
             slot.begin(db, row)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
@@ -355,15 +359,15 @@ class Automations:
     def _cancel(
         self, org_id: str, automation_id: str, cancel: Callable[[Connection], JobRow | None]
     ) -> None:
-        settled = Settled()
+        changes = GroupChanges()
 
         def work(db: Connection) -> JobRow | None:
             job = cancel(db)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
             return job
 
         job = self._database.write(work)
-        self._groups.announce(settled)
+        self._groups.announce(changes)
         if job:
             self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))

@@ -20,7 +20,7 @@ from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.store import invitations, orgs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
-from opsicle.wire.org_api import InvitationEmail, InvitationSending
+from opsicle.wire.org_api import InvitationDelivery, InvitationEmail
 
 WINDOW = timedelta(days=1)
 MAX_PER_ORG = 100
@@ -38,12 +38,12 @@ class InvitationMail:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def readiness(self, db: Connection, org_id: str) -> InvitationSending:
+    def readiness(self, db: Connection, org_id: str) -> InvitationDelivery:
         """Return whether an org can send invitations."""
         channel = find_email_channel(db, org_id)
         if channel is None:
-            return InvitationSending()
-        return InvitationSending(channel=channel.name, problem=why_not_working(db, channel))
+            return InvitationDelivery()
+        return InvitationDelivery(channel=channel.name, problem=why_not_working(db, channel))
 
     def queue(self, db: Connection, actor: Actor, row: NewInvitationRow) -> str:
         """Queue the e-mail of an invitation, in the transaction that keeps it; return its id.

@@ -47,8 +47,8 @@ from opsicle.server.store.users import UserRow
 from opsicle.wire.org_api import (
     AcceptInvitationRequest,
     Invitation,
+    InvitationDelivery,
     InvitationOffer,
-    InvitationSending,
     InviteRequest,
     NewInvitation,
     RenewInvitationRequest,
@@ -125,7 +125,7 @@ class Invitations:
 
         return self._database.write(work)
 
-    def sending(self, actor: Actor) -> InvitationSending:
+    def delivery(self, actor: Actor) -> InvitationDelivery:
         """Return whether the org can send invitations by e-mail."""
         actor.require(Action.USERS_MANAGE)
         return self._database.read(lambda db: self._mail.readiness(db, actor.org_id))

@@ -133,9 +133,9 @@ class ScheduleStarts:
             self._use_up(due, StartOutcome.MISSED, "the server was away, or held")
             return
 
-        self._run_or_settle(due)
+        self._run_or_record(due)
 
-    def _run_or_settle(self, due: _Due) -> None:
+    def _run_or_record(self, due: _Due) -> None:
         try:
             self._run(due)
         except _TimeTaken:

@@ -31,10 +31,10 @@ MOST_GRACE_DAYS = 90
 _CANCELLED_AT_ONCE = 100
 
 
-class OrgStanding:
+class OrgStatus:
     """Says which orgs may start something, and which are to go."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an org's standing touches
+    def __init__(  # noqa: PLR0913, PLR0917 - what an org's status touches
         self,
         database: Database,
         operations: OrgOperations,
