@@ -62,14 +62,14 @@ function tickPart(total) {
 /** How long after the beginning each tick is; durations stand at each row as well. */
 function axis(total) {
   const count = Math.floor(total / stepOf(total));
-  const marks = Array.from({ length: count }, (_, i) => (i + 1) * stepOf(total));
+  const ticks = Array.from({ length: count }, (_, i) => (i + 1) * stepOf(total));
   return h(
     "div",
     { class: "timeline-row timeline-axis", "aria-hidden": "true" },
     h(
       "span",
-      { class: "timeline-marks" },
-      marks.map((at) => h("span", { style: { left: `${(100 * at) / total}%` } }, tickText(at))),
+      { class: "timeline-ticks" },
+      ticks.map((at) => h("span", { style: { left: `${(100 * at) / total}%` } }, tickText(at))),
     ),
   );
 }
