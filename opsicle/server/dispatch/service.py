@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import gevent
 import msgspec
@@ -154,7 +155,7 @@ class Dispatch:
         ends_at = self._clock.monotonic() + min(max(request.wait_seconds, 0), longest)
         watch = presence.open_polls[request.boot_id] = Subscription()
         try:
-            with on_disconnect(lambda: self._hung_up(presence, watch)):
+            with on_disconnect(partial(self._hung_up, presence, watch)):
                 reply = self._wait_for_changes(presence, request, watch, ends_at)
             reply.epoch, reply.epoch_id = self._lease_service.epoch
             reply.server_urls = self._urls.for_workers
@@ -232,7 +233,8 @@ class Dispatch:
             result = self._check(presence, request, has_just_arrived=False)
 
         presence.notified_jobs.update(result.cancel, result.drop)
-        work, presence.pending_work = (*result.leased.work, *presence.pending_work), []
+        work = (*result.leased.work, *presence.pending_work)
+        presence.pending_work.clear()
         return PollReply(
             work=work,
             cancel=tuple(result.cancel),
