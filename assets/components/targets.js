@@ -7,13 +7,14 @@ import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 
 const COLUMNS = [
   column(t`Target`, ({ name }) => visible(name)),
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Took`, tookText),
   column(t`Exit code`, ({ exit_code: code }) => code ?? "–"),
-  column(t`Why`, ({ reason }) => visible(reason) || "–", { size: "tall" }),
+  column(t`Why`, ({ reason }) => visible(said(reason)) || "–", { size: "tall" }),
 ];
 
 const WEEK = 604_800; // seconds; what a template has that does not say
