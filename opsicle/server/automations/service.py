@@ -54,7 +54,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch, SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
