@@ -397,5 +397,4 @@ def test_every_table_has_somebody_who_prunes_it_or_a_reason_to_stay_small(
         assert bool(table.pruned_by) != bool(table.small_because), name
         if table.pruned_by:
             module, _, path = table.pruned_by.partition(":")
-            pruner = operator.attrgetter(path)(importlib.import_module(module))
-            assert callable(pruner), name
+            assert callable(operator.attrgetter(path)(importlib.import_module(module))), name
