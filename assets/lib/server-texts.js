@@ -5,6 +5,10 @@
 
 import { LANGUAGE, t } from "./language.js";
 import { TITLES } from "./server-titles.js";
+import { exactTime } from "./times.js";
+
+/** A moment as the server says it, in UTC. */
+const MOMENT = /\b(\d{4}-\d\d-\d\d)(?: at)? (\d\d:\d\d(?::\d\d)?) UTC\b/g;
 
 /** So long at most an error waits for its translation. */
 const PATIENCE_MS = 5_000;
@@ -213,9 +217,17 @@ function weightOf(english) {
   return english.replace(/\{\d\}/g, "").length;
 }
 
-/** A text of the server's in the language of the page; what is not known stays as it is. */
+/**
+ * A text of the server's in the language of the page, with times in the person's zone; what is not
+ * known stays as it is.
+ */
 export function said(text) {
-  if (!text || !known.length) return text;
+  if (!text) return text;
+  return inLanguage(text).replace(MOMENT, (_, day, time) => exactTime(`${day}T${time}Z`));
+}
+
+function inLanguage(text) {
+  if (!known.length) return text;
   const whole = translated(text) ?? translatedError(text);
   return (
     whole ??
@@ -230,7 +242,7 @@ function translated(text) {
   for (const [pattern, own, nested] of known) {
     const found = pattern.exec(text);
     if (found) {
-      const value = (at) => (at === nested ? said(found[at + 1]) : found[at + 1]);
+      const value = (at) => (at === nested ? inLanguage(found[at + 1]) : found[at + 1]);
       return own.replace(/\{(\d)\}/g, (_, at) => value(Number(at)));
     }
   }
@@ -255,7 +267,7 @@ function translatedError(text) {
 /** A part of a sentence, which may begin with what joins it to the part before. */
 function saidInside(text) {
   const [joint] = /^[;: ]*/.exec(text);
-  return joint + said(text.slice(joint.length));
+  return joint + inLanguage(text.slice(joint.length));
 }
 
 /** A problem as the server sends it, in the language of the page. */

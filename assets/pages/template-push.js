@@ -246,7 +246,10 @@ class Writing {
   }
 
   #showMistakes(error) {
-    const problems = error.errors ?? [];
+    const last = this.text.value.split("\n").length; // what is missing at the end stands beyond it
+    const problems = (error.errors ?? []).map((each) =>
+      each.line > last ? { ...each, line: last } : each,
+    );
     this.#editor.mark(problems);
     this.#preview.hold();
     const list = problemList(problems, this.#editor.goTo);
