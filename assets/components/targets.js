@@ -8,7 +8,6 @@ import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
 import { t } from "../lib/language.js";
-import { said } from "../lib/server-texts.js";
 
 const COLUMNS = [
   column(t`Target`, ({ name }) => visible(name)),
