@@ -99,4 +99,6 @@ def test_every_file_and_function_on_the_way_through_the_code_is_there(page: str)
     assert len(named) >= 8
     for path, function in named:
         source = (CHECKOUT / "opsicle" / path).read_text()
-        assert not function or re.search(rf"\bdef {function}\(|^{function} = ", source, re.M), path
+        assert not function or re.search(
+            rf"\bdef {function}\(|^{function} = ", source, re.MULTILINE
+        ), path
