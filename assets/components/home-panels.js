@@ -102,7 +102,7 @@ export function runningRow({ id, state, template, reason, worker, started_at: at
 }
 
 /**
- * An automation that has failed, with the last `line` that it printed, if that is known, and a way
+ * An automation that has failed, with the `line` at which it did, if that is known, and a way
  * to the `more` of its template that ended so.
  */
 export function failedRow(automation) {

@@ -17,7 +17,7 @@ import { keepFresh } from "../components/live.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
-import { lastErrorLines } from "../lib/log-excerpts.js";
+import { failingLine } from "../lib/log-excerpts.js";
 import { may, whoAmI } from "../lib/session.js";
 import { now } from "../lib/times.js";
 
@@ -192,24 +192,29 @@ async function underWay(signal) {
 }
 
 /**
- * A page of automations without the parts of what runs on several machines, as that stands there
- * itself. Where these fill a page the next one is looked at, a few times.
+ * A page of automations without what is to begin later, and without the parts of what runs on
+ * several machines, as that stands there itself. Where these fill a page the next one is looked
+ * at, a few times.
  */
 async function wholes(query, signal) {
   const items = [];
   let cursor = "";
   for (let pages = 0; pages < MOST_PAGES && items.length < query.limit; pages += 1) {
     const page = await get("/automations", { query: { ...query, cursor }, signal });
-    items.push(...page.items.filter(({ target }) => !target));
+    items.push(...page.items.filter((item) => !item.target && !isPlanned(item)));
     cursor = page.next_cursor;
     if (!cursor) break;
   }
   return items;
 }
 
+function isPlanned({ start_at: at, started_at: begun }) {
+  return !begun && at && Date.parse(at) > now();
+}
+
 /**
  * What has ended badly within a day, newest first: of each template the newest of a kind, with the
- * last line that it printed and how many more there are.
+ * line at which it failed and how many more there are.
  */
 async function failures(runs, known) {
   const since = now() - DAY_MS;
@@ -235,7 +240,7 @@ async function failures(runs, known) {
   );
 }
 
-/** An automation that has failed, with the last line that it printed: it stays so. */
+/** An automation that has failed, with the line at which it did: it stays so. */
 async function ended({ id }, signal) {
   const automation = await get("/automations/{automation_id}", {
     path: { automation_id: id },
@@ -244,10 +249,10 @@ async function ended({ id }, signal) {
   return { ...automation, line: await lineOf(automation, signal) };
 }
 
-async function lineOf({ id, started_at: at }, signal) {
-  if (!at) return null; // it has printed nothing
+async function lineOf(automation, signal) {
+  if (!automation.started_at) return null; // it has printed nothing
   try {
-    return (await lastErrorLines(id, 1, { signal })).at(-1) ?? null;
+    return await failingLine(automation, { signal });
   } catch (error) {
     if (error.status !== 410) throw error; // its log has been removed
     return null;
