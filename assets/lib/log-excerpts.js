@@ -22,7 +22,12 @@ export async function failingLine(automation, { signal }) {
   let found = await among({ stream: "stderr" });
   if (!found.length) found = await among({});
   if (!found.length) found = (await failureExcerpt(automation, 1, { signal })).lines;
-  return found.findLast(({ text }) => !NOTE.test(text)) ?? found.at(-1) ?? null;
+  return lastOwn(found) ?? null;
+}
+
+/** The last line that a command printed itself, or else the last of all. */
+function lastOwn(lines) {
+  return lines.findLast(({ text }) => !NOTE.test(text)) ?? lines.at(-1);
 }
 
 /**
@@ -66,7 +71,8 @@ export async function failureExcerpt(automation, count, { signal }) {
     ? await ask({ from_byte: command, lines: 1, stream: "stderr", ...before })
     : [];
   const lines = found.map(shownLine);
-  return { lines, first: beginOf(first?.line ?? lines.at(-1)?.number ?? 0, lines) };
+  const all = first ? [...lines, shownLine(first)] : lines;
+  return { lines, first: beginOf(lastOwn(all)?.number ?? 0, lines) };
 }
 
 /**

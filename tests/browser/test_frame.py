@@ -107,3 +107,7 @@ def test_on_a_telephone_the_other_pages_are_behind_more(open_page: OpenPage) -> 
     page.keyboard.press("Escape")
     expect(audit).to_be_hidden()
     expect(more).to_be_focused()
+    page.keyboard.press("Control+k")
+    option = page.get_by_role("option", name="Switch between light and dark").locator("span")
+    expect(option).to_be_visible()
+    assert option.evaluate("each => each.scrollWidth <= each.clientWidth")  # nothing is cut off

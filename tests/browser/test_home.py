@@ -75,6 +75,15 @@ def test_what_fails_again_and_again_is_one_row_and_hides_no_other(
     expect(failed.get_by_role("listitem").filter(has_text="flaps")).to_have_count(1)
     headings = page.locator(".tile h2").all_inner_texts()
     assert headings.index("Workers") == headings.index("Failed since yesterday") + 1
+    failed.get_by_role("link", name=re.compile("broke-once")).click()
+    chosen = page.locator(".log-row.is-selected")
+    expect(chosen).to_be_in_viewport()  # on a telephone too, where the log is further down
+    page.get_by_role("tab", name="Trail").click()
+    page.evaluate("scrollTo(0, 0)")
+    page.get_by_role("button", name=re.compile("^Go to line")).click()
+    expect(chosen).to_contain_text("disk <b>full</b>")
+    expect(chosen).to_be_in_viewport()
+    page.get_by_role("link", name="Home", exact=True).click()
     failed.get_by_role("link", name="2 more failed: flaps").click()
 
     expect(page.locator("main tbody tr")).to_have_count(3)
