@@ -94,7 +94,7 @@ async function show(outlet, entry, params, isFirst) {
   window.scrollTo(0, 0);
   setTitle(shown.title);
   if (!shown.page) {
-    outlet.replaceChildren(loading());
+    outlet.replaceChildren(loading("page"));
     const problem = await load(shown);
     if (latest !== turn) return; // another page is wanted by now
     if (problem) outlet.replaceChildren(pageHeading(shown.title), problem);

@@ -2,12 +2,12 @@
 
 import { h } from "../lib/dom.js";
 import { wantedLabels } from "../lib/placement.js";
+import { said } from "../lib/server-texts.js";
 import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge } from "./states.js";
 import { t } from "../lib/language.js";
-import { said } from "../lib/server-texts.js";
 
 const COLUMNS = [
   column(t`Target`, ({ name }) => visible(name)),

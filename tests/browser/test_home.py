@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in
 from tests.product import Installation
 from tests.thin_api import Api
 
@@ -99,8 +98,7 @@ def test_what_a_person_ran_and_failed_waits_for_them_until_it_has_succeeded(
     installation.push(source)
     installation.push(source.replace("mended", "left-broken"))
     runner.attempt("run", "mended", "--follow")
-    page = open_page("/login", is_known=False)
-    log_in(page, runner.email)
+    page = open_page("/", who=runner)
     waiting = page.get_by_role("list", name="Waits for you")
     row = waiting.get_by_role(
         "link", name=re.compile("mended ?Your run ended badly: phase check failed")
