@@ -12,6 +12,7 @@ import { dropStaleDrafts, putDraftsAside } from "./lib/drafts.js";
 import { t } from "./lib/language.js";
 import { setWindowsOrg, withoutOrg } from "./lib/org-address.js";
 import { here, navigate, startRouter } from "./lib/router.js";
+import { loadErrors } from "./lib/server-texts.js";
 import { setMe, whoAmI } from "./lib/session.js";
 import { startTheme } from "./lib/theme.js";
 import { refreshTimes } from "./lib/times.js";
@@ -51,6 +52,7 @@ async function start() {
     refresh(withoutOrg(location.pathname));
     isFirst = false;
   });
+  setTimeout(loadErrors, TICK_MS);
 }
 
 /**
@@ -92,7 +94,7 @@ async function show(outlet, entry, params, isFirst) {
   window.scrollTo(0, 0);
   setTitle(shown.title);
   if (!shown.page) {
-    outlet.replaceChildren(loading());
+    outlet.replaceChildren(loading("page"));
     const problem = await load(shown);
     if (latest !== turn) return; // another page is wanted by now
     if (problem) outlet.replaceChildren(pageHeading(shown.title), problem);

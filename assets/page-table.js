@@ -50,8 +50,8 @@ export const LOGIN = { path: "/login", title: t`Log in`, load: login, group: "op
 export const NOT_FOUND = { title: t`Nothing here`, load: notFound };
 
 /**
- * The pages by where a link to them stands; nothing leads to what is "inside" but pages, and
- * "open" needs no login.
+ * The pages by where a link to them stands; nothing leads to what is "inside" but pages, and where
+ * it has an icon the search, and "open" needs no login.
  */
 const GROUPS = {
   main: [
@@ -85,9 +85,9 @@ const GROUPS = {
     ["/templates/:name/run", t`Run`, run, "automations.create"],
     ["/targets/:name", t`Target`, target, "targets.view"],
     ["/workers/:name", t`Worker`, worker, "workers.view"],
-    ["/access", t`Who may do what`, access, "users.view"],
-    ["/join-tokens", t`Join tokens`, joinTokens, "workers.manage"],
-    ["/planned", t`Planned starts`, planned, "automations.view"],
+    ["/access", t`Who may do what`, access, "users.view", "people"],
+    ["/join-tokens", t`Join tokens`, joinTokens, "workers.manage", "workers"],
+    ["/planned", t`Planned starts`, planned, "automations.view", "schedules"],
     ["/automations/:id", t`Automation`, automation, "automations.view"],
     ["/logs", t`Search the logs`, logs, "automations.view"],
     ["/approvals/:id", t`Approval`, approval, "approvals.view"],

@@ -4,19 +4,23 @@ A consistency check yields problems as `path:line: what is wrong`; none means th
 """
 
 import ast
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-from building import asset_checks
+from building import asset_checks, plain_words
 from building.environments import development_environment
 from building.project import ROOT, say, source_files
 
 TOOLS = (
+    ("mypy", "--no-error-summary"),
     ("ruff", "format", "--check", "--quiet", "."),
     ("ruff", "check", "--quiet", "."),
-    ("mypy", "--no-error-summary"),
     ("lint-imports", "--no-logo", "--no-cache"),
     ("oxfmt", "--check", "--config", "assets/.oxfmtrc.json", "assets"),
     ("oxlint", "--quiet", "--deny-warnings", "--config", "assets/.oxlintrc.json", "assets"),
@@ -33,39 +37,66 @@ STARTS_A_PROCESS = re.compile(
     r"os\.(system|popen|fork|forkpty|exec[lv]p?e?|spawn[lv]p?e?|posix_spawnp?|startfile)"
 )
 
+A_CLASS = re.compile(r"\s*class (\w+)(?:\(|:$)")
+
 SLEEPS = frozenset({"time.sleep", "sleep", "gevent.sleep"})
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
 
 
+class Finding(NamedTuple):
+    """What one step has found; nothing if it passed, and then it may still have printed a text."""
+
+    has_failed: bool
+    text: str
+
+
 def run_all(arguments: Sequence[str]) -> int:
-    """Run every check, whatever the ones before said; return 1 if any found something."""
+    """Run every step, whatever the others found, and return 1 if any found something.
+
+    The steps run beside each other; what they found is shown in their order.
+    """
     if arguments:
         say("check takes no arguments")
         return 2
 
-    python = development_environment()
-    failed = [" ".join(tool) for tool in TOOLS if not _passes(python.parent / tool[0], *tool[1:])]
-
-    for check in CONSISTENCY:
-        problems = list(check())
-        for problem in problems:
-            print(problem)
-        if problems:
-            failed.append(check.__name__)
-
-    if not _cli_reference_is_current(python):
-        failed.append("cli_reference")
-    if not _roles_are_current(python):
-        failed.append("roles_reference")
+    steps = _steps(development_environment())
+    failed = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        running = {name: pool.submit(step) for name, step in steps.items()}
+        for name, future in running.items():
+            say(name)
+            finding = future.result()
+            print(finding.text, end="", flush=True)
+            if finding.has_failed:
+                failed.append(name)
 
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return 1 if failed else 0
 
 
-def _passes(*command: str | Path) -> bool:
-    say(" ".join([Path(command[0]).name, *map(str, command[1:])]))
-    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+def _steps(python: Path) -> dict[str, Callable[[], Finding]]:
+    """Return the steps by name. What takes longest is started first."""
+    steps: dict[str, Callable[[], Finding]] = {
+        " ".join(tool): partial(_run_tool, python.parent / tool[0], *tool[1:]) for tool in TOOLS
+    }
+    steps["docs/cli.md"] = partial(_check_cli_reference, python)
+    steps["docs/roles.md"] = partial(_check_roles, python)
+    for check in CONSISTENCY:
+        steps[check.__name__] = partial(_run_check, check)
+    return steps
+
+
+def _run_tool(*command: str | Path) -> Finding:
+    result = subprocess.run(
+        command, cwd=ROOT, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return Finding(result.returncode != 0, result.stdout)
+
+
+def _run_check(check: Callable[[], Iterator[str]]) -> Finding:
+    text = "".join(f"{problem}\n" for problem in check())
+    return Finding(bool(text), text)
 
 
 def no_file_is_too_long() -> Iterator[str]:
@@ -81,7 +112,7 @@ def only_the_worker_starts_processes() -> Iterator[str]:
 
     The import contracts cover `subprocess`.
     """
-    for path, node in _nodes("opsicle"):
+    for path, node in _nodes("opsicle", STARTS_A_PROCESS):
         if isinstance(node, ast.Attribute) and _name(path) != ONLY_PROCESS_STARTER:
             function = ast.unparse(node)
             if STARTS_A_PROCESS.fullmatch(function):
@@ -100,7 +131,7 @@ def no_test_sleeps() -> Iterator[str]:
 
     A sleep is too short on a slow machine and too long on a fast one.
     """
-    for path, node in _nodes("tests"):
+    for path, node in _nodes("tests", re.compile(r"\bsleep\(")):
         if (
             isinstance(node, ast.Call)
             and path.name.startswith("test_")
@@ -112,48 +143,38 @@ def no_test_sleeps() -> Iterator[str]:
 def no_class_name_stands_twice() -> Iterator[str]:
     """Check that whoever reads a class's name knows which one is meant."""
     first: dict[str, str] = {}
-    for path, node in _nodes("opsicle"):
-        if isinstance(node, ast.ClassDef):
-            place = f"{_name(path)}:{node.lineno}"
-            other = first.setdefault(node.name, place)
-            if other != place:
-                yield f"{place}: there is a class {node.name} already, at {other}"
+    for path in _sources(".py"):
+        if not path.is_relative_to(ROOT / "opsicle"):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            if found := A_CLASS.match(line):
+                place = f"{_name(path)}:{number}"
+                other = first.setdefault(found[1], place)
+                if other != place:
+                    yield f"{place}: there is a class {found[1]} already, at {other}"
 
 
-def _cli_reference_is_current(python: Path) -> bool:
-    """Return whether docs/cli.md is what the command line says of its commands and options."""
-    if not (ROOT / "opsicle" / "cli" / "reference.py").exists():
-        return True
-
+def _check_cli_reference(python: Path) -> Finding:
+    """Check that docs/cli.md is what the command line says of its commands and options."""
     program = "import sys; from opsicle.cli.reference import render; sys.stdout.write(render())"
-    result = subprocess.run(
-        [python, "-c", program], cwd=ROOT, check=False, capture_output=True, text=True
-    )
-    written = ROOT / "docs" / "cli.md"
-    if result.returncode == 0 and written.exists() and written.read_text() == result.stdout:
-        return True
+    finding = _run_tool(python, "-c", program)
+    if finding.has_failed:
+        return finding
 
-    print(
-        result.stderr
-        or f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md"
-    )
-    return False
+    is_current = (ROOT / "docs" / "cli.md").read_text() == finding.text
+    how = f"docs/cli.md is out of date: .venv/bin/python -c '{program}' > docs/cli.md\n"
+    return Finding(not is_current, "" if is_current else how)
 
 
-def _roles_are_current(python: Path) -> bool:
-    """Return whether the table in docs/roles.md is the program's permission table."""
+def _check_roles(python: Path) -> Finding:
+    """Check that the table in docs/roles.md is the program's permission table."""
     program = (
         "import sys; from pathlib import Path; from opsicle.cli.roles_reference import current; "
-        "page = Path('docs/roles.md').read_text('utf-8'); sys.exit(page != current(page))"
+        "page = Path('docs/roles.md').read_text('utf-8'); sys.exit(page != current(page) and "
+        "'docs/roles.md is out of date: "
+        ".venv/bin/python -m opsicle.cli.roles_reference docs/roles.md')"
     )
-    if subprocess.run([python, "-c", program], cwd=ROOT, check=False).returncode == 0:
-        return True
-
-    print(
-        "docs/roles.md is out of date: "
-        ".venv/bin/python -m opsicle.cli.roles_reference docs/roles.md"
-    )
-    return False
+    return _run_tool(python, "-c", program)
 
 
 def _sources(*suffixes: str) -> Iterator[Path]:
@@ -163,11 +184,11 @@ def _sources(*suffixes: str) -> Iterator[Path]:
     return (path for path in source_files(*folders) if path.suffix in suffixes)
 
 
-def _nodes(folder: str) -> Iterator[tuple[Path, ast.AST]]:
-    """Return every node of the syntax trees of a folder's Python files."""
+def _nodes(folder: str, hint: re.Pattern[str]) -> Iterator[tuple[Path, ast.AST]]:
+    """Yield every node of the syntax trees of a folder's Python files in which the hint stands."""
     for path in source_files(ROOT / folder):
-        if path.suffix == ".py":
-            for node in ast.walk(ast.parse(path.read_text())):
+        if path.suffix == ".py" and hint.search(text := path.read_text()):
+            for node in ast.walk(ast.parse(text)):
                 yield path, node
 
 
@@ -188,6 +209,7 @@ CONSISTENCY: tuple[Callable[[], Iterator[str]], ...] = (
     nothing_is_left_unfinished,
     no_test_sleeps,
     no_class_name_stands_twice,
+    plain_words.names_are_plain_words,
     asset_checks.references_resolve,
     asset_checks.layers_point_down,
     asset_checks.requests_stand_in_the_table,

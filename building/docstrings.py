@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 LEFT_OUT = ("security", "server", "worker")
@@ -27,7 +28,7 @@ def is_read(path: Path) -> bool:
 def without_docstrings(source: str) -> str:
     """Return a module's text with nothing where its docstrings were, or `pass` if need be."""
     lines = source.encode().splitlines(keepends=True)
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(ast.parse(source)):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue
         if ast.get_docstring(node, clean=False) is None:
@@ -37,6 +38,16 @@ def without_docstrings(source: str) -> str:
         is_all = len(node.body) == 1 and not isinstance(node, ast.Module)
         _blank(lines, docstring, b"pass" if is_all else b"")
     return b"".join(lines).decode()
+
+
+def _statements(module: ast.Module) -> Iterator[ast.AST]:
+    """Yield a module and all statements in it; their expressions are most of a syntax tree."""
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting.extend(getattr(node, part, ()))
 
 
 def _blank(lines: list[bytes], statement: ast.stmt, instead: bytes) -> None:

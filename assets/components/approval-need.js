@@ -3,7 +3,7 @@
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
 import { noticeBox } from "./problems.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 
 /** The need as the server tells it; null if nobody has to agree. */
@@ -30,14 +30,19 @@ export function gateList(gates) {
   return h("ul", {}, items);
 }
 
-function gateText({ name, required, people, is_conditional: isConditional }) {
-  const names = people.map((person) => person.email).join(", ") || t`nobody yet`;
-  const who = required === 1 && people.length === 1 ? names : t`${required} of ${names}`;
-  return visible(
-    isConditional
-      ? t`${name}: ${who} must agree, for certain values only`
-      : t`${name}: ${who} must agree`,
-  );
+function gateText({ is_conditional: isConditional, ...gate }) {
+  const text = whoMustAgree(gate);
+  return visible(isConditional ? t`${text}, for certain values only` : text);
+}
+
+function whoMustAgree({ name, required, people }) {
+  const names = people.map((person) => person.email).join(", ");
+  if (!names) return t`${name}: nobody may agree yet`;
+  if (people.length === 1) return t`${name}: ${names} must agree`;
+  return plural(required, {
+    one: t`${name}: one of ${names} must agree`,
+    other: t`${name}: ${number(required)} of ${names} must agree`,
+  });
 }
 
 function paragraph(text) {

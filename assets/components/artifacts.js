@@ -3,6 +3,7 @@
 import { addressOf, open } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
+import { said } from "../lib/server-texts.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { ask, opensWith } from "./dialogs.js";
@@ -29,7 +30,7 @@ export function artifactsView({ artifacts, missing }) {
           "li",
           {},
           h("code", {}, visible(each.path)),
-          h("span", { class: "muted" }, t`not kept: ${visible(each.problem)}`),
+          h("span", { class: "muted" }, t`not kept: ${visible(said(each.problem))}`),
         ),
       ),
     ),
@@ -47,7 +48,7 @@ function keptView(artifact) {
     link,
     h("span", { class: "muted", title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size)),
     artifact.problem
-      ? h("strong", {}, visible(artifact.problem))
+      ? h("strong", {}, visible(said(artifact.problem)))
       : button(t`View`, {
           look: "quiet",
           "aria-label": t`View ${name}`,

@@ -27,14 +27,14 @@ export function watchWaiting() {
   const listeners = [];
   let approvals = [];
   let count = "";
-  let isAsking = false;
+  let isLoading = false;
   let isStale = false;
 
   const look = async () => {
     if (!may("approvals.view") || document.visibilityState === "hidden") return;
     isStale = true;
-    if (isAsking) return;
-    isAsking = true;
+    if (isLoading) return;
+    isLoading = true;
     while (isStale && !page.signal.aborted) {
       isStale = false;
       try {
@@ -50,7 +50,7 @@ export function watchWaiting() {
         // The page itself says what is wrong with the server, or with the session.
       }
     }
-    isAsking = false;
+    isLoading = false;
   };
   const { signal } = page;
   onOrgChanged(look, { signal });

@@ -79,6 +79,7 @@ const DID = {
 
 /** What stands before the name of a thing of that kind. */
 const KINDS = {
+  announcements: t`an announcement`,
   approvals: t`the request for`,
   automations: "",
   files: t`the file`,
@@ -97,13 +98,21 @@ const KINDS = {
   groups: t`the group`,
   roles: t`the role`,
   orgs: t`the org`,
+  server_operators: t`the server operator`,
   deliveries: t`the delivery`,
   artifacts: t`the artifact`,
   users: "",
 };
 
 const PAGES = new Set(["approvals", "automations", "templates", "targets"]);
-const NAMELESS = new Set(["sessions", "tokens", "invitations", "join_tokens", "files"]);
+const NAMELESS = new Set([
+  "sessions",
+  "tokens",
+  "invitations",
+  "join_tokens",
+  "files",
+  "announcements",
+]);
 
 /** The sentence; with `hasLinks` what has a page is a link to it. */
 export function sentenceOf(entry, { hasLinks = false } = {}) {

@@ -48,7 +48,12 @@ async function fill(list, approvals) {
 async function ownFailures() {
   if (!may("automations.view")) return [];
   const since = new Date(now() - LATELY_MS).toISOString();
-  const query = { state: "failed", requester: whoAmI().user.email, since, limit: SHOWN };
+  const query = {
+    state: "failed,timed_out,unknown",
+    requester: whoAmI().user.email,
+    since,
+    limit: SHOWN,
+  };
   return (await get("/automations", { query })).items;
 }
 

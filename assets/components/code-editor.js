@@ -91,7 +91,7 @@ function byLine(problems, count) {
 
 /** What is said at the line; what is missing does not stand there, so it is named. */
 function remarkOf({ path = "", message }) {
-  return message === "is missing" ? `\`${path.split(".").at(-1)}\` ${message}` : message;
+  return message === t`is missing` ? `\`${path.split(".").at(-1)}\` ${message}` : message;
 }
 
 /** Lines in their colours; those that are as they were are not made anew. */

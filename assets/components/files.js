@@ -3,6 +3,7 @@
 import { addressOf, upload } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
+import { said } from "../lib/server-texts.js";
 import { WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
 import { field, input } from "./fields.js";
@@ -107,6 +108,6 @@ function fileView({ id, name, size, sha256, problem }) {
     h("a", { href, download: true }, h("code", {}, visible(name))),
     h("span", { class: "muted" }, ` ${sizeText(size)}`),
     h("code", { class: "digest", title: "SHA-256" }, sha256),
-    problem && h("strong", {}, visible(problem)),
+    problem && h("strong", {}, visible(said(problem))),
   );
 }

@@ -57,10 +57,10 @@ function groupsOf(workers) {
 
 function textOf({ version, isBehind, count }) {
   const workers = plural(count, { one: t`1 worker`, other: t`${number(count)} workers` });
-  return [visible(version), " · ", workers, standing(version, isBehind)];
+  return [visible(version), " · ", workers, versionStatus(version, isBehind)];
 }
 
-function standing(version, isBehind) {
+function versionStatus(version, isBehind) {
   if (isBehind) return [" · ", h("strong", {}, t`behind the server`)];
   return version === serverVersion() && [" · ", t`as the server`];
 }

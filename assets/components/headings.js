@@ -33,7 +33,12 @@ export function emptyState(title, ...children) {
   return h("div", { class: "empty" }, h("h2", {}, title), children);
 }
 
-/** Shown while something loads; appears only if that takes a while. */
-export function loading(text = t`Loading…`) {
-  return h("p", { class: "loading", role: "status" }, text);
+/** How many bars stand for what loads. */
+const BARS = { text: 3, rows: 8, page: 6 };
+
+/** Shown while something loads: its shape, once that takes a while. `shape` is one of BARS. */
+export function loading(shape = "text") {
+  const bars = Array.from({ length: BARS[shape] }, () => h("span", {}));
+  const text = h("span", { class: "unseen" }, t`Loading…`);
+  return h("div", { class: `loading is-${shape}`, role: "status" }, text, bars);
 }

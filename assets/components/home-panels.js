@@ -10,7 +10,7 @@ import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
-import { t } from "../lib/language.js";
+import { listText, number, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 
 /**
@@ -75,6 +75,20 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
   );
 }
 
+/** The person's own runs that failed and are to be looked at, newest first. */
+export function ownFailuresRow({ runs }) {
+  const [{ id, template, state, explanation, finished_at: at }] = runs;
+  if (runs.length === 1) {
+    const text = t`Your run ended badly: ${visible(said(explanation))}`;
+    const fact = h("span", {}, text);
+    return tileRow(`/automations/${id}`, stateDot(state), what(template, fact), side(ago(at)));
+  }
+  const title = t`${number(runs.length)} of your runs ended badly`;
+  const names = h("span", {}, visible(listText(runs.map((each) => each.template))));
+  const href = "/automations?whose=mine";
+  return tileRow(href, stateDot(state), what(title, names), side(ago(at)));
+}
+
 /** An automation that has begun. */
 export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
   const facts = [person(requester), worker && t`on ${visible(worker.name)}`, visible(reason)];
@@ -88,7 +102,7 @@ export function runningRow({ id, state, template, reason, worker, started_at: at
 }
 
 /**
- * An automation that has failed, with the last `line` that it printed, if that is known, and a way
+ * An automation that has failed, with the `line` at which it did, if that is known, and a way
  * to the `more` of its template that ended so.
  */
 export function failedRow(automation) {

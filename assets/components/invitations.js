@@ -73,7 +73,7 @@ function emailText(emailed) {
 /** What can be done about one: a new link, and its end. */
 function actions(invitation, done) {
   const { email } = invitation;
-  const renew = opensWith(sending, (how) => openRenewal(invitation, how, done));
+  const renew = opensWith(delivery, (how) => openRenewal(invitation, how, done));
   const label = t`New link for ${email}`;
   return [
     button(t`New link…`, { look: "quiet", "aria-label": label, onclick: renew }),
@@ -82,8 +82,8 @@ function actions(invitation, done) {
 }
 
 /** By which channel the org sends invitations, and what is wrong with it. */
-function sending() {
-  return get("/invitations/sending");
+function delivery() {
+  return get("/invitations/delivery");
 }
 
 /** The box "send it by e-mail": ticked where there is a channel that works. */
@@ -141,7 +141,7 @@ function endButton({ id, email }, done) {
 
 /** What the form for a new invitation is made of; `roles()` gives [value, text]. */
 export async function invitationChoices(roles) {
-  return { roles: await roles(), how: await sending() };
+  return { roles: await roles(), how: await delivery() };
 }
 
 /** The form for a new invitation. */

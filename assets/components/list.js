@@ -13,6 +13,7 @@ import { loading } from "./headings.js";
 import { leaveOutEmpty, rowOf, tableOf } from "./list-table.js";
 import { keepFresh, refresher } from "./live.js";
 import { problemBox } from "./problems.js";
+import { forgetWhenClosed, noteShown, shownItem } from "./shown-item.js";
 import { number, t } from "../lib/language.js";
 
 export { actionsColumn, column } from "./list-table.js";
@@ -27,7 +28,7 @@ const LARGEST_PAGE = 200; // what the server gives at most at once
  * What it looks like: `columns` (see list-table.js), for a table (what is false among them is left
  * out), or `row(item)` for elements of a <ul>; `look` is a class for either. `label` tells a screen
  * reader what the list holds. Of a table: `link(item)` is where a click on a row leads, or
- * `show(item)` what it does (an onclick), `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
+ * `show(item)` what it does (an onclick that opens a dialog, to which the address leads too), `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
  *
  * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it
  * `isWhole`; `query` goes along. Or what `load(query)` resolves to, which gets the filters' values,
@@ -47,8 +48,9 @@ export class List {
   #loads = 0;
   #shownFor = "";
   #body;
+  #toShow = shownItem();
   #frame;
-  #place = h("div", {}, loading());
+  #place = h("div", {}, loading("rows"));
   #trouble = h("div", {});
   #more = button(t`Show more`, { onclick: () => busyWhile(this.#more, () => this.#showMore()) });
   #pager = h("div", { class: "pager", hidden: true }, this.#more);
@@ -56,7 +58,8 @@ export class List {
   constructor({ columns, filters = [], ...options }) {
     const shared = { key: (item) => item.id, query: {}, ...options };
     this.#options = { ...shared, columns: columns?.filter(Boolean), filters };
-    const { look = "", label, signal, isLive } = options;
+    const { look = "", label, signal, isLive, show } = options;
+    if (show) forgetWhenClosed(signal);
     this.#wanted = keptHere(this.#wantedName) ?? PAGE_SIZE;
     this.#body = columns
       ? h("tbody", { role: "rowgroup" })
@@ -189,14 +192,31 @@ export class List {
     const content = shown.length ? this.#frame : empty?.(isNarrowed);
     if (content !== this.#place.firstChild) replace(this.#place, content);
     counted?.(shown.length);
+    this.#showFromAddress(shown);
+  }
+
+  /** Press the row that the address names, once there are rows. */
+  #showFromAddress(items) {
+    const at = items.findIndex((item) => this.#nameOf(item) === this.#toShow);
+    this.#toShow = null;
+    this.#body.children[at]?.querySelector("button.row-link")?.click();
+  }
+
+  #nameOf(item) {
+    return String(item.name ?? this.#options.key(item));
+  }
+
+  #showing(item) {
+    const show = this.#options.show?.(item);
+    return show && ((event) => (noteShown(this.#nameOf(item)), show(event)));
   }
 
   #row(item, before) {
-    const { columns, row, rowClass, link, show, key, nameOf } = this.#options;
+    const { columns, row, rowClass, link, key, nameOf } = this.#options;
     if (!columns) return row(item, before);
     return rowOf(columns, item, {
       href: link?.(item),
-      show: show?.(item),
+      show: this.#showing(item),
       rowClass: rowClass?.(item),
       name: nameOf?.(item) ?? item.name ?? key(item),
     });

@@ -56,7 +56,7 @@ function toggle(text, isOn, changed) {
 
 /**
  * Where one types what is looked for, with how much is found and the ways there:
- * { bar, searched, settle() }. `find(text)` is called once one has typed, or at once by `settle`;
+ * { bar, searched, searchNow() }. `find(text)` is called once one has typed, or at once by `searchNow`;
  * `searched` is to be told what `LogMatches` tells.
  */
 export function searchBar(view, find) {
@@ -68,7 +68,7 @@ export function searchBar(view, find) {
   });
   const count = h("span", { class: "log-count", role: "status" });
   let timer = 0;
-  const settle = () => {
+  const searchNow = () => {
     if (!timer) return false;
     clearTimeout(timer);
     timer = 0;
@@ -77,12 +77,12 @@ export function searchBar(view, find) {
   };
   field.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(settle, PAUSE_MS);
+    timer = setTimeout(searchNow, PAUSE_MS);
   });
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    if (!settle()) view.matches.step(event.shiftKey ? -1 : 1); // what was typed is not found yet
+    if (!searchNow()) view.matches.step(event.shiftKey ? -1 : 1); // what was typed is not found yet
   });
   const searched = ({ isSearching, place, total, isBusy, isCut }) => {
     count.textContent = !isSearching
@@ -101,5 +101,5 @@ export function searchBar(view, find) {
     iconButton("up", t`Previous match (Shift+Enter)`, () => view.matches.step(-1)),
     iconButton("down", t`Next match (Enter)`, () => view.matches.step(1)),
   );
-  return { bar, searched, settle };
+  return { bar, searched, searchNow };
 }

@@ -4,7 +4,7 @@ import { textOf } from "../lib/log-selection.js";
 import { announce } from "./announcer.js";
 import { t } from "../lib/language.js";
 
-const SETTLED_MS = 200; // a browser lets a page change its address 200 times in half a minute
+const QUIET_MS = 200; // a browser lets a page change its address 200 times in half a minute
 
 export class LogChoice {
   /** The number at which the choice began, and the one up to which it goes. */
@@ -63,7 +63,7 @@ export class LogChoice {
     this.#head = number;
     if (!isMore || this.isEmpty) this.#anchor = number;
     clearTimeout(this.#timer);
-    if (said) this.#timer = setTimeout(() => (this.#noteInAddress(), announce(said)), SETTLED_MS);
+    if (said) this.#timer = setTimeout(() => (this.#noteInAddress(), announce(said)), QUIET_MS);
     else this.#noteInAddress();
   }
 

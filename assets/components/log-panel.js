@@ -32,7 +32,7 @@ export class LogPanel {
   #finding = new AbortController();
   #text = "";
   /** Look at once for what has been typed, not for what stood there before. */
-  #settleSearch = () => false;
+  #searchNow = () => false;
   /** While standard error is shown alone: from which line on all of the tail is here. */
   #wholeFrom = 0;
   #hasAllErrors = false;
@@ -55,9 +55,9 @@ export class LogPanel {
     this.#view.onEdge = (side) => this.#fetchOn(side);
     this.#view.onElsewhere = (number, isMatch) => this.#goToNumber(number, isMatch);
     signal.addEventListener("abort", () => this.#finding.abort());
-    const { bar, searched, settle } = searchBar(this.#view, (text) => this.#find(text));
+    const { bar, searched, searchNow } = searchBar(this.#view, (text) => this.#find(text));
     this.#view.matches.onSearched = searched;
-    this.#settleSearch = settle;
+    this.#searchNow = searchNow;
     const copy = copyButton(() => this.#view.text);
     copy.title = t`Copy the chosen lines, or all that are loaded. Click a line number or press an arrow key to choose, with Shift for more.`;
     this.#toggles = toggles(this.#view, {
@@ -205,7 +205,7 @@ export class LogPanel {
       this.#view.changed();
     }
     this.#view.setErrorsOnly(isOn);
-    if (!this.#settleSearch() && this.#text) this.#find(this.#text);
+    if (!this.#searchNow() && this.#text) this.#find(this.#text);
   }
 
   /** Fetch errors up to a line; whether it is here then and one of them. */

@@ -47,6 +47,7 @@ export class LogPanels {
     if (hasBoth === this.#choice.hidden) this.#drawChoice();
     if (this.#hasPlanAlone) this.#show(true, { takesPlace: isFirst, isNoted: false });
     else if (isFirst && this.#isPlanShown) this.#show(hasBoth, { takesPlace: true });
+    if (isFirst && location.hash.startsWith("#L")) this.#comeIntoSight();
   }
 
   /** Show a place in the log of a phase; `isPlan`: of the plan. See `LogPanel.goTo`. */
@@ -54,17 +55,24 @@ export class LogPanels {
     const isApart = isPlan && (this.#hasBoth || this.#hasPlanAlone);
     await this.#show(isApart);
     (isApart ? this.#plan : this.#live).goTo(phase, offset);
+    this.#comeIntoSight();
   }
 
   /** Show a line of the newest job's log. */
   goToNumber(number) {
     this.#show(false);
     this.#live.goToNumber(number);
+    this.#comeIntoSight();
   }
 
   /** Begin to read the newest job's log at this line, if that is the log in sight. */
   openAt(number) {
     if (!this.#isPlanShown) this.#live.openAt(number);
+  }
+
+  /** Whoever goes to a line sees it, where the log stands further down the page too. */
+  #comeIntoSight() {
+    requestAnimationFrame(() => this.#place.scrollIntoView({ block: "nearest" }));
   }
 
   /** The plan has a log of its own as soon as another job has begun. */

@@ -145,7 +145,7 @@ export class LogView {
     const { index, start, rest } = this.#top;
     this.#layOut();
     const here = Math.max(0, Math.min(index - this.#dropped, this.buffer.lines.length - 1));
-    this.#settle(this.#rows.rowOf(here, start) * ROW_HEIGHT + rest);
+    this.#moveTo(this.#rows.rowOf(here, start) * ROW_HEIGHT + rest);
   }
 
   /** Learn how far the phases are whose log it is. */
@@ -216,7 +216,7 @@ export class LogView {
     this.#dropped = this.buffer.dropped;
     if (this.parts.reveal(this.buffer.lines[index])) this.#rows.changed(0);
     const row = this.#rows.rowOf(index, character);
-    this.#settle(row * ROW_HEIGHT - this.element.clientHeight * share);
+    this.#moveTo(row * ROW_HEIGHT - this.element.clientHeight * share);
     this.#top = this.#placeAt(this.element.scrollTop); // before it is drawn, lines may come above
     this.redraw();
   }
@@ -230,7 +230,7 @@ export class LogView {
     change();
     if (top && !this.isFollowing) {
       this.#layOut();
-      this.#settle(this.#rows.rowOf(top.index, top.start) * ROW_HEIGHT);
+      this.#moveTo(this.#rows.rowOf(top.index, top.start) * ROW_HEIGHT);
     }
     this.redraw();
   }
@@ -267,14 +267,14 @@ export class LogView {
     this.#pressed = key;
     this.parts.toggle(key);
     this.#rows.changed(0);
-    this.#settle(
+    this.#moveTo(
       this.#rows.firstRowOf(index) * ROW_HEIGHT - (y - this.element.getBoundingClientRect().top),
     );
     this.redraw();
   }
 
   /** Scroll there by ourselves, as high as the lines are now. */
-  #settle(y) {
+  #moveTo(y) {
     const { scrollTop } = this.element;
     this.#size();
     this.element.scrollTop = y;
@@ -378,7 +378,7 @@ export class LogView {
     if (!this.isFollowing) return;
     const { scrollTop, clientHeight, scrollHeight } = this.element;
     if (scrollTop + clientHeight >= scrollHeight - 1) return;
-    this.#settle(scrollHeight);
+    this.#moveTo(scrollHeight);
   }
 
   /** The number of the line at the top. */

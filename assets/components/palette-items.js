@@ -16,8 +16,9 @@ export function actionsAndPages(pages, logOut) {
   return [...doable(logOut), ...pages.filter(isShown).map(pageItem)];
 }
 
-function isShown({ group, may: action }) {
-  return ["main", "manage", "account"].includes(group) && (!action || may(action));
+function isShown({ group, may: action, icon: symbol }) {
+  const isLedTo = ["main", "manage", "account"].includes(group);
+  return (isLedTo || (group === "inside" && symbol)) && (!action || may(action));
 }
 
 function pageItem({ path, title, icon: symbol = "user" }) {
@@ -28,6 +29,7 @@ function doable(logOut) {
   const offered = [
     may("templates.push") && { title: t`Push a template`, symbol: "plus", href: "/push" },
     may("automations.view") && { title: t`Search the logs`, symbol: "search", href: "/logs" },
+    may("workers.manage") && { title: t`Add a worker`, symbol: "plus", href: "/workers?add=own" },
     { title: t`Switch between light and dark`, symbol: "dark", run: toggleTheme },
     { title: t`Log out`, symbol: "user", run: logOut },
   ];

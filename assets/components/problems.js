@@ -55,7 +55,7 @@ export function problemList(problems, goTo) {
   return h(
     "ul",
     { class: "problem-list" },
-    problems.map((problem) => h("li", {}, place(problem, goTo), visible(problem.message))),
+    problems.map((problem) => h("li", {}, place(problem, goTo), visible(said(problem.message)))),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { visible } from "../lib/visible.js";
 import { colouredLine, START } from "../lib/yaml-colours.js";
 
@@ -32,7 +33,7 @@ function row(number, parts, problems) {
     "div",
     { class: "source-text" },
     parts.map(colouredPart),
-    problems.map((problem) => h("p", { class: "source-problem" }, visible(problem.message))),
+    problems.map((problem) => h("p", { class: "source-problem" }, visible(said(problem.message)))),
   );
   return h(
     "div",

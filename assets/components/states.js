@@ -59,6 +59,10 @@ const TEXTS = {
   ended: t`ended`,
   refused: t`refused`,
   ignored: t`ignored`,
+  missed: t`missed`,
+  duplicate: t`repeated`,
+  limited: t`too often`,
+  unverified: t`not proven`,
 };
 
 /** `timed_out` as people read it. */

@@ -127,7 +127,7 @@ function retriesText({ limit, delay, backoff, retry_on: codes }) {
   return [
     plural(limit, { one: t`1 retry`, other: t`${limit} retries` }),
     delay && t`after ${delay} s`,
-    backoff && t`times ${backoff}`,
+    backoff > 1 && t`times ${backoff}`,
     codes && t`on exit code ${codes.join(", ")}`,
   ]
     .filter(Boolean)

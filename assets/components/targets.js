@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { wantedLabels } from "../lib/placement.js";
+import { said } from "../lib/server-texts.js";
 import { duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { column, rowOf, tableOf } from "./list-table.js";
@@ -13,7 +14,7 @@ const COLUMNS = [
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Took`, tookText),
   column(t`Exit code`, ({ exit_code: code }) => code ?? "–"),
-  column(t`Why`, ({ reason }) => visible(reason) || "–", { size: "tall" }),
+  column(t`Why`, ({ reason }) => visible(said(reason)) || "–", { size: "tall" }),
 ];
 
 const WEEK = 604_800; // seconds; what a template has that does not say

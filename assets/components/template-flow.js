@@ -40,15 +40,23 @@ function counted(count) {
 
 function gateStep({ name, required, people, is_conditional: isConditional }) {
   const names = people.map((person) => person.name || person.email);
-  const who = names.length > 3 ? t`${names.length} people` : names.join(", ");
-  const several = names.length > 1 ? t`${required} of ${who}` : who;
+  const who = names.length > 3 ? t`${number(names.length)} people` : names.join(", ");
   return {
     shape: "approvals",
     title: name,
-    text: who ? t`${several} must agree` : t`nobody may agree yet`,
+    text: whoMustAgree(who, required, names.length),
     note: isConditional && t`for certain values`,
     look: "is-gate",
   };
+}
+
+function whoMustAgree(who, required, count) {
+  if (count === 0) return t`nobody may agree yet`;
+  if (count === 1) return t`${who} must agree`;
+  return plural(required, {
+    one: t`one of ${who} must agree`,
+    other: t`${number(required)} of ${who} must agree`,
+  });
 }
 
 function startStep({ template }, note, look = "") {

@@ -1,17 +1,28 @@
 // When an automation waited and what it did when: a bar for each, to scale.
 
 import { h } from "../lib/dom.js";
-import { duration, exactTime, now } from "../lib/times.js";
+import { duration, exactTime, limitText, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { stateDot } from "./states.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 
 const LEAST_PERCENT = 0.4; // of a bar, so that the shortest can be seen
+const MOST_TICKS = 6;
+const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
+/** How far ticks may be apart, in milliseconds. */
+const STEPS = [
+  [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  [1, 2, 5, 10, 20, 30].map((seconds) => seconds * SECOND),
+  [1, 2, 5, 10, 20, 30].map((minutes) => minutes * MINUTE),
+  [1, 2, 4, 8].map((hours) => hours * HOUR),
+].flat();
 
 /** What of an automation its timeline shows. */
 export function timelineOf(automation) {
-  const { created_at, queued_at, started_at, finished_at, state, plan, phases } = automation;
-  return { created_at, queued_at, started_at, finished_at, state, plan, phases };
+  const { created_at, start_at, queued_at, started_at, finished_at, state } = automation;
+  const { approval_id, plan, phases, targets } = automation;
+  const times = { created_at, start_at, queued_at, started_at, finished_at };
+  return { ...times, state, approval_id, plan, phases, targets };
 }
 
 /** The timeline as a list: what, a bar, how long. */
@@ -29,12 +40,43 @@ export function timelineView(timeline) {
       h("span", {}, exactTime(timeline.created_at)),
       h("span", {}, timeline.finished_at ? exactTime(timeline.finished_at) : t`now`),
     ),
+    axis(end - begin),
     h(
       "ol",
-      { "aria-label": t`Timeline` },
+      { "aria-label": t`Timeline`, style: { "--tick": `${tickPart(end - begin)}%` } },
       spans.map((span) => spanView(span, place)),
     ),
   );
+}
+
+/** How far ticks are apart where that many milliseconds are shown: few, at times that are round. */
+function stepOf(total) {
+  const least = total / MOST_TICKS;
+  return STEPS.find((step) => step >= least) ?? Math.ceil(least / DAY) * DAY;
+}
+
+function tickPart(total) {
+  return (100 * stepOf(total)) / total;
+}
+
+/** How long after the beginning each tick is; durations stand at each row as well. */
+function axis(total) {
+  const count = Math.floor(total / stepOf(total));
+  const ticks = Array.from({ length: count }, (_, i) => (i + 1) * stepOf(total));
+  return h(
+    "div",
+    { class: "timeline-row timeline-axis", "aria-hidden": "true" },
+    h(
+      "span",
+      { class: "timeline-ticks" },
+      ticks.map((at) => h("span", { style: { left: `${(100 * at) / total}%` } }, tickText(at))),
+    ),
+  );
+}
+
+function tickText(at) {
+  if (at < SECOND) return `${at} ms`;
+  return at < MINUTE ? `${number(at / SECOND)} s` : limitText(at / SECOND);
 }
 
 function spanView({ title, state, from, to, depth, isWait }, place) {
@@ -55,25 +97,39 @@ function spanView({ title, state, from, to, depth, isWait }, place) {
   );
 }
 
-function spansOf({
-  created_at: created,
-  queued_at: queued,
-  started_at: started,
-  finished_at: finished,
-  plan,
-  phases,
-}) {
-  const planned = plan.map((phase) => phase.finished_at).findLast(Boolean) ?? null;
-  const planBegun = plan[0]?.started_at ?? null;
-  const asked = planned ?? created;
-  const isAsked = plan.length ? planned : !queued || Date.parse(queued) - Date.parse(created) > 50;
+function spansOf({ plan, phases, targets, ...times }) {
   return [
-    plan.length > 0 && wait(t`Waited for a worker`, created, planBegun ?? finished),
+    ...waitsForPlan(plan, times),
     ...plan.flatMap(phaseSpans),
-    isAsked && wait(t`Waited for approval`, asked, queued ?? finished),
-    queued && wait(t`Waited for a worker`, queued, started ?? finished),
+    ...waits(plan, times),
     ...phases.flatMap(phaseSpans),
-  ].filter(Boolean);
+    ...targets.map(targetSpan),
+  ];
+}
+
+function waitsForPlan([first], { created_at: created, finished_at: finished }) {
+  return first ? [wait(t`Waited for a worker`, created, first.started_at ?? finished)] : [];
+}
+
+/** What it waited for before its phases began: people, the time that was chosen, a worker. */
+function waits(plan, { created_at: created, queued_at: queued, approval_id: approval, ...times }) {
+  const planned = plan.map((phase) => phase.finished_at).findLast(Boolean) ?? null;
+  const isAsked = approval && (!plan.length || planned);
+  const asked = wait(t`Waited for approval`, planned ?? created, queued ?? times.finished_at);
+  return [...(isAsked ? [asked] : []), ...(queued ? waitsInQueue(queued, times) : [])];
+}
+
+function waitsInQueue(queued, { start_at: startAt, started_at: started, finished_at: finished }) {
+  const begun = started ?? finished;
+  if (!startAt || Date.parse(startAt) <= Date.parse(queued))
+    return [wait(t`Waited for a worker`, queued, begun)];
+  const isDue = (begun ? Date.parse(begun) : now()) >= Date.parse(startAt);
+  const early = wait(t`Waited for its time`, queued, isDue ? startAt : begun);
+  return isDue ? [early, wait(t`Waited for a worker`, startAt, begun)] : [early];
+}
+
+function targetSpan({ name, state, started_at: from, finished_at: to }) {
+  return { title: visible(name), state, from, to, depth: 0 };
 }
 
 function wait(title, from, to) {
@@ -97,12 +153,22 @@ function phaseSpans({
     to: each.finished_at,
     depth: 1,
   }));
+  const isLater = failed.length > 0;
   const run = commands.map(({ command, state: how, started_at: begun, finished_at: ended }) => ({
     title: visible(command.split("\n")[0]),
     state: how,
     from: begun,
     to: ended,
-    depth: 1,
+    depth: isLater ? 2 : 1,
   }));
-  return [{ title: visible(name), state, from, to, depth: 0 }, ...failed, ...run];
+  const last = isLater && {
+    title: t`attempt ${failed.length + 1}`,
+    state,
+    from: run[0]?.from,
+    to,
+    depth: 1,
+  };
+  return [{ title: visible(name), state, from, to, depth: 0 }, ...failed, last, ...run].filter(
+    Boolean,
+  );
 }

@@ -278,7 +278,7 @@ function unreachable() {
 
 async function problem(response) {
   try {
-    return new ApiError({ status: response.status, ...saidProblem(await response.json()) });
+    return new ApiError({ status: response.status, ...(await saidProblem(await response.json())) });
   } catch {
     return new ApiError({
       status: response.status,

@@ -145,7 +145,7 @@ export const ENDPOINTS = new Set([
   "DELETE /users/{user}/totp",
   "GET /invitations",
   "POST /invitations",
-  "GET /invitations/sending",
+  "GET /invitations/delivery",
   "POST /invitations/{invitation}/renew",
   "POST /invitations/accept",
   "POST /invitations/look",

@@ -4,11 +4,37 @@ import { get } from "./api.js";
 import { fromBase64 } from "./bytes.js";
 import { LineBuffer } from "./linebuffer.js";
 
+const LINES_LOOKED_AT = 20; // for the one at which something failed; what cleans up prints few
+const NOTE = /^opsicle: /; // what the worker says itself, as that another attempt follows
+
+/**
+ * The line at which an automation failed, { number, text, stream }: the last that its failed phase
+ * printed to standard error, or at all; null if it printed nothing. Throws ApiError.
+ */
+export async function failingLine(automation, { signal }) {
+  const path = { automation_id: automation.id };
+  const ask = (query) => get("/automations/{automation_id}/log/lines", { path, query, signal });
+  const { index } = failedPart(automation);
+  const among = async (query) => {
+    const { lines } = await ask({ tail: LINES_LOOKED_AT, ...query });
+    return lines.filter(({ phase }) => index < 0 || phase === index).map(shownLine);
+  };
+  let found = await among({ stream: "stderr" });
+  if (!found.length) found = await among({});
+  if (!found.length) found = (await failureExcerpt(automation, 1, { signal })).lines;
+  return lastOwn(found) ?? null;
+}
+
+/** The last line that a command printed itself, or else the last of all. */
+function lastOwn(lines) {
+  return lines.findLast(({ text }) => !NOTE.test(text)) ?? lines.at(-1);
+}
+
 /**
  * The last lines that an automation printed to standard error, or at all if there it printed
  * nothing: { number, text, stream } each, oldest first. Throws ApiError.
  */
-export async function lastErrorLines(id, count, { signal }) {
+async function lastErrorLines(id, count, { signal }) {
   const path = { automation_id: id };
   const ask = (query) => get("/automations/{automation_id}/log/lines", { path, query, signal });
   const errors = await ask({ tail: count, stream: "stderr" });
@@ -45,7 +71,8 @@ export async function failureExcerpt(automation, count, { signal }) {
     ? await ask({ from_byte: command, lines: 1, stream: "stderr", ...before })
     : [];
   const lines = found.map(shownLine);
-  return { lines, first: beginOf(first?.line ?? lines.at(-1)?.number ?? 0, lines) };
+  const all = first ? [...lines, shownLine(first)] : lines;
+  return { lines, first: beginOf(lastOwn(all)?.number ?? 0, lines) };
 }
 
 /**
@@ -82,8 +109,8 @@ function beginAfter(phases, index) {
 }
 
 /**
- * Places in the log: where the failed phase and its failed command begin to print, and where what
- * came behind them does; null where not known.
+ * The failed phase's `index`, -1 if not known, and places in the log: where that phase and its
+ * failed command begin to print, and where what came behind them does; null where not known.
  */
 function failedPart({ plan, phases, jobs }) {
   const all = jobs.at(-1)?.is_plan ? plan : phases;
@@ -91,7 +118,7 @@ function failedPart({ plan, phases, jobs }) {
   const commands = all[index]?.commands ?? [];
   const failed = commands.find(({ state }) => FAILED.includes(state))?.log_offset ?? null;
   const begin = commands[0]?.log_offset ?? failed;
-  return { begin, command: failed ?? begin, end: beginAfter(all, index) };
+  return { index, begin, command: failed ?? begin, end: beginAfter(all, index) };
 }
 
 function shownLine({ line, stream, data }) {

@@ -24,7 +24,7 @@ const WORD = /[\p{L}\p{N}]/u;
 
 /** The nodes of a text of one or more lines. */
 export function inlineNodes(text) {
-  const open = new OpenMarks();
+  const open = new OpenDelimiters();
   const codeEnds = new CodeEnds(text);
   let at = 0;
   TOKEN.lastIndex = 0;
@@ -104,7 +104,7 @@ class CodeEnds {
 }
 
 /** What is open at a place of the text; each mark at most once, so never deep. */
-class OpenMarks {
+class OpenDelimiters {
   #stack = [{ mark: "", nodes: [] }];
 
   add(node) {

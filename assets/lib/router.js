@@ -9,7 +9,7 @@ let shown = "";
 let leaving = null; // what asks before another page is shown
 
 const SCROLL = "scroll";
-const SETTLED_MS = 200; // after the last movement of the page
+const QUIET_MS = 200; // after the last movement of the page
 const GIVE_UP_MS = 5_000; // a page that has not grown to its old height by then will not
 
 /**
@@ -89,7 +89,7 @@ export function keptHere(name) {
 function keepScroll() {
   let timer = 0;
   const keep = () => keepHere(SCROLL, Math.round(scrollY) || undefined);
-  addEventListener("scroll", () => (clearTimeout(timer), (timer = setTimeout(keep, SETTLED_MS))), {
+  addEventListener("scroll", () => (clearTimeout(timer), (timer = setTimeout(keep, QUIET_MS))), {
     passive: true,
   });
 }

@@ -1,5 +1,7 @@
 // Reading a JSON Schema: which fields may stand at a place of a document, and which values.
 
+import { aboutField } from "./schema-texts.js";
+
 /**
  * The fields at a path, as { name, about, kind } in the schema's order; none where it is unknown.
  */
@@ -9,7 +11,7 @@ export function fieldsAt(schema, path) {
       const all = alternatives(schema, field);
       const types = all.map((each) => each.type);
       const kind = types.includes("array") ? "list" : types.includes("object") ? "mapping" : "";
-      const about = field.description ?? all[0].description ?? "";
+      const about = aboutField(field.description ?? all[0].description ?? "");
       return { name, about, kind, isChosen: valuesOf(all).length > 0 };
     }),
   );

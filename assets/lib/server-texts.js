@@ -1,9 +1,20 @@
 // What the server says in words of its own, in the language of the page: why something waits, how it
-// ended, what is wrong. It says that in English, and this knows its commonest sentences word for
-// word; all others stay as they are.
+// ended, what is wrong. It says that in English, and this knows its sentences word for word; what it
+// does not know stays as it is. Those of pages are here. Those of errors, of which there are many
+// more, are fetched when the first one comes or the page has time.
 
 import { LANGUAGE, t } from "./language.js";
-import { ERRORS, TITLES } from "./server-errors.js";
+import { TITLES } from "./server-titles.js";
+import { exactTime } from "./times.js";
+
+/** A moment as the server says it, in UTC. */
+const MOMENT = /\b(\d{4}-\d\d-\d\d)(?: at)? (\d\d:\d\d(?::\d\d)?) UTC\b/g;
+
+/** So long at most an error waits for its translation. */
+const PATIENCE_MS = 5_000;
+
+/** Between the last two words of a list. */
+const ALTERNATIVE = "` " + t`or` + " `";
 
 /**
  * Each in English and in the language of the page, with numbers in place of values; the third says
@@ -142,31 +153,87 @@ const SENTENCES = [
     t`it asks the requester's manager, and none is set`,
   ],
   ["there is nobody who may decide on it", t`there is nobody who may decide on it`],
-  ...ERRORS,
+  ["everything", t`everything`],
+  [
+    "people: those who may no more than themselves",
+    t`people: those who may no more than themselves`,
+  ],
+  ["templates, workers, every automation", t`templates, workers, every automation`],
+  ["decides where a policy names the role", t`decides where a policy names the role`],
+  ["runs templates, cancels their own", t`runs templates, cancels their own`],
+  ["looks, and reads the record", t`looks, and reads the record`],
+  ["Mail server", t`Mail server`],
+  ["Security", t`Security`],
+  ["Sender", t`Sender`],
+  ["Username", t`Username`],
+  ["Address of the API", t`Address of the API`],
+  [
+    "587 speaks STARTTLS; 465 TLS from the first byte.",
+    t`587 speaks STARTTLS; 465 TLS from the first byte.`,
+  ],
+  ["As in opsicle@example.com.", t`As in opsicle@example.com.`],
+  ["Telegram's own unless told.", t`Telegram's own unless told.`],
+  ["Slack's own unless told.", t`Slack's own unless told.`],
 ];
 
 /** The longest first, which says the most. */
 const known = (LANGUAGE === "en" ? [] : SENTENCES)
   .toSorted(([one], [other]) => other.length - one.length)
-  .map(([english, ...rest]) => [patternOf(english), ...rest]);
+  .map(([english, ...rest]) => [patternOf(english, "((?:(?!; ).)+?)"), ...rest]);
 
-function patternOf(english) {
+/** Sentences without values by what they are in English; and patterns of those with values. */
+const errors = { whole: new Map(), patterns: [] };
+
+function patternOf(english, value) {
   const pattern = english
     .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
     .replace(/(?<=version )\{\d\}|\{\d\}(?= of )/g, "(\\d+)") // what is a number there
-    .replace(/\{\d\}/g, "((?:(?!; ).)+?)");
+    .replace(/\{\d\}(?=\{\d\})/g, "(`[^`]*`|\\S*)") // one word, with what may stand behind it
+    .replace(/\{\d\}/g, value);
   return new RegExp(`^${pattern}$`, "s");
 }
 
-/** A text of the server's in the language of the page; what is not known stays as it is. */
+let loading = null;
+
+/** Fetch what errors say, once; without it, or if it takes long, they are said in English. */
+export async function loadErrors() {
+  if (LANGUAGE === "en") return;
+  loading ??= fetchErrors().catch(console.debug);
+  await Promise.race([loading, new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))]);
+}
+
+async function fetchErrors() {
+  const module = await import(new URL("sentences.js", import.meta.url));
+  const sentences = Object.entries(module.SENTENCES);
+  for (const [english, own] of sentences) errors.whole.set(english, own);
+  errors.patterns = sentences
+    .filter(([english]) => /\{\d\}/.test(english))
+    .toSorted(([one], [other]) => weightOf(other) - weightOf(one))
+    .map(([english, own]) => [patternOf(english, "(.*?)"), own]);
+}
+
+/** How much of a sentence is said before any value stands in it. */
+function weightOf(english) {
+  return english.replace(/\{\d\}/g, "").length;
+}
+
+/**
+ * A text of the server's in the language of the page, with times in the person's zone; what is not
+ * known stays as it is.
+ */
 export function said(text) {
-  if (!text || !known.length) return text;
-  const whole = translated(text);
+  if (!text) return text;
+  return inLanguage(text).replace(MOMENT, (_, day, time) => exactTime(`${day}T${time}Z`));
+}
+
+function inLanguage(text) {
+  if (!known.length) return text;
+  const whole = translated(text) ?? translatedError(text);
   return (
     whole ??
     text
       .split("; ")
-      .map((part) => translated(part) ?? part)
+      .map((part) => translated(part) ?? translatedError(part) ?? part)
       .join("; ")
   );
 }
@@ -175,21 +242,43 @@ function translated(text) {
   for (const [pattern, own, nested] of known) {
     const found = pattern.exec(text);
     if (found) {
-      const value = (at) => (at === nested ? said(found[at + 1]) : found[at + 1]);
+      const value = (at) => (at === nested ? inLanguage(found[at + 1]) : found[at + 1]);
       return own.replace(/\{(\d)\}/g, (_, at) => value(Number(at)));
     }
   }
   return null;
 }
 
+/** Of an error, whose translation marks a value that is such a sentence itself: `{0!}`. */
+function translatedError(text) {
+  const whole = errors.whole.get(text);
+  if (whole) return whole;
+  for (const [pattern, own] of errors.patterns) {
+    const found = pattern.exec(text);
+    if (found)
+      return own.replace(/\{(\d)(!?)\}/g, (_, at, isSaid) => {
+        const value = found[Number(at) + 1];
+        return isSaid ? saidInside(value) : value.replaceAll("` or `", ALTERNATIVE);
+      });
+  }
+  return null;
+}
+
+/** A part of a sentence, which may begin with what joins it to the part before. */
+function saidInside(text) {
+  const [joint] = /^[;: ]*/.exec(text);
+  return joint + inLanguage(text.slice(joint.length));
+}
+
 /** A problem as the server sends it, in the language of the page. */
-export function saidProblem({ code, title, detail, hint, errors = [], ...rest }) {
+export async function saidProblem({ code, title, detail, hint, errors: found = [], ...rest }) {
+  await loadErrors();
   return {
     ...rest,
     code,
     title: TITLES[code] ?? title,
     detail: said(detail),
     hint: said(hint),
-    errors: errors.map((each) => ({ ...each, message: said(each.message) })),
+    errors: found.map((each) => ({ ...each, message: said(each.message) })),
   };
 }

@@ -9,6 +9,7 @@ import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { setQuery } from "../lib/router.js";
+import { said } from "../lib/server-texts.js";
 import { may, whoAmI } from "../lib/session.js";
 import { visible } from "../lib/visible.js";
 
@@ -138,6 +139,6 @@ function answerView({ user, is_allowed: isAllowed, why }) {
   return noticeBox(
     isAllowed ? "note" : "warn",
     h("strong", {}, isAllowed ? t`${who} may do this` : t`${who} may not do this`),
-    h("p", {}, visible(why)),
+    h("p", {}, visible(said(why))),
   );
 }

@@ -18,7 +18,7 @@ import { fanOutText } from "../components/targets.js";
 import { get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { said as ofServer } from "../lib/server-texts.js";
@@ -68,7 +68,7 @@ function view(approval, redraw) {
     approval.resumed_from && resumedFrom(approval),
     approval.calls.length > 0 && callsOf(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
-    standing(approval),
+    statusLine(approval),
     h(
       "div",
       { class: "columns" },
@@ -187,7 +187,7 @@ function resumedFrom({ resumed_from: point, phases }) {
   );
 }
 
-function standing(approval) {
+function statusLine(approval) {
   const { state, may_decide: mayDecide, stuck, policy_change: policyChange } = approval;
   const isWaiting = state === "pending" && !mayDecide && !stuck;
   const own = ownDecision(approval);
@@ -240,7 +240,7 @@ function valuesView({ values, variables, files }) {
 function where(approval) {
   const labels = wantedLabels(approval);
   const facts = [
-    [approval.fan_out ? t`Labels` : t`Worker’s labels`, visible(labels.join(", ")) || "any"],
+    [approval.fan_out ? t`Labels` : t`Worker’s labels`, visible(labels.join(", ")) || t`any`],
     [t`In the queue`, visible(queueTexts(approval).join(", ")) || t`like others`],
     [
       approval.fan_out ? t`Runs on each of` : t`Workers that fit`,
@@ -278,7 +278,10 @@ function gates({ gates: all, order, state }) {
 
 function gateView(gate, isOver) {
   const facts = [
-    t`${gate.required} must agree`,
+    plural(gate.required, {
+      one: t`one person must agree`,
+      other: t`${number(gate.required)} people must agree`,
+    }),
     gate.require_mfa && t`with a code`,
     gate.require_reason && t`with a reason`,
   ].filter(Boolean);

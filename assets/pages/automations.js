@@ -6,11 +6,11 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
-import { getAll } from "../lib/api.js";
+import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
-import { may } from "../lib/session.js";
+import { may, whoAmI } from "../lib/session.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -18,12 +18,16 @@ export function mount(root, { title, query }) {
   const page = new AbortController();
   const list = new List({
     label: title,
-    endpoint: "/automations",
+    load: ({ whose, ...asked }) =>
+      get("/automations", {
+        query: { ...asked, requester: whose && whoAmI().user.id },
+        signal: page.signal,
+      }),
     look: "automation-rows",
     columns: COLUMNS,
     link: ({ id }) => `/automations/${id}`,
     nameOf: ({ id }) => id,
-    filters: [stateFilter(query), templateFilter(query, page)],
+    filters: [stateFilter(query), whoseFilter(query), templateFilter(query, page)],
     empty,
     isLive: true,
     signal: page.signal,
@@ -47,6 +51,18 @@ function stateFilter(query) {
     label: t`State`,
     value: query.get("state"),
     choices: [{ value: "", content: t`all` }, ...choices],
+  });
+}
+
+function whoseFilter(query) {
+  return chipsFilter({
+    name: "whose",
+    label: t`Whose runs`,
+    value: query.get("whose"),
+    choices: [
+      { value: "", content: t`by anybody` },
+      { value: "mine", content: t`by me` },
+    ],
   });
 }
 

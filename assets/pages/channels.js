@@ -10,6 +10,7 @@ import { stateBadge } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -162,7 +163,7 @@ function channelActions(channel, done) {
 const DELIVERY = [
   column(t`What`, ({ subject, last_error: trouble }) => [
     h("strong", {}, visible(subject)),
-    trouble && h("div", { class: "muted small" }, visible(trouble)),
+    trouble && h("div", { class: "muted small" }, visible(said(trouble))),
   ]),
   column(t`State`, (delivery) => [stateBadge(delivery.state), attempts(delivery)]),
   column(t`Channel`, ({ channel }) => channel),

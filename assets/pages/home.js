@@ -6,6 +6,7 @@ import { pageHeading } from "../components/headings.js";
 import {
   approvalRow,
   failedRow,
+  ownFailuresRow,
   panel,
   runningRow,
   templateRow,
@@ -16,8 +17,8 @@ import { keepFresh } from "../components/live.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
-import { lastErrorLines } from "../lib/log-excerpts.js";
-import { may } from "../lib/session.js";
+import { failingLine } from "../lib/log-excerpts.js";
+import { may, whoAmI } from "../lib/session.js";
 import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
@@ -68,8 +69,8 @@ function makePanels() {
   const all = {
     waiting: may("approvals.view") && {
       title: t`Waits for you`,
-      row: approvalRow,
-      nothing: t`Nothing waits for your decision.`,
+      row: (item) => (item.runs ? ownFailuresRow(item) : approvalRow(item)),
+      nothing: t`Nothing waits for you.`,
       more: [t`All approvals`, "/approvals"],
     },
     running: may("automations.view") && {
@@ -123,17 +124,19 @@ class Known {
 
 async function loadAll(known) {
   const { signal } = known;
-  const [waiting, running, runs, workers] = await Promise.all([
+  const [approvals, running, runs, workers] = await Promise.all([
     allowed("approvals.view", () => inbox(signal)),
     allowed("automations.view", () => underWay(signal)),
     allowed("automations.view", () => recentRuns({ signal })),
     allowed("workers.view", () => getAll("/workers", { signal })),
   ]);
-  const [failed, templates, others] = await Promise.all([
+  const [failed, own, templates, others] = await Promise.all([
     failures(runs, known),
+    ownFailures(runs, known),
     templatesWithRuns(new Map(runs), known),
     known.get("steps", () => stepsTaken(signal), NAMES_MS),
   ]);
+  const waiting = own.length > 0 ? [...approvals, { id: "own", runs: own }] : approvals;
   const ran = templates.filter((each) => each.runs.length > 0);
   const latest = ran.toSorted((a, b) => (a.runs[0].created_at < b.runs[0].created_at ? 1 : -1));
   const done = {
@@ -158,6 +161,30 @@ async function inbox(signal) {
   return (await get("/approvals", { query: { whose: "inbox", limit: SHOWN }, signal })).items;
 }
 
+/**
+ * What the person has run since yesterday that ended badly, newest first: the newest of each
+ * template, unless that has succeeded since, whoever ran it. Asked for where anything failed anew.
+ */
+async function ownFailures(runs, known) {
+  const since = now() - DAY_MS;
+  const failed = [...runs.values()]
+    .flat()
+    .filter((run) => ENDED_BADLY.includes(run.state) && Date.parse(run.created_at) > since);
+  if (!failed.length) return [];
+  const ids = failed.map(({ id, state }) => `${id} ${state}`).join();
+  const own = await known.get(`own ${ids}`, () => ownSince(since, known.signal));
+  const newest = new Map(own.toReversed().map((each) => [each.template, each]));
+  const isMended = ({ id, template }) =>
+    (runs.get(template) ?? []).some((run) => run.state === "succeeded" && run.id > id);
+  return [...newest.values()].filter((each) => !isMended(each)).toReversed();
+}
+
+async function ownSince(time, signal) {
+  const since = new Date(time).toISOString();
+  const query = { state: ENDED_BADLY.join(","), requester: whoAmI().user.id, since, limit: 50 };
+  return (await get("/automations", { query, signal })).items.filter(({ target }) => !target);
+}
+
 async function underWay(signal) {
   const items = await wholes({ state: UNDER_WAY, limit: SHOWN }, signal);
   const order = UNDER_WAY.split(",");
@@ -165,24 +192,29 @@ async function underWay(signal) {
 }
 
 /**
- * A page of automations without the parts of what runs on several machines, as that stands there
- * itself. Where these fill a page the next one is looked at, a few times.
+ * A page of automations without what is to begin later, and without the parts of what runs on
+ * several machines, as that stands there itself. Where these fill a page the next one is looked
+ * at, a few times.
  */
 async function wholes(query, signal) {
   const items = [];
   let cursor = "";
   for (let pages = 0; pages < MOST_PAGES && items.length < query.limit; pages += 1) {
     const page = await get("/automations", { query: { ...query, cursor }, signal });
-    items.push(...page.items.filter(({ target }) => !target));
+    items.push(...page.items.filter((item) => !item.target && !isPlanned(item)));
     cursor = page.next_cursor;
     if (!cursor) break;
   }
   return items;
 }
 
+function isPlanned({ start_at: at, started_at: begun }) {
+  return !begun && at && Date.parse(at) > now();
+}
+
 /**
  * What has ended badly within a day, newest first: of each template the newest of a kind, with the
- * last line that it printed and how many more there are.
+ * line at which it failed and how many more there are.
  */
 async function failures(runs, known) {
   const since = now() - DAY_MS;
@@ -208,7 +240,7 @@ async function failures(runs, known) {
   );
 }
 
-/** An automation that has failed, with the last line that it printed: it stays so. */
+/** An automation that has failed, with the line at which it did: it stays so. */
 async function ended({ id }, signal) {
   const automation = await get("/automations/{automation_id}", {
     path: { automation_id: id },
@@ -217,10 +249,10 @@ async function ended({ id }, signal) {
   return { ...automation, line: await lineOf(automation, signal) };
 }
 
-async function lineOf({ id, started_at: at }, signal) {
-  if (!at) return null; // it has printed nothing
+async function lineOf(automation, signal) {
+  if (!automation.started_at) return null; // it has printed nothing
   try {
-    return (await lastErrorLines(id, 1, { signal })).at(-1) ?? null;
+    return await failingLine(automation, { signal });
   } catch (error) {
     if (error.status !== 410) throw error; // its log has been removed
     return null;

@@ -1,6 +1,6 @@
 // Accepting an invitation into an org: with the account that one has, or with a new one.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { field, input } from "../components/fields.js";
 import { entrance, missing } from "../components/forms.js";
 import { newPassword } from "../components/new-password.js";
@@ -25,8 +25,16 @@ async function load(root, card, token) {
     root.replaceChildren();
     show(root, token, offer);
   } catch (error) {
-    card.append(problemBox(error));
+    card.append(notOpen(error));
   }
+}
+
+/** Whoever has an account already came in by it, and goes on at the login. */
+function notOpen(error) {
+  const { code, detail, hint } = error;
+  if (code !== "not_authenticated") return problemBox(error);
+  const onward = buttonLink(t`To the login`, "/login");
+  return problemBox({ title: t`This link leads nowhere`, detail, hint }, onward);
 }
 
 function show(root, token, offer) {

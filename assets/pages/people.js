@@ -15,6 +15,7 @@ import { sentence } from "../components/problems.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said } from "../lib/server-texts.js";
 import { may, whoAmI } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -73,10 +74,10 @@ async function loadRoles({ signal }) {
   if (!may("users.manage") || !may("roles.view")) return [];
   try {
     const found = await getAll("/roles", { signal });
-    return found.map(({ name, description }) => [
-      name,
-      description ? `${name}: ${description}` : name,
-    ]);
+    return found.map(({ name, description, is_built_in: isBuiltIn }) => {
+      const text = isBuiltIn ? said(description) : description;
+      return [name, text ? `${name}: ${text}` : name];
+    });
   } catch {
     return []; // the forms can still be filled in; the list says what is wrong with the server
   }

@@ -7,12 +7,14 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
 import { sourceView } from "../components/source.js";
+import { stateText } from "../components/states.js";
 import { weekAhead } from "../components/week.js";
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { exactTime, scheduleText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -57,7 +59,7 @@ export function mount(root, { title }) {
 const COLUMNS = [
   column(t`Name`, ({ name, state }) => [
     h("strong", {}, name),
-    state !== "active" && h("div", { class: "muted small" }, state),
+    state !== "active" && h("div", { class: "muted small" }, stateText(state)),
   ]),
   column(t`Template`, ({ template }) => visible(template)),
   column(t`Times`, (schedule) => scheduleText(schedule)),
@@ -68,10 +70,14 @@ const COLUMNS = [
 
 function lastOutcome(last) {
   if (!last) return "–";
-  const text = last.outcome === "started" ? (last.automation_state ?? "started") : last.outcome;
+  const isStarted = last.outcome === "started";
+  const text = stateText(isStarted ? (last.automation_state ?? last.outcome) : last.outcome);
   const id = last.automation_id;
-  const link = id && last.outcome === "started" && h("a", { href: `/automations/${id}` }, text);
-  return [link || text, last.reason && h("div", { class: "muted small" }, visible(last.reason))];
+  const link = id && isStarted && h("a", { href: `/automations/${id}` }, text);
+  return [
+    link || text,
+    last.reason && h("div", { class: "muted small" }, visible(said(last.reason))),
+  ];
 }
 
 function showing({ name }, list) {

@@ -85,7 +85,7 @@ const COLUMNS = [
       h(
         "div",
         { class: "muted small" },
-        standing(org) || (org.name !== org.code && visible(org.name)),
+        suspensionText(org) || (org.name !== org.code && visible(org.name)),
       ),
     ],
     { size: "tall" },
@@ -98,7 +98,7 @@ const COLUMNS = [
 ];
 
 /** Whether it is suspended, or on its way out; "" if neither. */
-function standing({ suspended_at: since, delete_at: end, removal }) {
+function suspensionText({ suspended_at: since, delete_at: end, removal }) {
   if (removal) {
     const gone = number(removal.automations_removed);
     const all = number(removal.automations);
@@ -121,7 +121,8 @@ function showOrg(org) {
   ask({
     title: org.code,
     content: [
-      standing(org) && noticeBox("warn", sentence(standing(org)), why && `: ${visible(why)}`),
+      suspensionText(org) &&
+        noticeBox("warn", sentence(suspensionText(org)), why && `: ${visible(why)}`),
       pairs([
         [t`Name`, visible(org.name)],
         [t`Last hour`, most ? t`${hour} of ${quota}` : hour],

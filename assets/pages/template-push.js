@@ -7,18 +7,13 @@ import { codeEditor } from "../components/code-editor.js";
 import { confirm } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
-import {
-  keptNotice,
-  noticeBox,
-  problemList,
-  problemBox,
-  sentence,
-} from "../components/problems.js";
+import { keptNotice, noticeBox, problemList, problemBox } from "../components/problems.js";
 import { templatePreview } from "../components/template-preview.js";
+import { askToTry, trialOf } from "../components/template-trial.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { guardLeaving, here, navigate } from "../lib/router.js";
 import { fieldsAt, valuesAt } from "../lib/schema.js";
 import { may, whoAmI } from "../lib/session.js";
@@ -94,6 +89,7 @@ class Writing {
   #schema = null;
   #timer = 0;
   #turn = 0;
+  #isTrying = false; // and so what is typed is not given up by going to the form
   #notice = h("div", {});
   #findings = h("div", { class: "findings", role: "status" });
   #preview = templatePreview();
@@ -110,7 +106,7 @@ class Writing {
   #try = button(t`Try it`, {
     name: "run",
     title: t`Pushes it, then shows its form`,
-    onclick: () => busyWhile(this.#try, () => this.#send("/run")),
+    onclick: () => this.#tryIt(),
   });
   #push = button(t`Push`, {
     look: "primary",
@@ -126,7 +122,8 @@ class Writing {
     listen(this.#file, "change", () => this.#readFile(this.#file.files[0]));
     listen(this.text, "input", () => this.#changed());
     listen(window, "beforeunload", (event) => this.#isChanged && event.preventDefault());
-    const stop = guardLeaving({ isNeeded: () => whoAmI() && this.#isChanged, ask: askToLeave });
+    const isNeeded = () => whoAmI() && this.#isChanged && !this.#isTrying;
+    const stop = guardLeaving({ isNeeded, ask: askToLeave });
     signal.addEventListener("abort", () => (stop(), clearTimeout(this.#timer)));
   }
 
@@ -252,13 +249,15 @@ class Writing {
   }
 
   #showMistakes(error) {
-    const problems = error.errors ?? [];
+    const last = this.text.value.split("\n").length; // what is missing at the end stands beyond it
+    const problems = (error.errors ?? []).map((each) =>
+      each.line > last ? { ...each, line: last } : each,
+    );
     this.#editor.mark(problems);
     this.#preview.hold();
     const list = problemList(problems, this.#editor.goTo);
-    const title = () => h("strong", {}, sentence(error.detail));
-    const box = problems.length ? noticeBox("bad", title(), list) : problemBox(error);
-    replace(this.#findings, box);
+    const title = h("strong", {}, mistakesText(problems.length)); // what they are stands below
+    replace(this.#findings, problems.length ? noticeBox("bad", title, list) : problemBox(error));
   }
 
   async #send(then = "") {
@@ -280,6 +279,27 @@ class Writing {
     } catch (error) {
       if (error.code === "version_conflict") await this.#showConflict(error, then);
       else this.#showMistakes(error);
+      this.#findings.scrollIntoView({ block: "nearest" });
+    }
+  }
+
+  /** Where others run the template, ask whether they are to run this from then on. */
+  #tryIt() {
+    const push = () => busyWhile(this.#try, () => this.#send("/run"));
+    const name = this.#checked || this.#name;
+    const trial = this.#version > 0 && this.#isChanged && trialOf(this.text.value, name);
+    if (!trial) return push();
+    return askToTry({ name, trial, asVersion: push, apart: () => this.#tryApart(trial) });
+  }
+
+  async #tryApart({ source }) {
+    try {
+      const message = this.#message.control.value.trim();
+      const pushed = await post("/templates", { body: { source, message } });
+      this.#isTrying = true;
+      navigate(`${pathOf(pushed)}/run`);
+    } catch (error) {
+      this.#showMistakes(error);
       this.#findings.scrollIntoView({ block: "nearest" });
     }
   }
@@ -314,6 +334,10 @@ class Writing {
     this.#editor.fill(await file.text());
     this.#changed();
   }
+}
+
+function mistakesText(count) {
+  return plural(count, { one: t`1 mistake`, other: t`${number(count)} mistakes` });
 }
 
 /** What is typed is kept in any case, so leaving costs nothing but the way back. */

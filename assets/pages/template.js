@@ -11,7 +11,7 @@ import { tabbed } from "../components/tabs.js";
 import { placeView } from "../components/targets.js";
 import { flowView } from "../components/template-flow.js";
 import { historyView } from "../components/template-history.js";
-import { surroundings } from "../components/template-surroundings.js";
+import { templateContext } from "../components/template-context.js";
 import { versionsView } from "../components/template-versions.js";
 import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -164,7 +164,7 @@ function planPanel(template, need, signal) {
           template.notify.map((entry) => h("li", {}, visible(notifyText(entry)))),
         ),
       ],
-      surroundings(template, need, signal),
+      templateContext(template, need, signal),
     ),
   );
 }

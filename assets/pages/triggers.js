@@ -14,6 +14,7 @@ import { h, replace } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
 import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -54,7 +55,7 @@ export function mount(root, { title }) {
 const COLUMNS = [
   column(t`Name`, ({ name, state }) => [
     h("strong", {}, name),
-    state !== "active" && h("div", { class: "muted small" }, state),
+    state !== "active" && h("div", { class: "muted small" }, stateText(state)),
   ]),
   column(t`Template`, ({ template }) => visible(template)),
   column(t`Sender`, ({ verify }) => verify),
@@ -65,7 +66,7 @@ const COLUMNS = [
 function outcome({ outcome: what, automation_id: id, automation_state: state, reason }) {
   const text = stateText(what === "started" ? (state ?? what) : what);
   const link = id && h("a", { href: `/automations/${id}` }, text);
-  return [link || text, reason && h("div", { class: "muted small" }, visible(reason))];
+  return [link || text, reason && h("div", { class: "muted small" }, visible(said(reason)))];
 }
 
 function showing({ name }, list, fresh) {

@@ -21,6 +21,7 @@ import {
 import { get, patch } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { t } from "../lib/language.js";
+import { said as ofServer } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago, durationText, exactTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -70,7 +71,7 @@ function heading(worker, mark, reload) {
       workerActions(worker, reload),
     ],
     below: worker.withheld && [
-      h("p", { class: "bad-text" }, t`It is given no work: ${visible(worker.withheld)}.`),
+      h("p", { class: "bad-text" }, t`It is given no work: ${visible(ofServer(worker.withheld))}.`),
     ],
   });
 }

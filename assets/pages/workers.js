@@ -23,6 +23,7 @@ import { getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { plural, t } from "../lib/language.js";
 import { setQuery } from "../lib/router.js";
+import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -98,7 +99,7 @@ function card(worker, list) {
       presence(worker),
     ),
     worker.withheld &&
-      h("p", { class: "bad-text" }, t`It is given no work: ${visible(worker.withheld)}.`),
+      h("p", { class: "bad-text" }, t`It is given no work: ${visible(said(worker.withheld))}.`),
     worker.unknown_jobs.length > 0 &&
       h(
         "p",

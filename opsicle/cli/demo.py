@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opsicle.cli.demo_processes import DemoProcesses
-from opsicle.cli.following import show_live
+from opsicle.cli.live_display import show_live
 from opsicle.cli.output import emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
@@ -39,7 +39,7 @@ _FIRST = "hello"
 _VALUES: dict[str, dict[str, Value]] = {"long-task": {"steps": 5}}
 """What the samples are run with where their defaults would keep a person waiting."""
 
-_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+_ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.command(cls=VerbCommand)
@@ -59,12 +59,15 @@ def demo(port: int, *, wait: bool) -> None:
     Each sample is run once, live. Ctrl-C removes everything.
     """
     with ExitStack() as stack:
-        _end_like_ctrl_c(stack)
         processes = _processes(stack)
         stack.callback(say, "\nRemoving everything …")
         say(f"Starting a server and a worker in {processes.folder} …")
-        session, password = _set_up(processes, port)
-        ran = _run_samples(session, processes)
+        try:
+            session, password = _set_up(processes, port)
+            ran = _run_samples(session, processes)
+        except OpsicleError:
+            processes.check()  # a call that fails because the demo is to end is no failure
+            raise
         shown = {
             "url": session.server,
             "email": EMAIL,
@@ -79,7 +82,17 @@ def demo(port: int, *, wait: bool) -> None:
 
 
 def _processes(stack: ExitStack) -> DemoProcesses:
-    return stack.enter_context(DemoProcesses())
+    """Return the demo's processes, which Ctrl-C ends, and so do TERM and a closed terminal.
+
+    Signals are heeded before there is anything that could be left behind.
+    """
+    processes = DemoProcesses()
+    signals.restore_defaults()
+    for number in _ENDING_SIGNALS:
+        if number == signal.SIGHUP and signals.is_ignored(number):
+            continue  # `nohup`: the terminal may go
+        stack.callback(signal.signal, number, signal.signal(number, processes.interrupt))
+    return stack.enter_context(processes)
 
 
 def _set_up(processes: DemoProcesses, port: int) -> tuple[SavedLogin, str]:
@@ -119,8 +132,10 @@ def _run_samples(session: SavedLogin, processes: DemoProcesses) -> list[Automati
                 automations.RUN,
                 body=RunRequest(template=name, values=_VALUES.get(name, {})),
             )
-            ran.append(show_live(api, automation, runs_on_server=False))
+            shown = show_live(api, automation, runs_on_server=False, check=processes.check)
+            ran.append(shown)
         except OpsicleError as error:
+            processes.check()
             say(f"{name}: {error.message}")
     return ran
 
@@ -162,22 +177,4 @@ def _wait_for_ctrl_c(processes: DemoProcesses) -> None:
     say(f"and then, for example:  {shlex.join(program())} automations list")
     say("Ctrl-C removes everything.")
     with suppress(KeyboardInterrupt):
-        while True:
-            processes.check()
-            signal.sigtimedwait((), 1.0)
-
-
-def _end_like_ctrl_c(stack: ExitStack) -> None:
-    """Have TERM and a closed terminal do what Ctrl-C does.
-
-    So nothing is left behind then either.
-    """
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    signals.restore_defaults()
-    for number in _ENDING_SIGNALS:
-        if number == signal.SIGHUP and signals.is_ignored(number):
-            continue  # `nohup`: the terminal may go
-        stack.callback(signal.signal, number, signal.signal(number, interrupt))
+        processes.wait()

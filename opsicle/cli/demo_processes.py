@@ -27,6 +27,7 @@ from opsicle.worker.process_tree import JobTree, kill_orphans
 from opsicle.worker.workspace import remove_folder
 
 START_SECONDS = 20
+_SERVER = "server"
 _GRACE_SECONDS = 3
 _LAST_LINES = 20
 
@@ -45,14 +46,17 @@ class _ServerFile(msgspec.Struct):
 class DemoProcesses:
     """Run processes, and end them with all that they started, and their folder, on leaving."""
 
+    folder: Path
+    """Made on entering."""
+
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="opsicle-demo-"))
-        self.config_folder = self.folder / "config"
         self._id = new_id(SystemClock().now())
         self._tag = JobTree(self._id).tag
         self._children: dict[str, Child] = {}
+        self._is_interrupted = False
 
     def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="opsicle-demo-"))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -68,12 +72,27 @@ class DemoProcesses:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    @property
+    def config_folder(self) -> Path:
+        """Where the command line finds the admin's session."""
+        return self.folder / "config"
+
+    def interrupt(self, *_: object) -> None:
+        """Have `check` raise from now on, and kill the server, so that nobody waits for it longer.
+
+        A handler of signals. It raises nothing itself: in a destructor or a callback Python drops
+        exceptions, and the signal would be lost.
+        """
+        self._is_interrupted = True
+        if server := self._children.get(_SERVER):
+            server.send(signal.SIGKILL)
+
     def start_server(self, port: int) -> DemoServer:
         """Start the server and wait until it serves.
 
         Raises Internal, its last words included, if it does not.
         """
-        data = self.folder / "server"
+        data = self.folder / _SERVER
         arguments = [
             "--data-dir",
             str(data),
@@ -82,7 +101,7 @@ class DemoProcesses:
             "--worker-listen",
             "127.0.0.1:0",
         ]
-        self._start("server", [*arguments, "--plain-http"])
+        self._start(_SERVER, [*arguments, "--plain-http"])
 
         deadline = time.monotonic() + START_SECONDS
         while not (data / "server.json").exists():
@@ -110,10 +129,21 @@ class DemoProcesses:
         ]
         self._start("worker", [*arguments, "--slots", "4"])
 
+    def wait(self) -> None:
+        """Wait until one of the processes has ended, and raise as `check` does."""
+        select.select([child.pidfd for child in self._children.values()], [], [])
+        self.check()
+
     def check(self) -> None:
-        """Raise Internal, its last words included, if one of the processes has ended."""
+        """Raise KeyboardInterrupt once interrupted.
+
+        Raises Internal, its last words included, if one of the processes has ended by itself.
+        """
+        if self._is_interrupted:
+            raise KeyboardInterrupt
+
         for name, child in self._children.items():
-            if _has_ended(child):
+            if child.has_ended():
                 lines = (
                     self._log(name)
                     .read_text(encoding="utf-8", errors="replace")
@@ -139,10 +169,6 @@ class DemoProcesses:
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
-
-
-def _has_ended(child: Child) -> bool:
-    return bool(select.select([child.pidfd], [], [], 0)[0])
 
 
 def _keep(pipe: int, log: Path) -> None:

@@ -164,11 +164,11 @@ def given_values(
     variables: Iterable[Variable],
     texts: Iterable[str],
     file: Path | None,
-    asker: str,
+    owner: str,
 ) -> dict[str, Value]:
     """Return the values from `--var id=text` and a `--var-file`; `--var` wins.
 
-    `asker` is what has these variables.
+    `owner` is what has these variables.
 
     Raises InvalidInput with every mistake.
 
@@ -183,7 +183,7 @@ def given_values(
         if name not in known:
             problems.add(
                 f"values.{name[:64]}",
-                f"{asker} has no variable {quoted(name)}{did_you_mean(name, known)}",
+                f"{owner} has no variable {quoted(name)}{did_you_mean(name, known)}",
             )
         elif known[name].type is VariableType.SECRET:
             problems.add(

@@ -53,14 +53,14 @@ class GivenValues:
     def __bool__(self) -> bool:
         return bool(self._texts or self._file)
 
-    def read(self, variables: Sequence[Variable], asker: str = "the template") -> dict[str, Value]:
+    def read(self, variables: Sequence[Variable], owner: str = "the template") -> dict[str, Value]:
         """Return the given values; on a terminal, required ones that are missing are asked for.
 
-        `asker` is what has these variables. Raises InvalidInput.
+        `owner` is what has these variables. Raises InvalidInput.
         """
         from opsicle.cli.documents import given_values
 
-        values = given_values(variables, self._texts, self._file, asker)
+        values = given_values(variables, self._texts, self._file, owner)
         for variable in variables:
             is_missing = (
                 variable.is_required and variable.default is None and variable.id not in values

@@ -19,8 +19,8 @@ from opsicle.cli.terminal import printable, say
 from opsicle.cli.times import PastTime, past_time
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log
-from opsicle.client.following import LogPiece
-from opsicle.client.following import follow as follow_live
+from opsicle.client.live_stream import LogPiece
+from opsicle.client.live_stream import follow as follow_live
 from opsicle.client.logs import MAX_PAGE, find_lines, read_lines
 from opsicle.domain.errors import UsageError
 from opsicle.wire.endpoints import automations as endpoints

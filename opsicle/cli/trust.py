@@ -1,6 +1,6 @@
 """Whom a command believes to be its server.
 
-`--ca-file`, `--ca-fingerprint`, what is remembered, or a person's word.
+`--ca-file`, `--ca-fingerprint`, what was remembered, or a person's word.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _own_ca(url: str, fingerprint: str) -> tuple[str, ...]:
         return ()
 
 
-def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
+def trusted_ca(url: str, trust: Trust, known_ca: str) -> str:
     """Return the CA to verify the server with, empty for the system's.
 
     A file or a fingerprint that is given decides; else what was remembered of this server; else the
@@ -121,12 +121,12 @@ def trusted_ca(url: str, trust: Trust, remembered: str) -> str:
     if trust.fingerprint:
         return fetch_ca(url, trust.fingerprint)
     try:
-        _try(url, remembered)
+        _try(url, known_ca)
     except Unreachable as error:
-        if remembered or not is_unknown_issuer(error):
+        if known_ca or not is_unknown_issuer(error):
             raise
         return _confirmed_ca(url)
-    return remembered
+    return known_ca
 
 
 def _confirmed_ca(url: str) -> str:

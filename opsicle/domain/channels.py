@@ -20,6 +20,7 @@ MAX_CA_BYTES = 64 * 1024
 MAX_CREDENTIAL_BYTES = 4096
 MAX_URL_CHARACTERS = 2000
 
+_URL = "https://host/path"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252})")
 
 
@@ -110,7 +111,7 @@ def wrong_url(url: str, allow_networks: tuple[str, ...]) -> str:
         or not url.isascii()
         or not url.isprintable()
     ):
-        return "the URL must be one as https://host/path"
+        return f"the URL must be one as {_URL}"
     if parts.username is not None or parts.fragment or " " in url or len(url) > MAX_URL_CHARACTERS:
         return (
             "the URL must have no user, no fragment, no spaces "

@@ -32,7 +32,7 @@ class NoticeKind(StrEnum):
     INVITATION = "invitation"
 
 
-ASKING = frozenset(
+DECISION_REQUESTS = frozenset(
     {NoticeKind.APPROVAL_REQUESTED, NoticeKind.APPROVAL_REMINDER, NoticeKind.APPROVAL_ESCALATED}
 )
 """Kinds that ask somebody to decide."""

@@ -23,7 +23,12 @@ Schema = dict[str, Any]
 
 def template_schema() -> Schema:
     """Return the schema, in the dialect of 2020-12."""
-    header = _object({"name": _text("What it is called in its org."), "labels": _texts("By key.")})
+    header = _object(
+        {
+            "name": _text("What it is called in its org."),
+            "labels": _texts("Names and values by which it is found."),
+        }
+    )
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A template of Opsicle",
@@ -59,13 +64,18 @@ def _spec() -> Schema:
         "displayName": _text("The title that people see."),
         "description": _text("What it does, and what to know before."),
         "owners": _list(
-            _object({"name": _text("Whom."), "email": _text("Where.")}), "Whom to ask."
+            _object({"name": _text("Who it is."), "email": _text("Their address.")}), "Whom to ask."
         ),
     }
     body = {
         "phases": _list(_ref("phase"), "What it does, in order."),
         "volumeMounts": _list(
-            _object({"host": _text("In the workspace."), "container": _text("An absolute path.")}),
+            _object(
+                {
+                    "host": _text("In the workspace, or a folder that the worker allows."),
+                    "container": _text("Where it is seen."),
+                }
+            ),
             "Folders that containers see.",
         ),
     }
@@ -107,7 +117,10 @@ def _approval_policy() -> Schema:
         "order": _choice(GateOrder, "One after the other, or side by side."),
         "gates": _list(_ref("gate"), "Who must agree."),
     }
-    named = {"policyRef": _text("The name of a policy."), "spec": _object(inline, "Its own.")}
+    named = {
+        "policyRef": _text("The name of a policy."),
+        "spec": _object(inline, "A policy for this template alone."),
+    }
     return {
         "description": "Who must agree before it runs.",
         "oneOf": [_object(named), {"const": "none"}],
@@ -158,7 +171,7 @@ def _variable() -> Schema:
             "description": _text("What the form says of it."),
             "default": {"description": "What counts if nothing is entered."},
             "isRequired": _flag("It must be entered."),
-            "options": _list(scalar, "Of an enum."),
+            "options": _list(scalar, "What may be chosen, for the type enum."),
             "pattern": _text("What the whole value must match."),
             "min": {"type": "number", "description": "The least, in length or value."},
             "max": {"type": "number", "description": "The most, in length or value."},
@@ -180,10 +193,13 @@ def _phase() -> Schema:
             "shell": _text("The absolute path of the shell."),
             "retries": _object(
                 {
-                    "limit": _integer("How often.", 1, 100),
-                    "delay": _integer("Seconds before the first.", 0),
-                    "backoff": {"type": "number", "description": "By what delays grow."},
-                    "retryOn": _list({"type": "integer"}, "Exit codes."),
+                    "limit": _integer("How often it is tried again.", 1, 100),
+                    "delay": _integer("Seconds before it is tried again.", 0),
+                    "backoff": {
+                        "type": "number",
+                        "description": "By what each delay is multiplied for the next one.",
+                    },
+                    "retryOn": _list({"type": "integer"}, "Only after these exit codes."),
                 },
                 "Trying it again.",
             ),
@@ -208,7 +224,9 @@ def _phase() -> Schema:
             "limits": _limits(),
             "slurm": _slurm(),
             "kubernetes": _kubernetes(),
-            "secrets": _list(_text("The name of a secret."), "What it is handed."),
+            "secrets": _list(
+                _text("The name of a secret."), "Secrets that its commands are handed."
+            ),
             "artifacts": _list(_text("A pattern."), "Files that are kept."),
             "outputs": _list(_text("A name."), "Values that it hands on."),
         },
@@ -219,11 +237,11 @@ def _phase() -> Schema:
 def _limits() -> Schema:
     return _object(
         {
-            "cpuSeconds": _integer("Of each process.", 1),
-            "memoryMiB": _integer("Of all together.", 16),
-            "processes": _integer("How many.", 1),
-            "fileMiB": _integer("Of each file.", 1),
-            "nice": _integer("How far it stands back.", 1, 19),
+            "cpuSeconds": _integer("Seconds of CPU for each process.", 1),
+            "memoryMiB": _integer("For all processes together.", 16),
+            "processes": _integer("How many at once.", 1),
+            "fileMiB": _integer("The size of each file.", 1),
+            "nice": _integer("How far it stands back behind others.", 1, 19),
         },
         "The most that it may use.",
     )
@@ -236,8 +254,8 @@ def _slurm() -> Schema:
             "account": _text("Whom it is charged to."),
             "qos": _text("Its quality of service."),
             "time": _integer("Seconds that it may run.", 60),
-            "cpus": _integer("How many it is given.", 1),
-            "memoryMiB": _integer("How much it is given.", 1),
+            "cpus": _integer("How many processors it is given.", 1),
+            "memoryMiB": _integer("How much memory it is given.", 1),
         },
         "It is a job of Slurm, with these options.",
     )
@@ -258,8 +276,8 @@ def _gate_fields(*, has_conditions: bool = True) -> Schema:
     when = {
         "variable": _text("The id of a variable."),
         "label": _text("A label of runsOn."),
-        "in": _list({}, "Any of these."),
-        "notIn": _list({}, "None of these."),
+        "in": _list({}, "If it is one of these."),
+        "notIn": _list({}, "If it is none of these."),
     }
     fields = {
         "approvers": _ref("approvers"),
@@ -268,10 +286,11 @@ def _gate_fields(*, has_conditions: bool = True) -> Schema:
         "requireReason": _flag("With a reason."),
         "requireMfa": _flag("With a fresh code."),
         "allowRequester": _flag("Whoever asks may decide too."),
-        "expiresAfter": _integer("Seconds.", 1, MAX_SECONDS),
-        "remindAfter": _integer("Seconds.", 1, MAX_SECONDS),
+        "expiresAfter": _integer("Seconds until nobody may agree any more.", 1, MAX_SECONDS),
+        "remindAfter": _integer("Seconds until they are reminded.", 1, MAX_SECONDS),
         "escalate": _list(
-            _object({"after": _integer("Seconds.", 1), "to": _ref("approvers")}), "Who else, later."
+            _object({"after": _integer("Seconds until then.", 1), "to": _ref("approvers")}),
+            "Who else, later.",
         ),
         "chats": _list(_ref("chat"), "Rooms that hear of it."),
     }

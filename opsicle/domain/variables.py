@@ -54,9 +54,9 @@ class WrongValue(Exception):
 
 
 def check_values(
-    variables: Iterable[Variable], given: Mapping[str, object], asker: str = "the template"
+    variables: Iterable[Variable], given: Mapping[str, object], owner: str = "the template"
 ) -> dict[str, Value]:
-    """Return the values an automation runs with. `asker` is what has these variables.
+    """Return the values an automation runs with. `owner` is what has these variables.
 
     What was given, checked, and defaults for what was not.
 
@@ -70,7 +70,7 @@ def check_values(
         if name not in known:
             problems.add(
                 _path(name),
-                f"{asker} has no variable {quoted(name)}{problems.suggest(name, known)}",
+                f"{owner} has no variable {quoted(name)}{problems.suggest(name, known)}",
             )
 
     values: dict[str, Value] = {}

@@ -1,18 +1,12 @@
 """Which service needs which other, and which routes there are.
 
-Everything is put together here, by hand, once.
+Everything is put together here and in dispatch_assembly.py, by hand, once.
 """
 
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
-from opsicle.kit.clock import to_text
-from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.evidence import Evidence
-from opsicle.server.approvals.progress import Progress
-from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.approvals.service import Approvals
 from opsicle.server.artifacts.service import Artifacts
 from opsicle.server.audit.checkpoints import AuditCheckpoints
@@ -32,36 +26,14 @@ from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
 from opsicle.server.channels.listeners import ChatListeners
-from opsicle.server.channels.outbox import Outbox
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
 from opsicle.server.channels.service import Channels
-from opsicle.server.contents.content_store import ContentStore
-from opsicle.server.contents.content_sweep import ContentSweep
 from opsicle.server.core import Core
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
-from opsicle.server.dispatch.epoch_reports import EpochReports
-from opsicle.server.dispatch.job_artifacts import JobArtifacts
-from opsicle.server.dispatch.job_files import JobFiles
-from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.lease_service import LeaseService
-from opsicle.server.dispatch.lease_store import LeaseStore
-from opsicle.server.dispatch.log_receiver import LogReceiver
-from opsicle.server.dispatch.log_tails import LogTails
-from opsicle.server.dispatch.order_signer import OrderSigner
-from opsicle.server.dispatch.paused_jobs import PausedJobs
-from opsicle.server.dispatch.plans import Plans
-from opsicle.server.dispatch.quotas import LogQuotas
-from opsicle.server.dispatch.run_windows import RunWindows
-from opsicle.server.dispatch.service import Dispatch
-from opsicle.server.dispatch.waiting_kinds import WaitingKinds
-from opsicle.server.dispatch.work_builder import WorkBuilder
+from opsicle.server.dispatch_assembly import DispatchServices
 from opsicle.server.figures import Figures
 from opsicle.server.files.service import Files
-from opsicle.server.fleet.presence import Fleet
-from opsicle.server.fleet.pubsub import PubSub
 from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.identity.accounts import Accounts
 from opsicle.server.identity.authenticators import Authenticators
@@ -81,7 +53,7 @@ from opsicle.server.members.groups import Groups
 from opsicle.server.members.invitation_links import InvitationLinks
 from opsicle.server.members.invitation_mail import InvitationMail
 from opsicle.server.members.invitations import Invitations
-from opsicle.server.members.operator import ServerOperations, ServerStatus
+from opsicle.server.members.operator import ServerOperations
 from opsicle.server.members.orgs import Orgs
 from opsicle.server.members.permissions import PermissionChecks
 from opsicle.server.members.recovery import Recovery
@@ -90,19 +62,14 @@ from opsicle.server.members.roles import Roles
 from opsicle.server.members.service_accounts import ServiceAccounts
 from opsicle.server.members.users import Users
 from opsicle.server.operation.announcements import Announcements
+from opsicle.server.operation.org_status import OrgStatus
 from opsicle.server.operation.orgs import OrgOperations
 from opsicle.server.operation.removal import OrgRemoval
-from opsicle.server.operation.standing import OrgStanding
 from opsicle.server.policies.service import Policies
-from opsicle.server.public_urls import Urls
-from opsicle.server.replica_watch import ReplicaWatch
 from opsicle.server.schedules.service import Schedules
 from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.secrets.uses import SecretUsage
-from opsicle.server.store import settings
-from opsicle.server.store.orgs import list_allowing_shared
-from opsicle.server.store.queue_limits import list_limited
 from opsicle.server.targets.service import Targets
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers.hooks import Hooks
@@ -110,26 +77,20 @@ from opsicle.server.triggers.samples import SampleCalls
 from opsicle.server.triggers.service import Triggers
 from opsicle.server.workers.enrolment import Enrolments
 from opsicle.server.workers.ephemeral import EphemeralWorkers
-from opsicle.server.workers.holds import Hold
 from opsicle.server.workers.join_tokens import JoinTokens
 from opsicle.server.workers.service import Workers
 
 
-class Services:
+class Services(DispatchServices):
     """The services of a server, built from the bottom up."""
 
     def __init__(self, core: Core) -> None:
-        self.core = core
-        self.bindings = Bindings(core.binding_key)
-        self.pubsub = PubSub()
-        self.fleet = Fleet(core.clock, core.state.read(list_allowing_shared))
-        self.fleet.limited_orgs.update(core.state.read(list_limited))
-        self.lease_store = LeaseStore(core.clock)
-        self.urls = Urls()
-        self.outbox = Outbox(core.clock)
+        super().__init__(core)
         self._build_identity(core)
         self._build_documents(core)
-        self._build_work(core)
+        self._build_automations(core)
+        self._build_starts(core)
+        self._build_views(core)
         self._build_members(core)
         self._build_channels(core)
 
@@ -180,117 +141,69 @@ class Services:
         )
         self.join_tokens = JoinTokens(state, self.urls, step_up, clock)
 
-    def _build_work(self, core: Core) -> None:
-        """Build the way from a trigger, by an approval, to the end of a job."""
+    def _build_automations(self, core: Core) -> None:
+        """Build triggering, and what people decide about what was triggered."""
         clock, state, bindings = core.clock, core.state, self.bindings
-        hold, folder = Hold(state, self.fleet, clock), core.artifacts_folder.parent
-        self.replica = _replica_watch(core, folder)
-        self.status = ServerStatus(core.epoch, hold, core.remarks, folder, self.replica)
-        self.job_logs = JobLogs(core.logs, clock, core.log_bounds, LogQuotas(state, clock))
-        self.contents = ContentStore(core.artifacts_folder, state, clock)
-        self.content_sweep = ContentSweep(
-            self.contents, state, clock, core.remarks.note_damaged_artifact
-        )
-
-        evidence = Evidence(self.job_logs.beginning)
-        work_builder = WorkBuilder(
-            core.vault,
-            bindings,
-            OrderSigner(core.order_key, clock, core.epoch),
-            evidence,
-            clock,
-            core.log_bounds.job_bytes,
-            core.artifact_bounds.limits,
-        )
-
-        progress = Progress(self.outbox, bindings)
-        groups = ConcurrencyGroups(state, self.fleet, self.pubsub, self.outbox, clock)
-        lease_service = LeaseService(
-            WaitingKinds(state),
-            groups,
-            self.fleet,
-            self.lease_store,
-            self.pubsub,
-            self.outbox,
-            clock,
-            work_builder,
-            PausedJobs(progress, bindings, self.outbox, clock),
-        )
-        self.epoch_reports = EpochReports(
-            state, self.status.hold, core.order_key.public, core.epoch, clock
-        )
-        requests = ApprovalRequests(progress, clock)
-        self.log_tails = LogTails(state, self.job_logs)
-        self.jobs = Jobs(
-            state,
-            LogReceiver(state, self.job_logs, self.log_tails),
-            lease_service,
-            self.pubsub,
-            self.outbox,
-            self.epoch_reports,
-            Plans(requests, bindings, evidence, self.outbox, clock),
-            clock,
-        )
-        self.job_artifacts = JobArtifacts(
-            state,
-            self.contents,
-            self.content_sweep,
-            self.jobs.unknown,
-            self.pubsub,
-            clock,
-            core.artifact_bounds,
-        )
-        self.job_files = JobFiles(state, self.contents, self.jobs.unknown)
-        self.dispatch = Dispatch(state, self.jobs, lease_service, self.urls, clock)
-        self.run_windows = RunWindows(state, groups, self.fleet, self.pubsub, self.outbox, clock)
-
         self.approvals = Approvals(
             state,
-            progress,
+            self.progress,
             self.outbox,
             self.apps,
             self.fleet,
             self.pubsub,
             clock,
             bindings,
-            evidence,
+            self.evidence,
         )
         self.automations = Automations(
             state,
             self.job_logs,
             self.dispatch,
-            groups,
+            self.concurrency_groups,
             self.fleet,
             self.pubsub,
             clock,
             core.vault,
-            progress,
+            self.progress,
             self.outbox,
             self.step_up,
             bindings,
         )
-
         self.resumes = Resumes(state, self.automations, bindings, core.vault, clock)
-        self.order_trails = OrderTrails(state, core.binding_key)
-        self.target_automations = TargetAutomations(state, self.automations, clock)
+        self.group_releases = GroupReleases(
+            state, self.automations, self.concurrency_groups, self.pubsub, clock
+        )
+
+    def _build_starts(self, core: Core) -> None:
+        """Build what starts automations without a person who triggers each."""
+        clock, state, vault = core.clock, core.state, core.vault
         self.schedules = Schedules(state, self.automations, clock)
         self.schedule_starts = ScheduleStarts(state, self.automations, self.fleet, clock)
-        self.triggers = Triggers(state, core.vault, self.step_up, self.urls, clock)
+
+        self.triggers = Triggers(state, vault, self.step_up, self.urls, clock)
         self.hooks = Hooks(
-            state, core.vault, self.automations, self.throttle, self.outbox, self.urls, clock
+            state, vault, self.automations, self.throttle, self.outbox, self.urls, clock
         )
-        self.sample_calls = SampleCalls(state, core.vault, self.triggers, self.hooks, clock)
-        started = (state, self.automations, bindings, core.vault, self.fleet, self.pubsub, clock)
+        self.sample_calls = SampleCalls(state, vault, self.triggers, self.hooks, clock)
+
+        bindings, fleet, pubsub = self.bindings, self.fleet, self.pubsub
+        started = (state, self.automations, bindings, vault, fleet, pubsub, clock)
         self.chain_starts, self.call_starts = ChainStarts(*started), CallStarts(*started)
-        self.fan_outs = FanOuts(*started, lease_service, self.outbox)
+        self.fan_outs = FanOuts(*started, self.lease_service, self.outbox)
+
+    def _build_views(self, core: Core) -> None:
+        """Build what shows automations and what they leave behind, and removes that in the end."""
+        clock, state = core.clock, core.state
+        self.order_trails = OrderTrails(state, core.binding_key)
+        self.target_automations = TargetAutomations(state, self.automations, clock)
+        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.artifacts = Artifacts(state, self.contents)
+        self.files = Files(state, self.contents, self.job_artifacts, clock)
+
+        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
         self.log_retention = LogRetention(state, self.job_logs, clock)
         if quotas := self.job_logs.quotas:
             quotas.make_room = self.log_retention.make_room
-        self.files = Files(state, self.contents, self.job_artifacts, clock)
-        self.logs = Logs(state, core.logs, self.job_logs, self.automations)
-        self.group_releases = GroupReleases(state, self.automations, groups, self.pubsub, clock)
-        self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.figures = Figures(state, self.fleet, self.outbox.ended)
 
     def _build_members(self, core: Core) -> None:
@@ -319,7 +232,7 @@ class Services:
         self.org_operations = OrgOperations(
             state, step_up, self.job_logs, core.artifact_bounds, clock
         )
-        self.org_standing = OrgStanding(
+        self.org_status = OrgStatus(
             state, self.org_operations, self.automations, sessions, step_up, self.fleet, clock
         )
         self.announcements = Announcements(state, step_up, clock)
@@ -376,16 +289,3 @@ class Services:
     def loop_lag(self) -> LoopLag:
         """How long the event loop was held up."""
         return LoopLag()
-
-
-def _replica_watch(core: Core, folder: Path) -> ReplicaWatch | None:
-    """Return what looks after a standby's replica, if this server was told of one."""
-    if core.replica_folder is None:
-        return None
-    state, clock = core.state, core.clock
-
-    def beat() -> None:
-        at = to_text(clock.now())
-        state.write(lambda db: settings.put(db, settings.REPLICA_BEAT, at))
-
-    return ReplicaWatch(folder, core.replica_folder, core.remarks.shown, clock, beat)

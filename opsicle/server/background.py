@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from opsicle.server.assembly import Services
+from opsicle.server.automations.repeated_requests import forget_requests
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.gated_turn import GatedTurn
@@ -23,7 +24,7 @@ _EXPIRE_LEASES_EVERY_SECONDS = 1.0
 _KEEP_TIME_EVERY_SECONDS = 1.0
 _FORGET_REQUESTS_EVERY_SECONDS = 3600.0
 _DROP_LOGS_EVERY_SECONDS = 10.0
-_SETTLE_LOGS_EVERY_SECONDS = 2.0
+_FLUSH_LOG_TAILS_EVERY_SECONDS = 2.0
 _PRUNE_LOGS_EVERY_SECONDS = 3600.0
 _PRUNE_ARTIFACTS_EVERY_SECONDS = 3600.0
 _SIGN_AUDIT_EVERY_SECONDS = 5.0
@@ -44,8 +45,17 @@ _STEADY_SECONDS = 86400.0
 
 def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
     """Return the loops that run in the background; `keep` is asked anew at each pruning."""
-    steady, gated = partial(_if_steady, services), partial(_gated, services)
-    retention = Retention(services.core.state, services.job_logs, services.core.clock)
+    return [
+        *_starting_loops(services),
+        *_fleet_loops(services),
+        *_sending_loops(services),
+        *_pruning_loops(services, keep),
+    ]
+
+
+def _starting_loops(services: Services) -> list[Loop]:
+    """Return the loops by which automations begin when their time has come."""
+    gated = partial(_gated, services)
     return [
         # An approval's time is the people's, and goes on without the server; that of leases is
         # not.
@@ -73,6 +83,12 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _START_CHAINS_EVERY_SECONDS,
             gated(lambda _: services.chain_starts.turn()),
         ),
+    ]
+
+
+def _fleet_loops(services: Services) -> list[Loop]:
+    """Return the loops that look after workers, what they run, and the queue."""
+    return [
         Loop("expire leases", _EXPIRE_LEASES_EVERY_SECONDS, services.jobs.check_leases),
         Loop(
             "end silent workers", _END_SILENT_EVERY_SECONDS, services.ephemeral_workers.end_silent
@@ -81,12 +97,49 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             "refresh queue", _REFRESH_QUEUE_EVERY_SECONDS, lambda _: services.jobs.refresh_queue()
         ),
         Loop(
+            "flush log tails", _FLUSH_LOG_TAILS_EVERY_SECONDS, lambda _: services.log_tails.flush()
+        ),
+    ]
+
+
+def _sending_loops(services: Services) -> list[Loop]:
+    """Return the loops that tell people, and other machines, what has happened."""
+    gated = partial(_gated, services)
+    return [
+        Loop(
+            "sign audit",
+            _SIGN_AUDIT_EVERY_SECONDS,
+            gated(lambda _: services.audit_checkpoints.sign_due()),
+        ),
+        Loop("listen", _LISTEN_EVERY_SECONDS, gated(lambda _: services.listeners.turn())),
+        Loop("deliver", _DELIVER_EVERY_SECONDS, gated(services.delivery.turn)),
+        *(
+            Loop(
+                f"forward to {forwarder.destination.name}",
+                _FORWARD_EVERY_SECONDS,
+                _turn_of(forwarder),
+            )
+            for forwarder in services.forwarders
+        ),
+        *(
+            Loop("look at the replica", _LOOK_AT_REPLICA_EVERY_SECONDS, _turn_of(replica))
+            for replica in (services.replica,)
+            if replica
+        ),
+    ]
+
+
+def _pruning_loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop]:
+    """Return the loops that remove what is old."""
+    steady = partial(_if_steady, services)
+    retention = Retention(services.core.state, services.job_logs, services.core.clock)
+    return [
+        Loop(
             "forget requests",
             _FORGET_REQUESTS_EVERY_SECONDS,
-            steady(services.automations.forget_requests),
+            steady(partial(forget_requests, services.core.state, services.core.clock)),
         ),
         Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
-        Loop("settle logs", _SETTLE_LOGS_EVERY_SECONDS, lambda _: services.log_tails.settle()),
         Loop(
             "prune logs",
             _PRUNE_LOGS_EVERY_SECONDS,
@@ -99,13 +152,6 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             _PRUNE_ARTIFACTS_EVERY_SECONDS,
             steady(services.job_artifacts.prune),
         ),
-        Loop(
-            "sign audit",
-            _SIGN_AUDIT_EVERY_SECONDS,
-            gated(lambda _: services.audit_checkpoints.sign_due()),
-        ),
-        Loop("listen", _LISTEN_EVERY_SECONDS, gated(lambda _: services.listeners.turn())),
-        Loop("deliver", _DELIVER_EVERY_SECONDS, gated(services.delivery.turn)),
         Loop(
             "prune deliveries",
             _PRUNE_LOGS_EVERY_SECONDS,
@@ -120,19 +166,6 @@ def loops(services: Services, keep: Callable[[], RetentionPeriods]) -> list[Loop
             "prune audit",
             _PRUNE_AUDIT_EVERY_SECONDS,
             steady(lambda: _prune_audit(services, keep().audit)),
-        ),
-        *(
-            Loop(
-                f"forward to {forwarder.destination.name}",
-                _FORWARD_EVERY_SECONDS,
-                _turn_of(forwarder),
-            )
-            for forwarder in services.forwarders
-        ),
-        *(
-            Loop("look at the replica", _LOOK_AT_REPLICA_EVERY_SECONDS, _turn_of(replica))
-            for replica in (services.replica,)
-            if replica
         ),
     ]
 

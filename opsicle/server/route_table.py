@@ -40,7 +40,7 @@ def user_routes(services: Services) -> list[Route]:
         *identity.routes(services.identity),
         *member_identity.routes(services.recovery, services.forgotten_passwords),
         *orgs.routes(services.orgs, services.accounts, services.server_operations),
-        *operation.routes(services.org_operations, services.org_standing, services.announcements),
+        *operation.routes(services.org_operations, services.org_status, services.announcements),
         *workers.operator_routes(services.workers, services.join_tokens),
         *tokens.routes(services.tokens),
         *invitations.routes(services.invitations),

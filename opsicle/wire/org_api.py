@@ -123,7 +123,7 @@ class InvitationEmail(msgspec.Struct, kw_only=True):
     finished_at: datetime | None = None
 
 
-class InvitationSending(msgspec.Struct, kw_only=True):
+class InvitationDelivery(msgspec.Struct, kw_only=True):
     """By which `channel` the org sends invitations; None: it has none.
 
     `problem` says why its latest messages did not get out, "" if they did.

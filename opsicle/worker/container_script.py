@@ -24,6 +24,9 @@ The engine hands that one its own TERM at a time of its choosing: a phase's shel
 would take the container with it, and whatever else still had its grace.
 """
 
+TERMINATED = frozenset({0, 137, 143})
+"""What `TERM_ALL` exits with: as it should, or along with the container that it has ended."""
+
 _ENGINES_OWN = "container TERM HOSTNAME"
 """Variables that engines add by themselves."""
 

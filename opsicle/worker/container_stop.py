@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Sequence
 
-from opsicle.worker.container_script import TERM_ALL
+from opsicle.worker.container_script import TERM_ALL, TERMINATED
 from opsicle.worker.engine_calls import EngineAnswer, EngineCall
 from opsicle.worker.process import Child
 
@@ -18,9 +18,6 @@ _ASK_AGAIN_SECONDS = 0.2
 
 _ENGINE_FAILED = frozenset({125, 126, 127})
 """What engines exit with when they could not run a container, of which something may be left."""
-
-_TERMINATED = frozenset({0, 137, 143})
-"""What `TERM_ALL` exits with: as it should, or along with the container that it has ended."""
 
 _ALIVE = frozenset({"running", "paused", "stopping"})
 """What engines call the state of a container whose processes may still use their grace."""
@@ -155,7 +152,7 @@ class _OneStop:
             self._next_at = now + _ASK_AGAIN_SECONDS
 
     def _told(self, answer: EngineAnswer, now: float) -> None:
-        if answer.exit_code in _TERMINATED:
+        if answer.exit_code in TERMINATED:
             self._is_told = True
         else:
             self._look(now)

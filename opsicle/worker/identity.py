@@ -14,6 +14,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -27,6 +28,10 @@ from opsicle.kit import files
 from opsicle.worker.process import instance_of
 
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
+
+_LOCK_PATIENCE_SECONDS, _LOOK_AT_LOCK_SECONDS = 10.0, 0.02
+"""How long a lock is waited for whose process has ended; a child takes milliseconds to run its
+program, on a machine that has time for it."""
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,32 +161,38 @@ class WorkerDataFolder:
 
     def _lock(self) -> None:
         self._lock_fd = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock_fd)
-            raise Conflict(
-                f"another worker is running on {self.path}",
-                hint="Stop it, or give this one a data folder of its own.",
-            ) from None
+        until = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        while not _take_lock(self._lock_fd):
+            # One that was killed leaves its lock to a child that was just being started, until
+            # that runs its program.
+            if self._find_locker() is not None or time.monotonic() > until:
+                os.close(self._lock_fd)
+                raise Conflict(
+                    f"another worker is running on {self.path}",
+                    hint="Stop it, or give this one a data folder of its own.",
+                )
+            time.sleep(_LOOK_AT_LOCK_SECONDS)
 
-        self.living_original = self._find_living_original()
+        # Whoever has a folder's lock stands in its file. If that process lives, it has the lock of
+        # another file: of where this one was copied from.
+        locker = self._find_locker()
+        self.living_original = None if locker == os.getpid() else locker
         _write_whole(self._lock_fd, f"{os.getpid()} {instance_of(os.getpid())}".encode())
 
-    def _find_living_original(self) -> int | None:
-        """Return the process that works with the original of this folder, if it runs here.
-
-        Whoever has a folder's lock stands in its file. If that process lives, it has the lock of
-        another file: of where this one was copied from.
-        """
+    def _find_locker(self) -> int | None:
+        """Return the process that stands in the lock's file, if it lives."""
         pid, _, instance = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
-        is_alive = (
-            pid.isdecimal()
-            and int(pid) != os.getpid()
-            and instance != ""
-            and instance_of(int(pid)) == instance
-        )
+        is_alive = pid.isdecimal() and instance != "" and instance_of(int(pid)) == instance
         return int(pid) if is_alive else None
+
+
+def _take_lock(descriptor: int) -> bool:
+    """Lock a file. Return False where another process has its lock."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write_whole(descriptor: int, content: bytes) -> None:

@@ -140,13 +140,13 @@ class PhaseRunner:
         marker_pipe = self._context.marker_pipe
         if len(phase.commands) > 1 and not marker_pipe.is_possible:
             return plain_script(phase.commands)
-        marks = self._context.runtimes.marks_path(index, marker_pipe.path)
-        if marks is None:
+        markers = self._context.runtimes.markers_path(index, marker_pipe.path)
+        if markers is None:
             return plain_script(phase.commands)
         return make_script(
             phase.shell,
             phase.commands,
-            marks,
+            markers,
             self._attempts,
             self._host.account,
         )

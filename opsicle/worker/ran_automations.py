@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-REMEMBERED = timedelta(days=7)
+KEPT_FOR = timedelta(days=7)
 MOST = 50_000
 """About 10 MB: a worker that runs more in a week remembers the newest."""
 
@@ -56,6 +56,6 @@ class RanAutomations:
         return list(self._by_id.values())[-count:]
 
     def forget(self, now: datetime) -> None:
-        """Forget what is older than `REMEMBERED`."""
-        for ran in [ran for ran in self._by_id.values() if ran.at + REMEMBERED < now]:
+        """Forget what is older than `KEPT_FOR`."""
+        for ran in [ran for ran in self._by_id.values() if ran.at + KEPT_FOR < now]:
             del self._by_id[ran.automation_id]

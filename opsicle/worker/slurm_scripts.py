@@ -34,9 +34,9 @@ exit {not_begun}
 NOT_BEGUN = 90
 """What the batch script exits with if it has run nothing."""
 
-_MARKS = """\
+_MARKERS = """\
 while read -r mark && [ "$mark" != over ]; do echo "$mark"; done <>marks >>marked 2>/dev/null &"""
-_MARKS_OVER = """\
+_MARKERS_OVER = """\
 echo over 1<>{folder}/marks
 wait"""
 
@@ -154,7 +154,7 @@ def first_script(
     environment: Mapping[str, str],
     arguments: Sequence[bytes],
     *,
-    has_marks: bool,
+    has_markers: bool,
 ) -> bytes:
     """Return the script that runs a phase. Raises ValueError for a NUL byte.
 
@@ -163,11 +163,11 @@ def first_script(
     """
     place = shlex.quote(str(folder))
     lines = [b"trap opsicle_stopping=1 TERM", f"cd {place} || exit 126".encode()]
-    lines += [_MARKS.encode()] if has_marks else []
+    lines += [_MARKERS.encode()] if has_markers else []
     lines += [f"unset {SHELLS_OWN}".encode(), *export_lines(environment)]
     lines += [b"cd " + quoted(str(start_in).encode()) + b" || exit 126"]
     lines += [b" ".join(map(quoted, arguments)) + b" </dev/null", b"opsicle_code=$?"]
-    lines += [_MARKS_OVER.format(folder=place).encode()] if has_marks else []
+    lines += [_MARKERS_OVER.format(folder=place).encode()] if has_markers else []
     lines += [_END.format(folder=place).encode()]
 
     script = b"\n".join(lines) + b"\n"

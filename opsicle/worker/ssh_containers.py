@@ -115,7 +115,7 @@ class RemoteContainer:
         return [*options, str(asked.image), str(first)]
 
     def _shown(self, environment: Mapping[str, str]) -> Iterator[PurePosixPath]:
-        yield self._folder.marks
+        yield self._folder.markers
         for name, path in environment.items():
             if name in {"OPSICLE_OUTPUT", "OPSICLE_SUMMARY"} or name.startswith(
                 "OPSICLE_SECRET_FILE_"

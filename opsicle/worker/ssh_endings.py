@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import shlex
 
-from opsicle.worker.container_script import TERM_ALL
+from opsicle.worker.container_script import TERM_ALL, TERMINATED
 
 _CONTAINERS = f"""\
+containers() {{ "$engine" ps "$@" --quiet --filter "label=opsicle.folder=$nonce"; }}
 end_containers() {{
     [ -e "$base/engine" ] || return 0
     read -r engine <"$base/engine"
-    for each in $("$engine" ps --all --quiet --filter "label=opsicle.folder=$nonce"); do
+    for each in $(containers --all); do
         "$engine" kill --signal KILL "$each"
         "$engine" rm --force "$each"
     done
@@ -21,13 +22,30 @@ end_containers() {{
 term_containers() {{
     [ -e "$base/engine" ] || return 0
     read -r engine <"$base/engine"
-    for each in $("$engine" ps --quiet --filter "label=opsicle.folder=$nonce"); do
-        "$engine" exec "$each" {shlex.join(TERM_ALL)}
-        "$engine" kill --signal TERM "$each"
+    told='' tenths=1
+    while [ "$(seconds)" -lt "$1" ]; do
+        untold=''
+        for each in $(containers --all); do
+            spared=sessions
+            case "$told " in *" $each "*) continue ;; esac
+            "$engine" exec "$each" {shlex.join(TERM_ALL)}
+            case $? in
+                {"|".join(map(str, sorted(TERMINATED)))}) told="$told $each" ;;
+                *) untold=1 ;;
+            esac
+        done
+        [ -n "$untold" ] && [ -n "$(in_sessions; containers)" ] || return 0
+        pause
     done
 }} </dev/null >/dev/null 2>&1
 """
-"""What tells all in the containers of a connection to end, and what ends and removes those."""
+"""What tells all in the containers of a connection to end, and what ends and removes those.
+
+`term_containers UNTIL` tells again until that time while an engine cannot reach into a container,
+as in the moment after a start. The engine's programs, which are the phase's session, are then
+`spared` the TERM of `end_all`: podman's exits at one that it cannot hand on, and leaves the
+container running, which the phase would end at once.
+"""
 
 _CGROUP = """\
 remove_cgroup() {

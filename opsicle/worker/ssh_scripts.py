@@ -65,14 +65,19 @@ in_sessions() {
 } 2>/dev/null
 marked() { grep -l "OPSICLE_WORKSPACE=$base/" /proc/[0-9]*/environ; } 2>/dev/null
 seconds() { read -r up rest </proc/uptime; echo "${up%%.*}"; }
-ours() { { in_sessions; [ "$1" = sessions ] || marked; } | sed 's/[^0-9]//g'; }
+numbers() { sed 's/[^0-9]//g'; }
+ours() { { in_sessions; [ "$1" = sessions ] || marked; } | numbers; }
+reached() {
+    if [ -z "$spared" ]; then ours "$1"
+    else marked | numbers | grep -vxF "$(in_sessions | numbers)"; fi
+}
 pause() {
     if [ "$tenths" -ge 10 ]; then sleep 1; else sleep "0.$tenths" || sleep 1; fi
     tenths=$((tenths * 2))
 }
 end_all() {
     tenths=1
-    left=$(ours "$1")
+    left=$(reached "$1")
     until=$(($(seconds) + $2))
     if [ "$2" -gt 0 ] && [ -n "$left" ]; then kill -TERM $left; kill -CONT $left; fi
     while [ "$(seconds)" -lt "$until" ] && [ -n "$(ours "$1")" ]; do pause; done
@@ -86,8 +91,9 @@ end_all() {
 } 2>/dev/null
 """
 """`end_all WHICH GRACE`: TERM, a grace in seconds, KILL, for `all` that this connection has started
-or its phase's `sessions`; `left` says how many live on. It is never the whole job: after a lost
-connection, the job's next phase may run already while the keeper of the lost one ends what it had.
+or its phase's `sessions`; `left` says how many live on. Where `spared` is set, TERM is for no
+session. It is never the whole job: after a lost connection, the job's next phase may run already
+while the keeper of the lost one ends what it had.
 
 In `/proc/PID/stat`, the fourth field behind the name is the session. One grep looks at all of them,
 as `read` of a shell takes a system call for each byte.
@@ -132,15 +138,21 @@ if ! command -v setsid >/dev/null; then
     rm -rf -- "$base" "$private"
     exit 3
 fi
+stop_all() {
+    at=$(($(seconds) + $1)) spared=
+    term_containers "$at"
+    rest=$((at - $(seconds)))
+    end_all all "$((rest > 0 ? rest : 0))"
+}
 echo "$nonce ready"
 is_over=
 while read -r word grace; do
     case $word in
-        stop) term_containers; end_all all "$grace"; end_containers; echo "$nonce stopped $left" ;;
+        stop) stop_all "$grace"; end_containers; echo "$nonce stopped $left" ;;
         end | leave) is_over=$word; break ;;
     esac
 done
-[ -n "$is_over" ] || { term_containers; end_all all "$last"; }
+[ -n "$is_over" ] || stop_all "$last"
 end_containers
 remove_cgroup
 cd /
@@ -227,7 +239,7 @@ class RemoteFolder(NamedTuple):
         return self.path / "work"
 
     @property
-    def marks(self) -> PurePosixPath:
+    def markers(self) -> PurePosixPath:
         """The named pipe for the boundaries of commands."""
         return self.path / "marks"
 
@@ -296,11 +308,11 @@ class RemoteFolder(NamedTuple):
         `script` is what is written for its shell.
         """
         end = f"end-{self.nonce}"
-        has_marks = str(self.marks).encode() in script
+        has_markers = str(self.markers).encode() in script
         lines = [
             b"{\n" + (self.names() + _FUNCTIONS + ENDINGS).encode(),
             b"folder=" + quoted(start_in) + b"\n",
-            b'exec 4>"$base/marks"\n' if has_marks else b"",
+            b'exec 4>"$base/marks"\n' if has_markers else b"",
             b"( umask 077\n",
             _file("script", script, end),
             *(

@@ -13,7 +13,7 @@ from opsicle.server.backups.archive import LOGS
 from opsicle.server.store import audit, org_copies, org_tables
 from tests.api.moving_orgs import changed, sql
 
-_KEYS = (*org_tables.STATE_TABLES, *org_tables.PROOF_TABLES)
+_KEYS = (*org_tables.STATE_TABLES, *org_tables.CHECKPOINT_TABLES)
 _SEALED_FOR_THE_ORG = (
     "audit_checkpoints",
     "audit_checkpoint_gaps",

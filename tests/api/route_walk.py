@@ -68,7 +68,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/whoami": A.ACCOUNT_VIEW,
     "GET /api/v1/invitations": A.USERS_MANAGE,
     "POST /api/v1/invitations": A.USERS_MANAGE,
-    "GET /api/v1/invitations/sending": A.USERS_MANAGE,
+    "GET /api/v1/invitations/delivery": A.USERS_MANAGE,
     "POST /api/v1/invitations/<invitation>/renew": A.USERS_MANAGE,
     "DELETE /api/v1/invitations/<invitation>": A.USERS_MANAGE,
     "POST /api/v1/invitations/look": PUBLIC,

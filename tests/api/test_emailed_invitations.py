@@ -45,6 +45,13 @@ def tokens(server: MailServer) -> list[str]:
     ]
 
 
+def who_only_invites(api_server: ApiServer, admin: Client) -> Client:
+    """Log in somebody who may manage people, and not channels."""
+    rules = ["allow view users", "allow manage users"]
+    assert admin.post("/api/v1/roles", {"name": "host", "rules": rules}).status == 201
+    return api_server.person("acme", "ivy", "host")
+
+
 def accept(api_server: ApiServer, token: str) -> Answer:
     body = {"token": token, "password": PASSWORD, "name": "Bob"}
     return api_server.client().post("/api/v1/invitations/accept", body)
@@ -115,15 +122,19 @@ def test_who_invites_sees_why_it_was_not_sent_and_a_later_attempt_has_a_link_of_
     deliver(api_server)
     assert emailed(alice)["state"] == "failed"
     assert emailed(alice)["error"] == "the mail server refused the recipient (451)"
-    sending = alice.get("/api/v1/invitations/sending").json
+    sending = alice.get("/api/v1/invitations/delivery").json
     assert sending == {"channel": "mail", "problem": emailed(alice)["error"]}
+    inviter = who_only_invites(api_server, alice)
+    told = inviter.get("/api/v1/invitations/delivery").json["problem"]
+    assert told == emailed(inviter)["error"] != sending["problem"]
+    assert "whoever manages the channels sees why" in told
 
     server.mailbox.refusal = ""
     api_server.clock.advance(minutes=5)
     deliver(api_server)
 
     assert emailed(alice)["state"] == "delivered"
-    assert alice.get("/api/v1/invitations/sending").json["problem"] == ""
+    assert alice.get("/api/v1/invitations/delivery").json["problem"] == ""
     assert accept(api_server, tokens(server)[0]).status == 200
 
 
@@ -141,10 +152,12 @@ def test_what_was_revoked_while_it_waited_is_not_sent(
         "gave_up",
         "the invitation is open no longer",
     )
+    sending = alice.get("/api/v1/invitations/delivery").json
+    assert sending == {"channel": "mail", "problem": ""}, "nothing is wrong with the channel"
 
 
 def test_an_org_without_an_email_channel_is_told_so(alice: Client) -> None:
-    assert alice.get("/api/v1/invitations/sending").json["channel"] is None
+    assert alice.get("/api/v1/invitations/delivery").json["channel"] is None
     answer = invite(alice)
     assert (answer.status, answer.code) == (409, "conflict")
     assert alice.get("/api/v1/invitations").json["items"] == []
@@ -158,7 +171,7 @@ def test_nobody_sends_invitations_who_may_not_invite(
     gina = api_server.session("gina@example.com")  # an admin, of another org
 
     refused = [invite(mallory).status, renew(mallory, made).status]
-    refused.append(mallory.get("/api/v1/invitations/sending").status)
+    refused.append(mallory.get("/api/v1/invitations/delivery").status)
 
     assert refused == [403, 403, 403]
     assert renew(gina, made).status == 404

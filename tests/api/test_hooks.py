@@ -78,18 +78,18 @@ def test_a_body_that_is_too_long_is_not_read(api_server: ApiServer, sender: Clie
 class Nested:
     """A body that is read only once another call, sent meanwhile, has been answered."""
 
-    def __init__(self, stranger: Client, answers: list[int], declared: str) -> None:
-        self._stranger, self._answers, self._declared = stranger, answers, declared
+    def __init__(self, anonymous: Client, answers: list[int], declared: str) -> None:
+        self._anonymous, self._answers, self._declared = anonymous, answers, declared
 
     def read(self, _size: int) -> bytes:
         if len(self._answers) == 0:
-            self._answers.append(send_nested(self._stranger, self._answers, self._declared))
+            self._answers.append(send_nested(self._anonymous, self._answers, self._declared))
         return b"{}"
 
 
-def send_nested(stranger: Client, answers: list[int], declared: str) -> int:
-    environ = {"wsgi.input": Nested(stranger, answers, declared), "CONTENT_LENGTH": declared}
-    return dataclasses.replace(stranger, environ=environ).post(PATH).status
+def send_nested(anonymous: Client, answers: list[int], declared: str) -> int:
+    environ = {"wsgi.input": Nested(anonymous, answers, declared), "CONTENT_LENGTH": declared}
+    return dataclasses.replace(anonymous, environ=environ).post(PATH).status
 
 
 @pytest.mark.parametrize("declared", ["", "16385"])
@@ -97,14 +97,14 @@ def test_strangers_fill_no_memory_with_bodies_that_never_end(
     api_server: ApiServer, sender: Client, declared: str
 ) -> None:
     """Each is under way until the next has been answered; the one too many is not read."""
-    stranger = Client(api_server.application, address="198.51.100.7")
+    anonymous = Client(api_server.application, address="198.51.100.7")
     answers: list[int] = []
 
-    first = send_nested(stranger, answers, declared)
+    first = send_nested(anonymous, answers, declared)
 
     assert [*answers, first] == [429] + [401] * MOST_OF_ONE_ADDRESS
     assert sender.post(PATH, {"status": "firing", "n": 1}).status == 202
-    assert send_nested(stranger, [], declared) == 401
+    assert send_nested(anonymous, [], declared) == 401
 
 
 def test_a_stranger_learns_only_whether_there_is_such_a_trigger(
@@ -139,9 +139,9 @@ def test_a_stranger_learns_only_whether_there_is_such_a_trigger(
 
 
 def test_a_stranger_who_guesses_names_is_held_back(api_server: ApiServer) -> None:
-    stranger = Client(api_server.application, address="198.51.100.7")
+    anonymous = Client(api_server.application, address="198.51.100.7")
 
-    answers = [stranger.post(f"/hooks/acme/guess-{number}", {}).status for number in range(52)]
+    answers = [anonymous.post(f"/hooks/acme/guess-{number}", {}).status for number in range(52)]
 
     assert answers == [404] * 50 + [429] * 2
 
@@ -149,8 +149,8 @@ def test_a_stranger_who_guesses_names_is_held_back(api_server: ApiServer) -> Non
 def test_a_stranger_who_goes_on_is_held_back_and_nobody_else(
     api_server: ApiServer, sender: Client
 ) -> None:
-    stranger = Client(api_server.application, address="198.51.100.7")
-    answers = [stranger.post(PATH, {}) for _ in range(52)]
+    anonymous = Client(api_server.application, address="198.51.100.7")
+    answers = [anonymous.post(PATH, {}) for _ in range(52)]
 
     assert [answer.status for answer in answers] == [401] * 50 + [429] * 2
     assert int(answers[-1].headers["Retry-After"]) > 0

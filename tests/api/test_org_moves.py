@@ -368,7 +368,7 @@ def test_every_table_comes_along_or_is_left_behind_for_a_reason(tmp_path: Path) 
             tables |= {str(table) for (table,) in db.execute(query)}
 
     decided = [
-        org_tables.STATE_TABLES, org_tables.PROOF_TABLES, org_tables.LOG_TABLES,
+        org_tables.STATE_TABLES, org_tables.CHECKPOINT_TABLES, org_tables.LOG_TABLES,
         org_tables.LEFT_BEHIND, {org_tables.USERS: ""},
     ]  # fmt: skip
     assert sorted(name for each in decided for name in each) == sorted(tables)

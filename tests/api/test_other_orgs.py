@@ -75,7 +75,7 @@ def callers(api_server: ApiServer) -> dict[str, Client]:
             api_server, alice, scopes=["view automations", "view templates", "view approvals"]
         ),
         "server operator": alice,
-        "stranger": api_server.client(),
+        "anonymous": api_server.client(),
     }
 
 

@@ -110,7 +110,7 @@ def test_whoever_does_not_want_to_hear_of_it_does_not(api_server: ApiServer, ali
     assert recipients(alice) == ["bob@example.com"]
 
 
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: told}
 spec:
@@ -142,7 +142,7 @@ def test_who_is_asked_and_named_as_well_hears_of_its_end_once(
     api_server.person("acme", "carol", BuiltInRole.MEMBER)
     choice = {"channel": "mail", "notice": "approval_ended", "is_on": wants_ends}
     assert bob.call("PUT", "/api/v1/preferences", choice).status in (200, 204)
-    push(alice, ASKING)
+    push(alice, DECISION_REQUESTS)
     asked: Any = alice.post("/api/v1/automations", {"template": "told"}).json
     path = f"/api/v1/approvals/{asked['approval_id']}"
 

@@ -30,7 +30,7 @@ from tests.api.slack_api import (
 from tests.support import wait_until
 
 ALICE, BOB, MIA = "alice@example.com", "bob@example.com", "mia@example.com"
-BOBS, MIAS, STRANGER = "U0B0B", "U0M1A", "U0ANY"
+BOBS, MIAS, UNLINKED = "U0B0B", "U0M1A", "U0ANY"
 MFA = "{name: boss, approvers: {manager: true}, requireMfa: true}"
 
 Receive = Callable[[str], Any]
@@ -101,9 +101,9 @@ def test_a_code_links_a_slack_user_to_an_account_once(
     bob = api_server.person("acme", "bob", BuiltInRole.MEMBER)
     code = bob.post("/api/v1/chat-links", {"channel": "slack"}).json["code"]
     receive(slack.write(BOBS, f" Link {code.lower()}"))
-    receive(slack.write(STRANGER, f"/link {code}"))
+    receive(slack.write(UNLINKED, f"/link {code}"))
     assert text_in(slack.posted(f"D{BOBS}")[0]) == f"You are {BOB} here from now on."
-    assert text_in(slack.posted(f"D{STRANGER}")[0]) == "This code is not good, or no longer."
+    assert text_in(slack.posted(f"D{UNLINKED}")[0]) == "This code is not good, or no longer."
     (shown,) = bob.get("/api/v1/chat-links").json["items"]
     assert (shown["channel"], shown["channel_kind"], shown["chat_user"]) == ("slack", "slack", BOBS)
     assert [entry["channel"] for entry in entries(api_server.session(ALICE), "link_chat")] == [
@@ -208,8 +208,8 @@ def test_neither_a_stranger_nor_who_asked_nor_who_has_left_decides(
     link(slack, receive, mia, MIAS)
     ask(alice, mia)
     approve = buttons_in(told(api_server, slack))["Approve"]
-    receive(slack.press(STRANGER, approve))
-    assert said(slack, STRANGER).startswith("You are not linked to an account here.")
+    receive(slack.press(UNLINKED, approve))
+    assert said(slack, UNLINKED).startswith("You are not linked to an account here.")
     receive(slack.press(MIAS, approve))
     assert said(slack, MIAS) == "you asked for this yourself. Somebody else has to decide."
     alice.patch(f"/api/v1/users/{BOB}", {"is_disabled": True})
@@ -242,8 +242,8 @@ def test_a_code_is_asked_for_in_a_dialog_until_it_is_right_and_works_once(
     assert wrong["response_action"] == "errors"
     assert wrong["errors"]["totp"].startswith("the code is wrong or has been used.")
 
-    assert receive(slack.fill_in(STRANGER, dialog, totp=code)) is None
-    assert said(slack, STRANGER).startswith("You are not linked")
+    assert receive(slack.fill_in(UNLINKED, dialog, totp=code)) is None
+    assert said(slack, UNLINKED).startswith("You are not linked")
     assert state(alice) == "awaiting_approval"
 
     assert receive(slack.fill_in(BOBS, dialog, totp=f" {code} ")) is None
@@ -298,7 +298,7 @@ def test_a_policy_may_name_slack_users_and_rooms(
     who = f"approvers: {{chatUsers: [{{channel: slack, id: {BOBS}}}]}}"
     ask(alice, carl, gate=f"{{name: ops, {who}, chats: [{{channel: slack, id: ops-approvals}}]}}")
     in_room = told(api_server, slack, "ops-approvals")
-    receive(slack.press(STRANGER, buttons_in(in_room)["Approve"]))
+    receive(slack.press(UNLINKED, buttons_in(in_room)["Approve"]))
     assert state(alice) == "awaiting_approval"
     receive(slack.press(BOBS, buttons_in(in_room)["Approve"]))
     assert state(alice) == "queued"

@@ -41,7 +41,9 @@ def test_the_page_shows_attempts_and_default_limits(
     page = open_page("/templates/flaky/run")
     expect(page.locator(".plan-facts").nth(0)).to_contain_text("at most 1 min, the default")
     expect(page.locator(".plan-facts").nth(1)).to_contain_text("2 retries")
-    assert "default" not in page.locator(".plan-facts").nth(1).inner_text()
+    facts = page.locator(".plan-facts").nth(1).inner_text()
+    assert "default" not in facts
+    assert "times" not in facts  # all its delays are as long
 
     ran = installation.admin.json("run", "flaky")
     page = open_page(f"/automations/{ran['id']}")
@@ -78,3 +80,14 @@ def test_each_failed_attempt_is_shown_with_its_end_and_leads_to_its_place_in_the
     expect(attempts.nth(1)).to_contain_text("attempt 2: exit code 2")
     attempts.nth(1).click()
     expect(page.locator(".log-row", has_text="number 2").first).to_be_in_viewport()
+
+    page.get_by_role("tab", name="Timeline").click()
+    rows = page.get_by_role("list", name="Timeline").get_by_role("listitem")
+    titles = rows.locator(".timeline-what > :last-child").all_inner_texts()
+    command = automation["phases"][0]["commands"][0]["command"]
+    assert titles[-5:] == ["try", "attempt 1", "attempt 2", "attempt 3", command]
+    page.set_viewport_size({"width": 320, "height": 740})
+    assert has_no_horizontal_scroll(page)
+    ticks = page.locator(".timeline-ticks span").all_inner_texts()
+    assert 2 <= len(ticks) <= 6
+    assert [tick for tick in ticks if not re.fullmatch(r"[\d.]+ (ms|s|min)", tick)] == []

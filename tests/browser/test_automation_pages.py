@@ -58,6 +58,7 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     _reads_errors_alone(page, number)
     _folds_what_is_of_no_interest(page)
     _chooses_lines_by_keyboard(page, number)
+    _chooses_lines_by_mouse_and_takes_them_along(page, int(number))
 
     page.get_by_role("button", name="echo three tables would change").click()
     plan = page.get_by_role("region", name="Log of the plan")
@@ -146,6 +147,37 @@ def _chooses_lines_by_keyboard(page: Page, number: str) -> None:
     assert copied.startswith("no such table\n")
     page.keyboard.press("Escape")
     expect(page.locator(".log-row.is-selected")).to_have_count(0)
+
+
+def _chooses_lines_by_mouse_and_takes_them_along(page: Page, number: int) -> None:
+    """Choose three lines, copy them and the address that names them, and see their times."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name=f"Go to line {number:,}").click()
+    rows = page.locator(".log-row:not(.is-command):not(.is-phase)")
+    line = rows.filter(has=page.get_by_text(str(number), exact=True)).locator(".log-number")
+    line.click()
+    before = rows.filter(has=page.get_by_text(str(number - 2), exact=True))
+    before.locator(".log-number").click(modifiers=["Shift"])
+    expect(page.locator(".log-row.is-selected")).to_have_count(3)
+    assert page.evaluate("location.hash") == f"#L{number - 2}-L{number}"
+
+    page.get_by_role("button", name="Copy", exact=True).click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    copied = str(page.evaluate("navigator.clipboard.readText()"))
+    assert copied.rstrip("\n").split("\n") == [
+        text.inner_text() for text in page.locator(".is-selected .log-text").all()
+    ]
+    page.get_by_role("button", name="Share", exact=True).click()
+    wait_until(
+        lambda: page.evaluate("navigator.clipboard.readText()") == page.url, what="the address"
+    )
+    page.get_by_role("button", name="Times", exact=True).click()
+    expect(page.locator(".is-selected .log-time").first).to_have_text(
+        re.compile(r"^\d\d:\d\d:\d\d\.\d{3}$")
+    )
+    page.get_by_role("button", name="Times", exact=True).click()
+    page.locator(".log-scroller").press("Escape")
+    page.context.clear_permissions()
 
 
 def test_a_label_of_the_template_has_its_name_typed_before_it_is_cancelled(

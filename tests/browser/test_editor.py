@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import has_no_horizontal_scroll
+from tests.browser.reading import has_no_horizontal_scroll, run_now, wait_for_log
 from tests.product import Installation
 
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
@@ -37,6 +37,13 @@ def test_what_is_missing_is_named_at_its_line(open_page: OpenPage) -> None:
     remarks = page.locator(".editor-remark")
     expect(remarks.first).to_have_text("`commands` is missing")
     expect(remarks.nth(1)).to_contain_text("did you mean `commands`?")
+    found = page.locator(".findings")
+    expect(found.get_by_text("2 mistakes", exact=True)).to_be_visible()
+    page.get_by_label("Template (YAML)").fill("a: [")
+    expect(found.get_by_text("1 mistake", exact=True)).to_be_visible()
+    expect(found.get_by_text("it is not YAML")).to_have_count(1)
+    page.get_by_label("Template (YAML)").fill(TEMPLATE.replace("commands", "comands"))
+    expect(found.get_by_text("2 mistakes", exact=True)).to_be_visible()
     before = page.get_by_text("As the text was when it last had no mistakes.")
     expect(before).to_be_visible()
     height = "element => element.clientHeight"
@@ -110,6 +117,33 @@ def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_th
     page.get_by_role("link", name="New version").click()
     expect(editor).to_have_value(written)
     expect(page.get_by_text("Here is what you had typed")).to_have_count(0)
+
+
+def test_a_template_is_tried_on_a_chosen_worker_before_anybody_else_runs_it(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(TEMPLATE.replace("written", "tried"))
+    page = open_page("/templates/tried/push")
+    editor = page.get_by_label("Template (YAML)")
+    typed = TEMPLATE.replace("written", "tried").replace("$HOME", "as typed")
+    editor.fill(typed)
+    page.get_by_role("button", name="Try it").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Pushed as a version of tried")
+    assert is_accessible(page, "dialog")
+
+    dialog.get_by_role("button", name="Try as tried-trial").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Run tried-trial")
+    page.get_by_label("Worker").select_option("edge")
+    run_now(page)
+    wait_for_log(page, "as typed")
+
+    assert installation.admin.json("templates", "show", "tried")["version"] == 1
+    page.goto("/templates/tried/push")
+    expect(editor).to_have_value(typed)
+    page.get_by_role("button", name="Give it up").click()
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Run tried")
 
 
 def test_of_two_who_edit_one_template_the_second_sees_what_the_first_has_changed(

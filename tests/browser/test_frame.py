@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in
-from tests.product import Installation, User
+from tests.product import Installation
 
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {name: asks-first}
 spec:
@@ -21,12 +20,14 @@ spec:
 """
 
 
-def opened_as(open_page: OpenPage, somebody: User, path: str) -> Page:
-    page = open_page("/login", is_known=False)
-    log_in(page, somebody.email)
-    page.get_by_label(f"Account of {somebody.email}").wait_for()
-    page.goto(path)
-    return page
+FOUND = (
+    ("edge", "edge"),
+    ("alice@", "alice@example.com"),
+    ("audit", "Audit"),
+    ("planned", "Planned starts"),
+    ("add a wo", "Add a worker"),
+)
+"""What is typed into the search, and what is among what it finds then."""
 
 
 def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> None:
@@ -43,7 +44,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Run Greet somebody")
     assert page.url.endswith("/templates/greet/run")
-    for typed, found in (("edge", "edge"), ("alice@", "alice@example.com"), ("audit", "Audit")):
+    for typed, found in FOUND:
         page.keyboard.press("Control+k")
         page.keyboard.type(typed)
         offered = page.get_by_role("dialog").get_by_role("option", name=found)
@@ -55,7 +56,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 def test_the_search_offers_only_what_the_person_may_do(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    page = opened_as(open_page, installation.person("seeks@example.com", "reporter"), "/templates")
+    page = open_page("/templates", who=installation.person("seeks@example.com", "reporter"))
 
     page.get_by_role("button", name="Find or do…").click()
     page.keyboard.type("greet")
@@ -75,8 +76,8 @@ def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
     open_page: OpenPage, installation: Installation
 ) -> None:
     boss = installation.person("counts@example.com", "approver")
-    installation.push(ASKING % boss.email)
-    page = opened_as(open_page, boss, "/templates")
+    installation.push(DECISION_REQUESTS % boss.email)
+    page = open_page("/templates", who=boss)
     link = page.locator(".main-nav").get_by_role("link", name="Approvals")
     expect(link.locator(".count")).to_have_count(0)
 
@@ -106,3 +107,7 @@ def test_on_a_telephone_the_other_pages_are_behind_more(open_page: OpenPage) -> 
     page.keyboard.press("Escape")
     expect(audit).to_be_hidden()
     expect(more).to_be_focused()
+    page.keyboard.press("Control+k")
+    option = page.get_by_role("option", name="Switch between light and dark").locator("span")
+    expect(option).to_be_visible()
+    assert option.evaluate("each => each.scrollWidth <= each.clientWidth")  # nothing is cut off

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import OpenPage
@@ -15,7 +17,7 @@ spec:
 """
 
 
-def hold(page: Page, pattern: str) -> list[Route]:
+def hold(page: Page, pattern: str | re.Pattern[str]) -> list[Route]:
     """Leave requests to this address unanswered; return them as they come."""
     held: list[Route] = []
     # Playwright wraps what it is given, which a bound method does not allow.
@@ -37,6 +39,29 @@ def expect_to_wait(page: Page, button: str) -> None:
 
     expect(pressed).to_have_attribute("aria-busy", "true")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_what_loads_shows_its_shape_and_nothing_moves_when_it_is_there(
+    open_page: OpenPage,
+) -> None:
+    page = open_page("/workers")
+    held = hold(page, re.compile(r"/api/v1/templates(\?|$)"))
+    page.get_by_role("link", name="Templates", exact=True).first.click()
+    rows = page.locator("main .loading.is-rows > span:not(.unseen)")
+    expect(rows).to_have_count(8)
+    shape, heading = rows.first.bounding_box(), page.get_by_role("heading", level=1)
+    before = heading.bounding_box()
+    expect(page.locator("main .loading .unseen").first).to_have_text("Loading…")
+
+    release(page, held)
+
+    table = page.locator("main .list :is(.table, .rows)").first
+    expect(table).to_be_visible()
+    there = table.bounding_box()
+    assert shape
+    assert there
+    assert (shape["x"], shape["y"], shape["width"]) == (there["x"], there["y"], there["width"])
+    assert heading.bounding_box() == before
 
 
 def test_a_form_that_needs_the_roles_waits_for_them(open_page: OpenPage) -> None:

@@ -125,7 +125,8 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
     expect(alert).to_contain_text("Die E-Mail-Adresse oder das Passwort ist falsch")
     sentences = page.evaluate(
         """async () => {
-          const { said } = await import("/de/lib/server-texts.js");
+          const { loadErrors, said } = await import("/de/lib/server-texts.js");
+          await loadErrors();
           return [
             "phase check failed with exit code 3, at attempt 2",
             "no connected worker has label a=b: w1 fits, but was stopped; "
@@ -135,6 +136,17 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
             "the org is suspended: unpaid bill; it is deleted on 2026-12-24",
             "the org is suspended",
+            "not before 2026-12-01 00:14:42 UTC (set by alice@example.com)",
+            "the document cannot be used: 2 mistakes",
+            "`prod` is not an option (did you mean `prd`?); it must be `dev` or `prd`",
+            "unknown field `comands` (did you mean `commands`?); known here: `name`",
+            "`x` is not an option; it must be `a`, `b` or `c`",
+            "there is no template rotate",
+            "the template rotate changed meanwhile",
+            "the password is shorter than 12 characters",
+            "you may not invite bob@example.com as admin: that takes more than you may yourself"
+              + " (people)",
+            "the document cannot be used: it is empty",
           ].map(said);
         }"""
     )
@@ -147,7 +159,31 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
         "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
         "die Organisation ist ausgesetzt",
+        "nicht vor 01.12.2026, 01:14:42 MEZ (gesetzt von alice@example.com)",
+        "das Dokument ist nicht zu gebrauchen: 2 Fehler",
+        "`prod` ist keine der Optionen (war `prd` gemeint?); möglich: `dev` oder `prd`",
+        "unbekanntes Feld `comands` (war `commands` gemeint?); hier bekannt: `name`",
+        "`x` ist keine der Optionen; möglich: `a`, `b` oder `c`",
+        "es gibt keine Vorlage rotate",
+        "die Vorlage rotate hat sich inzwischen geändert",
+        "das Passwort ist kürzer als 12 Zeichen",
+        "nicht erlaubt: bob@example.com als admin einladen. Das braucht mehr, "
+        "als das eigene Konto darf (people)",
+        "das Dokument ist nicht zu gebrauchen: es ist leer",
     ]
+    offered = page.evaluate(
+        """async () => {
+          const { fieldsAt } = await import("/de/lib/schema.js");
+          const variables = { type: "array", description: "What it asks for." };
+          return fieldsAt({ properties: { variables } }, []).map(({ about }) => about);
+        }"""
+    )
+    assert offered == ["Wonach sie fragt."]
+
+    page.goto("/invitation#token=nobodys")
+    expect(page.get_by_role("alert")).to_contain_text("Dieser Link führt nirgends hin")
+    page.get_by_role("link", name="Zur Anmeldung", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Anmelden")
 
 
 READ = """async (folder) => {

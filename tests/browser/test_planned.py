@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from playwright.sync_api import expect
@@ -41,6 +42,9 @@ def test_a_start_is_planned_with_the_form_shown_and_called_off(
 
     expect(page.get_by_text("Nothing is planned")).to_be_visible()
     assert installation.admin.json("automations", "show", planned["id"])["state"] == "cancelled"
+    page.goto(f"/automations/{planned['id']}?view=timeline")
+    rows = page.get_by_role("list", name="Timeline").get_by_role("listitem")
+    expect(rows).to_have_text([re.compile("^Waited for its time")])
 
 
 def test_the_command_line_plans_a_start_and_says_what_is_wrong_with_a_time(

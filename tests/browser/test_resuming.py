@@ -25,7 +25,7 @@ spec:
         commands: ["cat file", "test -e {}"]
 """
 
-ASKING = """apiVersion: v1
+DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
 metadata: {{name: fails-when-agreed}}
 spec:
@@ -71,7 +71,7 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
 def test_who_approves_a_resumption_sees_which_phases_are_not_run_again(
     open_page: OpenPage, installation: Installation, tmp_path: Path
 ) -> None:
-    installation.push(ASKING.format(tmp_path / "go"))
+    installation.push(DECISION_REQUESTS.format(tmp_path / "go"))
     page = open_page("/templates/fails-when-agreed/run")
     page.get_by_role("button", name="Ask to run").click()
     page.wait_for_url("**/automations/*")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -55,8 +57,12 @@ def test_a_schedule_is_pushed_shown_paused_and_run_now(
     expect(week).to_be_hidden()
 
     page.get_by_role("button", name="Show yearly-hello").click()
-    expect(page.get_by_role("dialog").get_by_role("listitem")).to_have_count(5)
+    times = page.get_by_role("dialog").get_by_role("listitem")
+    expect(times).to_have_count(5)
+    page.goto(page.url)  # as a link that somebody was given
+    expect(times).to_have_count(5)
     page.keyboard.press("Escape")
+    page.wait_for_url(re.compile("/schedules$"))
     choose(page, "yearly-hello", "Pause yearly-hello")
     expect(page.get_by_text("paused", exact=True)).to_be_visible()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import findings
 from tests.browser.conftest import OpenPage
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import has_no_horizontal_scroll
@@ -123,6 +124,28 @@ SIGNLESS = """() => [...document.querySelectorAll("main :is(.state, .state-dot) 
   .map((each) => each.outerHTML.slice(0, 160))"""
 """Signs of states that have the colour of the ground."""
 
+OPENERS = """() => [...new Set([...document.querySelectorAll("main button")]
+  .filter((each) => !each.disabled)
+  .map((each) => each.textContent.trim())
+  .filter((text) => text.endsWith("…")))]"""
+"""What buttons say that lead to a dialog, those in menus too."""
+
+PRESS = """(text) => [...document.querySelectorAll("main button")]
+  .find((each) => !each.disabled && each.textContent.trim() === text).click()"""
+WIDER = "() => document.querySelector('dialog').scrollWidth > innerWidth"
+
+ASKED = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: asks-in-settings}
+spec:
+  approvalPolicy:
+    spec: {gates: [{name: anyone, approvers: {roles: [admin]}, allowRequester: true}]}
+  template: {phases: [{name: act, commands: ["true"]}]}
+"""
+SELF_OPENING = {"Open a file…"}
+"""What leads to a dialog of the browser's own."""
+
 OPENED = """async (path) => {
   const { navigate } = await import("/lib/router.js");
   navigate(path);
@@ -133,12 +156,11 @@ def test_every_page_can_be_read_at_400_percent_and_in_forced_colours(
     open_page: OpenPage, installation: Installation
 ) -> None:
     """Go from page to page in one window, as a load of each is what costs most."""
-    run = installation.admin.json(
-        "run", "greet", "--var", "who=Zoe", "--var", "sure=yes", "--follow"
-    )
     page = open_page("/templates")
     page.emulate_media(forced_colors="active", reduced_motion="reduce")
-    for path in [*WALKED, f"/automations/{run['id']}"]:
+    seen: set[str] = set()
+    asked, pages_by_id = _pages_by_id(installation)
+    for path in [*WALKED, *pages_by_id]:
         heading = page.locator("h1").element_handle()
         page.evaluate(OPENED, path)
         page.wait_for_function("(old) => !old.isConnected", arg=heading)
@@ -155,6 +177,47 @@ def test_every_page_can_be_read_at_400_percent_and_in_forced_colours(
             assert page.evaluate(FREE) > 0.5, f"{path} at {zoom}"
             assert page.evaluate(CUT) == [], f"{path} at {zoom}"
         assert page.evaluate(LOST) == [], path
+        for opener in page.evaluate(OPENERS):
+            if opener not in seen | SELF_OPENING:
+                seen.add(opener)
+                _look_into_dialog(page, opener, f"{path}, {opener}")
+    assert {"Add a worker…", "New secret…", "Approve…", "Run again…", "Quotas…"} <= seen
+    installation.admin.cli("automations", "cancel", asked)  # other tests count what waits
+
+
+def _pages_by_id(installation: Installation) -> tuple[str, list[str]]:
+    """Return the automation of an approval; the addresses of that, and of one that has ended.
+
+    The latter by its tabs.
+    """
+    installation.push(ASKED)
+    asked = installation.admin.json("run", "asks-in-settings")
+    run = installation.admin.json(
+        "run", "greet", "--var", "who=Zoe", "--var", "sure=yes", "--follow"
+    )
+    (approval,) = (
+        each["id"]
+        for each in installation.admin.json("approvals", "list")
+        if each["automation_id"] == asked["id"]
+    )
+    tabs = ("", "?view=timeline", "?view=data", "?view=compare", "?view=trail")
+    ended = [f"/automations/{run['id']}{tab}" for tab in tabs]
+    return asked["id"], [*ended, f"/approvals/{approval}"]
+
+
+def _look_into_dialog(page: Page, opener: str, place: str) -> None:
+    """Open a dialog, see that all of it can be read and reached, and close it."""
+    page.evaluate(PRESS, opener)
+    dialog = page.locator("dialog[open]")
+    dialog.wait_for()
+    assert not page.evaluate(WIDER), place
+    for script in (UNMARKED, CUT, LOST):
+        assert page.evaluate(script.replace("main ", "dialog ")) == [], place
+    page.emulate_media(forced_colors="none")  # by which axe-core would take contrasts wrongly
+    assert findings(page, None, "dialog") == [], place
+    page.emulate_media(forced_colors="active")
+    page.keyboard.press("Escape")
+    expect(dialog, place).to_have_count(0)
 
 
 def test_what_is_chosen_is_told_apart_in_forced_colours(open_page: OpenPage) -> None:

@@ -57,4 +57,7 @@ def test_a_person_who_has_looked_at_the_target_releases_the_group_and_resumes(
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the automation").click()
     wait_for_state(page, "cancelled")
+    page.get_by_label("What concerns you").click()
+    unknown = page.locator(f".bell-entry[href$='{first['id']}']")
+    expect(unknown).to_contain_text("lost")
     worker.process.kill()

@@ -109,11 +109,11 @@ class FullServer:
         _create(api, "hal@example.com", "member")
         api.json("POST", "/api/v1/users/hal@example.com/reset")
 
-        stranger = User(self.folder / "stranger", "erin@example.com")
-        stranger.password_file.write_text("not the right password")
-        failed = stranger.attempt(
-            "login", "--server", self.installation.server.url, "--email", stranger.email,
-            "--password-file", str(stranger.password_file),
+        erin = User(self.folder / "erin", "erin@example.com")
+        erin.password_file.write_text("not the right password")
+        failed = erin.attempt(
+            "login", "--server", self.installation.server.url, "--email", erin.email,
+            "--password-file", str(erin.password_file),
             "--ca-fingerprint", self.installation.server.facts["ca_fingerprint"],
         )  # fmt: skip
         assert failed.returncode == 3, failed.stderr

@@ -56,7 +56,7 @@ class Mission:
     net: Network
     folder: Path
     places: dict[str, Place]
-    provider: Installation
+    hosting: Installation
     nginx: Nginx
     mail: MailServer
     telegram: TelegramApi
@@ -65,7 +65,7 @@ class Mission:
     terminals: list[Process] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        alice = self.provider.admin
+        alice = self.hosting.admin
         self.ada = self._first_admin(alice, "acme")
         self.gwen = self._first_admin(alice, "globex")
         self._make_channels()
@@ -78,7 +78,7 @@ class Mission:
         """Return an org's first admin, who comes in by the link that founding it gives."""
         who = self._person({"acme": "ada", "globex": "gwen"}[org])
         made = alice.json("orgs", "create", org, "--admin", who.email)
-        who.accept(self.provider.server, made["invitation"]["url"])
+        who.accept(self.hosting.server, made["invitation"]["url"])
         return who
 
     def _person(self, name: str) -> Colleague:
@@ -87,7 +87,7 @@ class Mission:
 
     def hire(self, name: str, role: str, *more: str) -> Colleague:
         """Return somebody new in acme."""
-        return self._person(name).join(self.provider.server, self.ada, role, *more)
+        return self._person(name).join(self.hosting.server, self.ada, role, *more)
 
     def approver(self, name: str) -> Colleague:
         """Return somebody of acme with an authenticator app; the same in all tests."""
@@ -153,7 +153,7 @@ class Mission:
             return [each for each in pending if each["template"] == jobs.template]
 
         [approval] = wait_until(asked, SECONDS, f"the request\n{terminal.log()}")
-        url = f"{self.provider.server.url}/approvals/{approval['id']}"
+        url = f"{self.hosting.server.url}/approvals/{approval['id']}"
         return Asked(approval["automation_id"], approval["id"], url, terminal)
 
     def letter(self, to: Colleague, *texts: str) -> str:
@@ -201,9 +201,9 @@ def stage(folder: Path, start_worker: Callable[[Mission], Worker]) -> Iterator[M
         telegram = stack.enter_context(telegram_api(outside.prefix, OUTSIDE, TELEGRAM_PORT))
         nginx = stack.enter_context(Nginx(folder / "nginx", places["target"]))
         options = ("--allow-egress", OUTSIDE)
-        provider = Installation(folder, places["server"], places["user"], options, org="hosting")
-        stack.enter_context(provider)
-        mission = Mission(net, folder, places, provider, nginx, mail, telegram, start_worker)
+        hosting = Installation(folder, places["server"], places["user"], options, org="hosting")
+        stack.enter_context(hosting)
+        mission = Mission(net, folder, places, hosting, nginx, mail, telegram, start_worker)
         try:
             yield mission
         finally:
@@ -231,12 +231,12 @@ def _places(net: Network) -> dict[str, Place]:
 
 def shared_worker(mission: Mission) -> Worker:
     """Fully managed: the provider's worker, which serves acme because acme's admin says so."""
-    token = mission.provider.admin.json("workers", "token", "--shared")["token"]
+    token = mission.hosting.admin.json("workers", "token", "--shared")["token"]
     mission.ada.cli("orgs", "update", "--allow-shared-workers", "true")
-    return mission.provider.join("shared-1", token, mission.places["worker"])
+    return mission.hosting.join("shared-1", token, mission.places["worker"])
 
 
 def own_worker(mission: Mission) -> Worker:
     """Shared responsibility: acme's own worker, in acme's network."""
     token = mission.ada.json("workers", "token")["token"]
-    return mission.provider.join("acme-1", token, mission.places["worker"])
+    return mission.hosting.join("acme-1", token, mission.places["worker"])

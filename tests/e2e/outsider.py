@@ -45,7 +45,7 @@ class Outsider:
     def __init__(self, mission: Mission, user: User) -> None:
         self._mission = mission
         self._user = user
-        server = mission.provider.server
+        server = mission.hosting.server
         token = user.json("tokens", "create", "--name", "curious")["token"]
         self._access = Access(server.url, (server.folder / "data/ca.pem").read_text(), token)
         self._events, self._others_events = (listen(mission, each) for each in (user, mission.ada))
@@ -134,7 +134,7 @@ class Outsider:
 
 def listen(mission: Mission, user: User) -> Process:
     """Somebody's live data: it says when something of their org looks different."""
-    server = mission.provider.server
+    server = mission.hosting.server
     token = user.json("tokens", "create", "--name", "events")["token"]
     curl = [
         "curl",

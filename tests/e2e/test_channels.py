@@ -126,7 +126,7 @@ def test_a_person_links_a_telegram_account_and_is_told_there(tmp_path: Path) -> 
         assert TOKEN not in shown
 
 
-ASKING = """
+DECISION_REQUESTS = """
 apiVersion: v1
 type: AutomationTemplate
 metadata: {name: careful}
@@ -145,7 +145,7 @@ def test_an_approval_is_given_in_slack_and_the_automation_runs(tmp_path: Path) -
         )  # fmt: skip
         dave = here.person("dave@example.com", "approver")
         here.worker("w")
-        here.push(ASKING)
+        here.push(DECISION_REQUESTS)
         wait_until(lambda: api.sockets, what="the connection to Slack")
         api.write("U1", f"link {dave.json('channels', 'link', 'slack')['code']}")
         wait_until(lambda: dave.json("channels", "links")[0]["chat_user"] == "U1", what="the link")

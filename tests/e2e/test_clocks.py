@@ -47,7 +47,7 @@ def installation(shared: Installation) -> Iterator[Installation]:
         shared.admin.cli("workers", "revoke", row["name"])
 
 
-COMPLAINT = "the clock is wrong"
+WARNING = "the clock is wrong"
 
 
 def shown(installation: Installation, name: str) -> dict[str, Any]:
@@ -152,11 +152,11 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
     for turn, year in enumerate((1970, 2000, 2099), 1):
         worker.process.stop()
         clock.set(f"@{year}-01-02 00:00:00")
-        said = worker.process.log().count(COMPLAINT)
+        said = worker.process.log().count(WARNING)
         process = _start_without_waiting(worker, token)
         run = installation.admin.json("run", "where")
 
-        _wait_for_complaint(process, said + 1)
+        _wait_for_warning(process, said + 1)
         wait_until(
             lambda: "its clock is" in shown(installation, "small")["withheld"], 60, "it to be said"
         )
@@ -167,12 +167,12 @@ def test_an_enrolled_worker_with_the_factorys_date_waits_for_the_right_time(
         wait_until(lambda run=run: installation.state(run["id"]) == "succeeded", 60, "the run")  # type: ignore[misc]
 
 
-def _wait_for_complaint(process: Process, count: int) -> None:
+def _wait_for_warning(process: Process, count: int) -> None:
     """Wait until a worker has said so often that its clock is wrong, and not ended for it."""
     wait_until(
-        lambda: process.log().count(COMPLAINT) >= count or process.popen.poll() is not None,
+        lambda: process.log().count(WARNING) >= count or process.popen.poll() is not None,
         60,
-        "a complaint about the clock",
+        "a warning about the clock",
     )
     assert process.popen.poll() is None, process.log()
 

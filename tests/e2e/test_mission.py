@@ -80,6 +80,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
         context.close()
 
 
+@in_one_placement
 def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(
     mission: Mission, open_page: OpenPage
 ) -> None:
@@ -272,8 +273,8 @@ def test_two_of_three_agree_one_by_command_line_and_after_a_crash_one_in_telegra
         mission.carol.json("automations", "show", asked.automation)["state"] == "awaiting_approval"
     )
     jobs.wait_for_page(before)
-    mission.provider.server.process.kill()
-    mission.provider.server.start()
+    mission.hosting.server.process.kill()
+    mission.hosting.server.start()
 
     message = erin.phone.wait_for("asks to run page-of-two")
     approve, _reject = message["reply_markup"]["inline_keyboard"][0]
@@ -310,7 +311,7 @@ def test_an_alert_starts_a_remediation_that_asks_people_midway_and_leaves_a_repo
     pushed = ada.json("triggers", "push", str(example / "disk-full.yaml"))
     disks = [old_logs(tmp_path / name) for name in ("db1", "db2")]
     secret = mission.file("trigger-secret", pushed["secret"])
-    ca = str(mission.provider.server.folder / "data/ca.pem")
+    ca = str(mission.hosting.server.folder / "data/ca.pem")
     config = alertmanager_config(example, pushed["url"], secret, ca)
 
     with Alertmanager(tmp_path / "alertmanager", mission.places["worker"], config) as monitoring:
@@ -333,7 +334,7 @@ def test_an_alert_starts_a_remediation_that_asks_people_midway_and_leaves_a_repo
 
         monitoring.fire(alertname="DiskFull", instance="db2", folder=str(disks[1]))
         bob.phone.wait_for("clean-logs")
-        page = open_page(f"{mission.provider.server.url}/approvals")
+        page = open_page(f"{mission.hosting.server.url}/approvals")
         log_in(page, bob.email)
         page.get_by_label("Code of your authenticator app").fill(bob.app.code())
         page.get_by_role("button", name="Log in").click()
@@ -350,7 +351,7 @@ def test_an_alert_starts_a_remediation_that_asks_people_midway_and_leaves_a_repo
         wanted = {"started succeeded", "duplicate succeeded"}
         wait_until(lambda: outcomes() == wanted, 60, f"{wanted}\n{monitoring.log()}")
         assert names(disks[1]) == {"app.log", "app.log.1"}
-        assert pushed["secret"] not in mission.provider.server.process.log()
+        assert pushed["secret"] not in mission.hosting.server.process.log()
 
 
 def old_logs(folder: Path) -> Path:

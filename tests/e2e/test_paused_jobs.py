@@ -29,7 +29,7 @@ from tests.thin_api import Api
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
-ASKING = """
+DECISION_REQUESTS = """
 apiVersion: v1
 type: AutomationTemplate
 metadata: {name: NAME}
@@ -59,7 +59,7 @@ FINAL = {"succeeded", "failed", "rejected", "expired", "cancelled", "unknown", "
 
 
 def template(name: str, expires_after: int = 3600) -> str:
-    return ASKING.replace("NAME", name).replace("EXPIRES", str(expires_after))
+    return DECISION_REQUESTS.replace("NAME", name).replace("EXPIRES", str(expires_after))
 
 
 @pytest.fixture

@@ -37,14 +37,14 @@ def test_fully_managed_the_provider_has_all_but_the_target(net: Network, tmp_pat
         net.link(one, other)
     with (
         Nginx(tmp_path / "nginx", target) as nginx,
-        Installation(tmp_path, server, user) as provider,
+        Installation(tmp_path, server, user) as hosting,
     ):
         assert net.can_connect(workers, TARGET, nginx.port)
         assert not net.can_connect(server, TARGET, nginx.port)
         assert not net.can_connect(user, TARGET, nginx.port)
-        provider.worker("shared-1", workers)
-        provider.push((EXAMPLES / "nginx-change-page.yaml").read_text())
-        member = provider.person("carol@example.com", "member")
+        hosting.worker("shared-1", workers)
+        hosting.push((EXAMPLES / "nginx-change-page.yaml").read_text())
+        member = hosting.person("carol@example.com", "member")
         change_and_fail_to_change(NginxJobs(member, nginx))
 
 
@@ -57,14 +57,14 @@ def test_shared_responsibility_the_client_has_worker_and_target(
         net.link(one, other)
     with (
         Postgres(tmp_path / "postgres", target) as postgres,
-        Installation(tmp_path, server, user) as provider,
+        Installation(tmp_path, server, user) as hosting,
     ):
         assert net.can_connect(worker, TARGET, postgres.port)
         assert not net.can_connect(server, TARGET, postgres.port)
-        provider.worker("client-1", worker, "--label", "site=client")
-        provider.push((EXAMPLES / "postgres-copy-database.yaml").read_text())
-        provider.push((EXAMPLES / "long-task.yaml").read_text())
-        member = provider.person("carol@example.com", "member")
+        hosting.worker("client-1", worker, "--label", "site=client")
+        hosting.push((EXAMPLES / "postgres-copy-database.yaml").read_text())
+        hosting.push((EXAMPLES / "long-task.yaml").read_text())
+        member = hosting.person("carol@example.com", "member")
         copies_a_database_and_leaves_the_target_alone_on_failure(member, postgres)
         the_log_arrives_while_the_job_runs(member)
 

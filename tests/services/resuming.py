@@ -34,7 +34,7 @@ LOOK = """
           approvers: {users: [bob@example.com]}
           variables: [{id: lag}]
 """
-ASKING = PLAIN.replace("      - {name: restart", LOOK[1:] + "      - {name: restart")
+DECISION_REQUESTS = PLAIN.replace("      - {name: restart", LOOK[1:] + "      - {name: restart")
 
 
 @dataclass
@@ -99,7 +99,7 @@ def begun(team: Team, source: str = PLAIN) -> tuple[Failed, Work]:
 
 def asking(team: Team, *states: str, lied: bool = False) -> Failed:
     """Return one that has failed after its pause, which Bob has let it pass."""
-    case, work = begun(team, ASKING)
+    case, work = begun(team, DECISION_REQUESTS)
     if not lied:
         assert case.worker.pause(work, 2, "succeeded", "skipped") == "paused"
         [(approval_id,)] = team.core.database.read(

@@ -7,7 +7,7 @@ import pytest
 
 from opsicle.domain.approvals import Verdict
 from opsicle.server.channels.chat_questions import ChatQuestions
-from opsicle.server.channels.chats import ChatDecision, ChatPerson, MissingProof
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, MissingInput
 from opsicle.server.channels.kinds.slack.blocks import dialog
 from opsicle.server.channels.kinds.slack.inbox import decision_in
 from opsicle.server.channels.kinds.slack.transport import SubmittedView
@@ -111,7 +111,7 @@ def test_a_rejection_needs_no_values(team: Team) -> None:
 
 
 def test_a_dialog_of_slack_has_a_field_for_values_which_is_read_from_it() -> None:
-    shown = dialog("a1", Verdict.APPROVE, "Send me the values", MissingProof.VALUES)
+    shown = dialog("a1", Verdict.APPROVE, "Send me the values", MissingInput.VALUES)
     fields = {block["block_id"]: block for block in shown["blocks"] if "block_id" in block}
     assert not fields["values"]["optional"]
     assert fields["values"]["element"]["multiline"]

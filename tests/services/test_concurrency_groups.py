@@ -179,9 +179,9 @@ def test_a_job_of_which_nobody_knows_the_end_holds_its_group_until_a_person_rele
     mallory = core.person(alice.org_id, "mallory", BuiltInRole.MEMBER)
     with pytest.raises(NotAllowed):
         releases.release(mallory, first.id)
-    stranger = core.person(core.org("globex"), "eve", BuiltInRole.ADMIN)
+    eve = core.person(core.org("globex"), "eve", BuiltInRole.ADMIN)
     with pytest.raises(NotFound):
-        releases.release(stranger, first.id)
+        releases.release(eve, first.id)
 
     releases.release(alice, first.id)
 

@@ -393,8 +393,8 @@ def test_another_org_sees_nothing_of_it(
 ) -> None:
     fanning.push().run()
     core = fanning.core
-    stranger = core.person(core.org("other"), "eve", BuiltInRole.ADMIN)
+    eve = core.person(core.org("other"), "eve", BuiltInRole.ADMIN)
 
-    listed = core.automations.list_newest(stranger, AutomationFilter(), "", 10)
+    listed = core.automations.list_newest(eve, AutomationFilter(), "", 10)
 
     assert listed.items == []

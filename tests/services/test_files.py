@@ -45,7 +45,7 @@ spec:
     phases: [{name: load, commands: ["wc -c \\"$OPSICLE_VAR_REPORT\\""]}]
 """
 GATE = "{name: g, approvers: {roles: [operator]}, allowRequester: true}"
-ASKING = f"approvalPolicy: {{spec: {{gates: [{GATE}]}}}}"
+DECISION_REQUESTS = f"approvalPolicy: {{spec: {{gates: [{GATE}]}}}}"
 
 
 def upload(core: Core, actor: Actor, content: bytes = CONTENT, name: str = "r.csv") -> UploadedFile:
@@ -292,7 +292,7 @@ def test_a_request_that_is_sent_again_makes_nothing_though_its_upload_has_expire
 
 
 def test_what_is_approved_is_what_is_in_the_file(core: Core, alice: Actor) -> None:
-    core.push(alice, LOAD % ASKING)
+    core.push(alice, LOAD % DECISION_REQUESTS)
     made = run(core, alice, report=upload(core, alice).id)
     approval = core.approvals.get(alice, made.approval_id)
     assert approval.files == made.files

@@ -32,9 +32,9 @@ class Counted:
         self.found = 0
         self.meanwhile = lambda: None
         self._gated = GatedTurn(self._look, database, self.clock, _find_due_at)
-        self.settle()
+        self.wait_until_idle()
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Take turns until one is left out."""
         while self.turn():
             pass
@@ -109,7 +109,7 @@ def test_what_is_committed_while_a_turn_looks_is_seen_by_the_next(database: Data
 def test_a_time_is_kept_to_the_second(database: Database) -> None:
     counted = Counted(database)
     put(database, to_text(counted.clock.now() + timedelta(seconds=20)))
-    counted.settle()
+    counted.wait_until_idle()
 
     counted.clock.advance(19)
     assert not counted.turn()
@@ -126,13 +126,13 @@ def test_a_time_is_kept_to_the_second(database: Database) -> None:
 def test_a_clock_that_is_set_is_followed_at_once(database: Database) -> None:
     counted = Counted(database)
     put(database, to_text(counted.clock.now() + timedelta(hours=1)))
-    counted.settle()
+    counted.wait_until_idle()
 
     counted.clock.step(3600)
     assert counted.turn()
 
     counted.clock.step(-7200)
-    counted.settle()
+    counted.wait_until_idle()
     counted.clock.step(7200)
     assert counted.turn()
 

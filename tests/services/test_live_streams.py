@@ -58,7 +58,7 @@ class Follower:
 
     def _has_read_all(self) -> bool:
         watches = self._core.pubsub._watches.get(self._topic, ())
-        is_quiet = all(watch.is_waiting and not watch._event.is_set() for watch in watches)
+        is_quiet = all(watch.is_waiting for watch in watches)
         return bool(self._events) and (self.greenlet.ready() or is_quiet)
 
 

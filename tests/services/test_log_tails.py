@@ -83,7 +83,7 @@ def test_a_log_whose_end_was_acknowledged_survives_a_power_cut(
 ) -> None:
     end(on_disk, worker, work, text)
     if is_settled:
-        on_disk.services.log_tails.settle()
+        on_disk.services.log_tails.flush()
         assert kept(on_disk) == []
 
     after = after_power_cut(on_disk, disk, tmp_path / "after")
@@ -112,7 +112,7 @@ def test_what_was_kept_is_forgotten_once_the_log_has_it(
 ) -> None:
     end(core, worker, work, SAID)
 
-    core.services.log_tails.settle()
+    core.services.log_tails.flush()
 
     assert kept(core) == []
     assert log_of(core, work) == SAID
@@ -127,10 +127,10 @@ def test_what_is_kept_while_the_disk_is_waited_for_stays_until_the_next_time(
     def keep() -> None:
         core.database.write(lambda db: tails.put(db, work.job_id, "org", (chunk(SAID),)))
 
-    gevent.joinall([gevent.spawn(tails.settle), gevent.spawn(keep)], raise_error=True, timeout=60)
+    gevent.joinall([gevent.spawn(tails.flush), gevent.spawn(keep)], raise_error=True, timeout=60)
 
     assert kept(core) == [work.job_id]
-    tails.settle()
+    tails.flush()
     assert kept(core) == []
 
 
@@ -197,7 +197,7 @@ def test_a_start_whose_disk_is_full_leaves_the_ends_of_logs_for_the_next(
 
     core.logs_database.close()  # which takes nothing any more, either
     core.services.log_tails.recover()
-    core.services.log_tails.settle_last()
+    core.services.log_tails.flush_last()
 
     assert kept(core) == [work.job_id]
 

@@ -8,7 +8,7 @@ from opsicle.domain.errors import Conflict
 from opsicle.server.dispatch.lease_store import LEASE_SECONDS
 from opsicle.wire.jobs import PhaseOutput, PhaseReport
 from opsicle.wire.worker_api import LogRequest, PauseRequest
-from tests.services.resuming import ASKING, Failed, asking, begun, states
+from tests.services.resuming import DECISION_REQUESTS, Failed, asking, begun, states
 from tests.services.tampering import UNDECIDED
 from tests.services.team import Team
 
@@ -52,7 +52,9 @@ def test_outputs_that_were_altered_before_it_is_resumed_are_not_handed_over(
 
 def expired_at_its_pause(team: Team, *tampering: str) -> Failed:
     """Return one that expired while it waited, when somebody had written to the database."""
-    case, work = begun(team, ASKING.replace("      - {name: tidy", "      # {name: tidy"))
+    case, work = begun(
+        team, DECISION_REQUESTS.replace("      - {name: tidy", "      # {name: tidy")
+    )
     states = ("succeeded", "skipped", "pending", "pending")
     reports = tuple(
         PhaseReport(

@@ -176,8 +176,8 @@ def test_a_phase_of_which_nobody_knows_is_run_again_only_by_an_explicit_word(tea
 
 def test_whoever_resumes_needs_the_right_to_run_it_and_to_see_it(failed: Failed) -> None:
     team = failed.team
-    stranger = team.core.person(team.core.org("other"), "eve", "admin")
-    team.people["eve"] = stranger
+    eve = team.core.person(team.core.org("other"), "eve", "admin")
+    team.people["eve"] = eve
 
     with pytest.raises(NotAllowed):
         failed.resume("rita")

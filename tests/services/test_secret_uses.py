@@ -119,8 +119,8 @@ def test_by_what_it_was_used_is_for_those_who_may_see_that(core: Core, admin: Ac
 
     def seen_by(*rules: str) -> SecretUse | None:
         guest = with_rules(admin, "allow view secrets", *rules)
-        stranger = msgspec.structs.replace(guest, user_id="somebody else")
-        return last_uses(core, stranger)["db-password"]
+        somebody_else = msgspec.structs.replace(guest, user_id="somebody else")
+        return last_uses(core, somebody_else)["db-password"]
 
     hidden = seen_by("allow view automations", "allow view templates/other")
     shown = seen_by("allow view automations", "allow view templates/hello")
@@ -166,9 +166,9 @@ def test_no_automation_of_another_org_is_named_whatever_an_import_has_brought(
     core.push_again(admin, USING)
     core.run(admin)
     core.worker(admin.org_id, "w1").poll()
-    stranger = core.person(core.org("umbrella"), "bob", BuiltInRole.ADMIN)
-    core.push_again(stranger, HELLO)
-    theirs = core.run(stranger)
+    outsider = core.person(core.org("umbrella"), "bob", BuiltInRole.ADMIN)
+    core.push_again(outsider, HELLO)
+    theirs = core.run(outsider)
     sql = "UPDATE secret_uses SET automation_id = ?"
     core.database.write(lambda db: db.execute(sql, (theirs.id,)))
 

@@ -27,11 +27,11 @@ def oscar(core: Core) -> Actor:
 
 def suspend(core: Core, oscar: Actor, **more: bool) -> None:
     request = SuspendRequest(reason="the invoice is open", **more)
-    core.services.org_standing.suspend(oscar, "acme", request)
+    core.services.org_status.suspend(oscar, "acme", request)
 
 
 def resume(core: Core, oscar: Actor) -> None:
-    core.services.org_standing.resume(oscar, "acme")
+    core.services.org_status.resume(oscar, "acme")
 
 
 def test_neither_people_nor_schedules_nor_triggers_nor_chains_start_anything(
@@ -116,11 +116,11 @@ def test_a_paused_job_that_may_go_on_does_not_in_a_suspended_org(team: Team) -> 
     [ready] = case.worker.poll().work
     oscar = server_operator(team.core)
 
-    team.core.services.org_standing.suspend(oscar, "acme", SuspendRequest())
+    team.core.services.org_status.suspend(oscar, "acme", SuspendRequest())
     with pytest.raises(LeaseLost):
         case.worker.start(ready)
 
-    team.core.services.org_standing.resume(oscar, "acme")
+    team.core.services.org_status.resume(oscar, "acme")
     case.worker.start(ready)
     assert case.now.state == "running"
 
@@ -129,13 +129,13 @@ def test_nobody_approves_in_a_suspended_org(team: Team) -> None:
     team.policy()
     asked = team.ask()
     oscar = server_operator(team.core)
-    team.core.services.org_standing.suspend(oscar, "acme", SuspendRequest())
+    team.core.services.org_status.suspend(oscar, "acme", SuspendRequest())
 
     with pytest.raises(Suspended):
         team.approve("bob", asked)
     assert team.state(asked) == "awaiting_approval"
 
-    team.core.services.org_standing.resume(oscar, "acme")
+    team.core.services.org_status.resume(oscar, "acme")
     team.approve("bob", asked)
     assert team.state(asked) == "queued"
 
@@ -157,4 +157,4 @@ def test_parts_on_several_machines_wait_until_the_org_goes_on(
 
 def test_only_who_runs_the_server_suspends(core: Core, alice: Actor) -> None:
     with pytest.raises(NotAllowed):
-        core.services.org_standing.suspend(alice, "acme", SuspendRequest())
+        core.services.org_status.suspend(alice, "acme", SuspendRequest())

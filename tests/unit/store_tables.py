@@ -67,7 +67,7 @@ TABLES = {
     "group_members": Table(small_because=PEOPLE),
     "groups": Table(small_because=MADE_BY_PEOPLE),
     "idempotency_keys": Table(
-        f"{_SERVER}.automations.service:Automations.forget_requests", grows=True
+        f"{_SERVER}.automations.repeated_requests:forget_requests", grows=True
     ),
     "invitations": Table(
         small_because="one row for each invitation that somebody sent by hand", grows=True
@@ -78,7 +78,7 @@ TABLES = {
         small_because="one row for each worker that somebody enrolled", grows=True
     ),
     "link_codes": Table(small_because=PEOPLE),
-    "log_tails": Table(f"{_SERVER}.dispatch.log_tails:LogTails.settle"),
+    "log_tails": Table(f"{_SERVER}.dispatch.log_tails:LogTails.flush"),
     "login_attempts": Table(f"{_SERVER}.identity.login_throttle:LoginThrottle.begin", grows=True),
     "losses": Table(small_because="one row for each time that the logs were lost"),
     "memberships": Table(small_because=PEOPLE),

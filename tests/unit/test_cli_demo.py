@@ -6,23 +6,47 @@ import json
 import os
 import re
 import signal
+import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.product import Process, User
+from tests.product import CHECKOUT, Process, User
 from tests.support import wait_until
 
 pytestmark = pytest.mark.e2e
 
 
+INTERRUPTED_IN_A_DESTRUCTOR = """\
+import os, signal, sys
+from opsicle.cli import execute
+
+class Interrupted:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def interrupt(event, _arguments):
+    if event == "tempfile.mkdtemp":
+        Interrupted()
+
+if sys.argv[1] == "demo":
+    sys.addaudithook(interrupt)
+sys.exit(execute(sys.argv[1:]))
+"""
+
+
 def start(tmp_path: Path, *arguments: str) -> Process:
     """Return a demo whose folder is made inside `tmp_path`."""
+    user = user_of_demo(tmp_path)
+    return user.start("demo", *arguments)
+
+
+def user_of_demo(tmp_path: Path) -> User:
     user = User(tmp_path / "user", "a@example.com")
     (tmp_path / "tmp").mkdir()
     user.environment["TMPDIR"] = str(tmp_path / "tmp")
-    return user.start("demo", *arguments)
+    return user
 
 
 def processes_in(folder: Path) -> list[int]:
@@ -86,6 +110,19 @@ def test_a_demo_that_is_ended_in_the_midst_of_a_run_leaves_nothing(tmp_path: Pat
     finally:
         demo.stop()
 
+    assert_nothing_is_left(tmp_path)
+
+
+def test_ctrl_c_where_python_drops_exceptions_ends_the_demo_too(tmp_path: Path) -> None:
+    user = user_of_demo(tmp_path)
+    user.environment["PYTHONPATH"] = str(CHECKOUT)
+    script = tmp_path / "demo.py"
+    script.write_text(INTERRUPTED_IN_A_DESTRUCTOR)
+
+    command = [sys.executable, str(script), "demo", "--no-wait"]
+    demo = Process(command, tmp_path, "demo", user.environment)
+
+    assert demo.popen.wait(60) == 130, demo.log()
     assert_nothing_is_left(tmp_path)
 
 

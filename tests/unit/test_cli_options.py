@@ -186,7 +186,7 @@ def test_the_version_needs_none_of_the_heavy_imports() -> None:
     assert done.stdout == f"opsicle {__version__}\n\n"
 
 
-def test_a_reader_that_leaves_early_causes_no_complaint(tmp_path: Path) -> None:
+def test_a_reader_that_leaves_early_causes_no_error(tmp_path: Path) -> None:
     template = tmp_path / "t.yaml"
     template.write_text(
         "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: t}\nspec:\n"

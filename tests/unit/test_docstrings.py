@@ -21,8 +21,7 @@ def test_nothing_but_docstrings_is_left_out_and_no_line_moves() -> None:
 
             shipped = without_docstrings(source)
 
-            assert _statements(shipped) == _statements(source), path
-            assert shipped.count("\n") == source.count("\n"), path
+            assert shipped.splitlines() == _without_literals(source), path
             stripped += len(source) - len(shipped)
     assert stripped > 100_000
 
@@ -41,13 +40,30 @@ def test_a_line_with_more_than_a_docstring_is_refused() -> None:
         without_docstrings('"""What it is."""; import os\n')
 
 
-def _statements(source: str) -> tuple[list[int], str]:
-    """Return what a module says, and on which lines its statements begin, docstrings aside."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            is_described = ast.get_docstring(node, clean=False) is not None
-            if is_described or (node.body and isinstance(node.body[0], ast.Pass)):
-                del node.body[0]
-    lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return lines, ast.dump(tree)
+def _without_literals(source: str) -> list[str]:
+    """Return the lines of a module, empty ones in the place of lines that are docstrings alone.
+
+    `pass` where a docstring is all that there is.
+    """
+    lines = source.splitlines()
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            waiting += getattr(node, part, [])
+
+        match node:
+            case (
+                ast.Module(body=[ast.Expr(value=ast.Constant(value=str())) as first, *rest])
+                | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())) as first, *rest])
+                | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())) as first, *rest])
+            ):
+                assert first.end_lineno
+                place = slice(first.lineno - 1, first.end_lineno)
+                text = "\n".join(lines[place])
+                assert isinstance(ast.literal_eval(text.strip()), str)
+                empty = [""] * (first.end_lineno - first.lineno + 1)
+                if not rest and not isinstance(node, ast.Module):
+                    empty[0] = f"{text[: first.col_offset]}pass"
+                lines[place] = empty
+    return lines

@@ -40,6 +40,9 @@ class Pieces:
     def settimeout(self, _seconds: float | None, /) -> None:
         pass
 
+    def wait_readable(self, _seconds: float, /) -> bool:
+        return True
+
 
 def chunked(content: bytes, sizes: list[int]) -> bytes:
     out = b""

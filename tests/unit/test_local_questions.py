@@ -9,7 +9,7 @@ import pytest
 from tests.api.terminal import at_a_terminal
 from tests.product import Place, User
 
-ASKING = """
+DECISION_REQUESTS = """
 apiVersion: v1
 type: Automation
 metadata: {name: asking}
@@ -35,7 +35,7 @@ def me(tmp_path: Path) -> User:
 @pytest.fixture
 def file(tmp_path: Path) -> str:
     path = tmp_path / "asking.yaml"
-    path.write_text(ASKING)
+    path.write_text(DECISION_REQUESTS)
     return str(path)
 
 

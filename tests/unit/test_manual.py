@@ -35,8 +35,8 @@ def test_mandoc_finds_nothing_wrong_with_the_manual_page(page: Path) -> None:
         ["mandoc", "-T", "lint", "-W", "warning", page], capture_output=True, text=True, check=False
     )
 
-    complaints = [line for line in done.stdout.splitlines() if WITHOUT_DATE not in line]
-    assert complaints == []
+    warnings = [line for line in done.stdout.splitlines() if WITHOUT_DATE not in line]
+    assert warnings == []
 
 
 def test_man_shows_every_command_with_its_options_and_example(page: Path) -> None:

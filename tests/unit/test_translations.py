@@ -8,10 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from opsicle.domain.errors import BY_CODE, TooManyRequests
+from opsicle.domain.template_schema import template_schema
 from opsicle.kit import resources
 from opsicle.server.http import translations
 from opsicle.server.http.joining import Joined, without_comments
@@ -21,17 +23,26 @@ from tests.unit.asset_texts import tokens
 from tests.unit.unmarked_texts import unmarked
 
 LANGUAGES = translations.languages()[1:]
-SAID = ("lib/server-texts.js", "lib/server-errors.js")
+SAID = ("lib/server-texts.js", "lib/server-titles.js")
 """The modules that know sentences of the server."""
 
-COMPOSED = {"aborted by", "no connected worker has label", "behind 1 other of group"}
+SCHEMA = "lib/schema-texts.js"
+"""The module that knows what the schema of templates says of each field."""
+
+COMPOSED = {
+    "aborted by",
+    "behind 1 other of group",
+    "has all of the labels",
+    "has label",
+}
 """What the server puts together from words."""
 
-SENTENCE = re.compile(r'\["((?:[^"\\]|\\.)*)",\s*t`([^`]*)`')
+PIECES = re.compile(r"\{\d\}|; |, which holds it|: | \(|no connected worker ")
+SENTENCE = re.compile(r'\[\s*"((?:[^"\\]|\\.)*)",\s*t`([^`]*)`')
 TITLE = re.compile(r"^  (\w+): t`([^`]*)`,$", re.MULTILINE)
 
 NOT_READ = frozenset(
-    ["lib/endpoints.js", "lib/join-commands.js", "lib/bytes.js", "lib/language.js", *SAID]
+    ["lib/endpoints.js", "lib/join-commands.js", "lib/bytes.js", "lib/language.js", SCHEMA, *SAID]
 )
 """Modules whose words are addresses, commands, units, languages' own names, and the server's."""
 
@@ -111,18 +122,32 @@ def test_a_sentence_of_the_server_is_known_as_the_server_says_it() -> None:
     source = "".join(path.read_text() for path in (CHECKOUT / "opsicle").rglob("*.py"))
     source = re.sub(r'"\s*f?"', "", source.replace("{quoted(", "{("))
     known = [found for name in SAID for found in SENTENCE.findall(resources.asset(name).decode())]
-    titles = TITLE.findall(resources.asset("lib/server-errors.js").decode())
+    titles = TITLE.findall(resources.asset("lib/server-titles.js").decode())
 
-    assert len(known) > 100
+    assert len(known) > 70
     assert [english for english, own in known if english != own] == []
-    pieces = {
-        piece.strip()
-        for english, _ in known
-        for piece in re.split(r"\{\d\}|; |, which holds it|: | \(", english)
-    }
+    pieces = {piece.strip() for english, _ in known for piece in PIECES.split(english)}
     assert {piece for piece in pieces if len(piece) > 3 and piece not in source} == COMPOSED
     kinds = BY_CODE | {TooManyRequests.code: TooManyRequests}
     assert {code: kinds[code].title for code, _ in titles} == dict(titles)
+
+
+def test_what_the_schema_says_of_each_field_is_known_as_it_says_it() -> None:
+    known = SENTENCE.findall(resources.asset(SCHEMA).decode())
+
+    assert [english for english, own in known if english != own] == []
+    schema = template_schema()
+    of_types = {each["description"] for each in schema["$defs"].values() if "description" in each}
+    assert {english for english, _ in known} == {*descriptions(schema)} | of_types
+
+
+def descriptions(part: Any) -> Iterator[str]:
+    """Return what a schema says of its fields, however deep: of what has a name."""
+    inside = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    fields = part.get("properties", {}).values() if isinstance(part, dict) else ()
+    yield from (field["description"] for field in fields if "description" in field)
+    for each in inside:
+        yield from descriptions(each)
 
 
 def test_every_text_that_a_module_marks_can_be_exchanged() -> None:

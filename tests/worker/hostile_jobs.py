@@ -2,7 +2,7 @@
 
 Each is a function of one piece of real work.
 
-Who does it: `_between` alters what a real server sent, without its key. `_stranger` is a server
+Who does it: `_between` alters what a real server sent, without its key. `_unknown` is a server
 with a key of its own. `_server` has the real key, and orders what this worker must not do all the
 same.
 """

@@ -17,12 +17,8 @@ from opsicle.worker.container_script import TERM_ALL
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from tests.podman import Podman
 from tests.support import wait_until
-from tests.worker.container_phases import in_container
+from tests.worker.container_phases import OUTLIVES_ITS_SHELL, in_container, write_slow_podman
 from tests.worker.job_runs import Machine, in_background, phase
-
-OUTLIVES_ITS_SHELL = (
-    "(trap 'sleep 1; echo tidied; exit 0' TERM; echo begun; sleep 300 & wait) & wait"
-)
 
 
 @pytest.mark.parametrize(
@@ -114,26 +110,12 @@ def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> Non
     assert host.log.stdout == b"begun\ntidied\n"
 
 
-_SLOW_PODMAN = """\
-#!/bin/sh
-# Podman in the moment after a start: it has not noted yet that the container runs, cannot reach
-# into it, and its `run` exits at a TERM, leaving the container to itself.
-case "$*" in
-    exec*) mkdir {folder}/once 2>/dev/null && exit 255 ;;
-    "ps --all"*State*) mkdir {folder}/looked 2>/dev/null && echo Initialized && exit 0 ;;
-    run*) trap "exit 1" TERM; {podman} "$@" & wait $!; exit ;;
-esac
-exec {podman} "$@"
-"""
-
-
 def test_a_cancel_right_after_the_start_loses_neither_the_grace_nor_the_container(
     host: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = tmp_path / "bin" / "podman"
     slow.parent.mkdir()
-    slow.write_text(_SLOW_PODMAN.format(folder=tmp_path, podman=shutil.which("podman")))
-    slow.chmod(0o755)
+    write_slow_podman(slow, str(shutil.which("podman")))
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
 
     thread, outcomes = in_background(host, in_container(OUTLIVES_ITS_SHELL), grace_seconds=60)

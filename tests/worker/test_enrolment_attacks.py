@@ -75,7 +75,7 @@ def test_an_answer_that_was_altered_on_the_way_is_refused_and_nothing_kept(
     assert folder.load_identity() is None
 
 
-def strangers_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
+def unknown_certificate(folder: Path, names: list[str]) -> ssl.SSLContext:
     """TLS as somebody in the middle has it.
 
     With a certificate of their own CA, for whatever name they like.
@@ -98,7 +98,7 @@ def test_in_the_middle_of_an_enrolment_over_tls_nobody_learns_the_secret_or_beco
 
     It may pass on what it read, and then the worker has the real server's CA.
     """
-    fake_server = FakeEnrolmentServer(tls=strangers_certificate(tmp_path, names))
+    fake_server = FakeEnrolmentServer(tls=unknown_certificate(tmp_path, names))
     mallorys = Authority.create(datetime.now(UTC)).cert_pem
     fake_server.forge = lambda enrolment: msgspec.structs.replace(enrolment, ca_pem=mallorys)
 

@@ -13,7 +13,7 @@ from opsicle.wire.worker_api import SignedOrder
 from opsicle.worker import ran_automations
 from opsicle.worker.journal import Journal
 from opsicle.worker.known_epoch import KnownEpoch, Outdated
-from opsicle.worker.ran_automations import REMEMBERED, RanEntry
+from opsicle.worker.ran_automations import KEPT_FOR, RanEntry
 from opsicle.worker.verification import Refused
 from tests.worker.job_runs import Machine, phase
 from tests.worker.signed_work import manifest_of, order_of
@@ -109,13 +109,13 @@ def test_it_is_remembered_for_a_week_whatever_becomes_of_the_worker(tmp_path: Pa
     journal.remember(ran(1, automation="b", at=NOW + timedelta(days=1)))
     journal.close()
 
-    now = NOW + REMEMBERED - timedelta(minutes=1)
+    now = NOW + KEPT_FOR - timedelta(minutes=1)
     again = Journal(tmp_path / "journal", now=lambda: now)
     with pytest.raises(Refused):
         again.remember(ran(9, epoch=2))
     again.close()
 
-    now = NOW + REMEMBERED + timedelta(minutes=1)
+    now = NOW + KEPT_FOR + timedelta(minutes=1)
     later = Journal(tmp_path / "journal", now=lambda: now)
     assert [each.automation_id for each in later.list_ran(10)] == ["b"]
     later.remember(ran(9, epoch=2))

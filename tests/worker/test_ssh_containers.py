@@ -12,7 +12,7 @@ from opsicle.wire.jobs import outputs_of
 from tests.podman import Podman
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
-from tests.worker.container_phases import in_container
+from tests.worker.container_phases import OUTLIVES_ITS_SHELL, in_container, write_slow_podman
 from tests.worker.job_runs import Machine, in_background, phase
 
 SECRET = "hunter-22-very-secret"
@@ -92,6 +92,29 @@ def test_a_container_ends_with_its_job(
     assert outcomes[0].state == {"cut off": JobState.UNKNOWN}.get(way, JobState.CANCELLED)
     if way == "cancelled":
         assert b"told" in ssh_machine.log.everything
+
+
+def test_a_cancel_right_after_the_start_loses_neither_the_grace_nor_the_container(
+    ssh_machine: Machine, podman: Podman, with_podman: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "bin" / "podman"
+    write_slow_podman(program, program.rename(tmp_path / "bin" / "real-podman"))
+
+    with ssh_server(tmp_path / "sshd", with_podman) as server:
+        thread, outcomes = in_background(
+            ssh_machine,
+            in_container(OUTLIVES_ITS_SHELL),
+            target=server.target(),
+            grace_seconds=60,
+        )
+        wait_until(lambda: b"begun" in ssh_machine.log.stdout, 120, "its output")
+        ssh_machine.cancellation.cancel()
+        thread.join(120)
+        wait_until(lambda: podman.containers() == [])
+
+    assert ssh_machine.log.stdout == b"begun\ntidied\n"
+    assert outcomes[0].state is JobState.CANCELLED
+    assert (tmp_path / "once").exists()
 
 
 def test_what_cannot_be_run_in_a_container_there_says_why(

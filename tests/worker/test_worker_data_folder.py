@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.security import join_token
+from opsicle.worker import process
 from opsicle.worker.identity import WorkerDataFolder
 from tests.worker.running_worker import run_worker
 
@@ -64,6 +68,24 @@ def test_half_an_identity_on_the_way_is_no_identity(folder: WorkerDataFolder) ->
 def test_two_workers_cannot_share_a_data_folder(folder: WorkerDataFolder) -> None:
     with pytest.raises(Conflict, match="another worker is running"):
         WorkerDataFolder.open(folder.path)
+
+
+def test_a_lock_that_a_child_of_a_killed_worker_still_has_is_waited_for(tmp_path: Path) -> None:
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
+    os.write(lock, f"{gone.stdout.strip()} {process.boot_id()}/1".encode())
+    looks: list[float] = []
+
+    def let_go(_seconds: float) -> None:
+        looks.append(_seconds)
+        os.close(lock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "sleep", let_go)
+        WorkerDataFolder.open(tmp_path).close()
+
+    assert len(looks) == 1
 
 
 def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:

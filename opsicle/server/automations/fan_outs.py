@@ -35,9 +35,9 @@ from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import Settled
+from opsicle.server.dispatch.concurrency_groups import GroupChanges
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import audit, automation_transitions, automations, fan_outs
@@ -134,10 +134,10 @@ class FanOuts:
             checked = self._lease_service.check_now(db, row, leased)
             if checked is not None and (fan_out := checked.bound.manifest.fan_out):
                 self._begin_row(db, row, fan_out)
-            self._lease_service.groups.settle(db, leased.settled)
+            self._lease_service.groups.advance(db, leased.group_changes)
 
         self._database.write(work)
-        self._lease_service.groups.announce(leased.settled)
+        self._lease_service.groups.announce(leased.group_changes)
         self._pubsub.changed(automation_topic(found.id), org_topic(found.org_id))
 
     def _begin_row(self, db: Connection, row: AutomationRow, fan_out: BoundFanOut) -> None:
@@ -161,12 +161,12 @@ class FanOuts:
 
         due = [each for each in members if each.state is MemberState.DUE]
         if now.is_stopped and due:
-            self._settle(due, MemberState.SKIPPED, cut_off or NOT_BEGUN)
+            self._end_unstarted(due, MemberState.SKIPPED, cut_off or NOT_BEGUN)
         elif now.is_over:
             self._end(parent)
         elif not is_held:
             for member in due[: min(now.room, MOST_MADE_AT_ONCE)]:
-                refuse = partial(self._settle, [member], MemberState.REFUSED)
+                refuse = partial(self._end_unstarted, [member], MemberState.REFUSED)
                 self._attempts.attempt(
                     f"{parent.id}/{member.position}", partial(self._start, parent, member), refuse
                 )
@@ -233,13 +233,15 @@ class FanOuts:
         )
         return MemberRun(of, calls_of(parent))
 
-    def _settle(self, due: Sequence[FanOutMemberRow], state: MemberState, reason: str) -> None:
+    def _end_unstarted(
+        self, due: Sequence[FanOutMemberRow], state: MemberState, reason: str
+    ) -> None:
         """Record that on some machines nothing is run, and why."""
         now = self._clock.now()
 
         def work(db: Connection) -> None:
             for each in due:
-                if fan_outs.settle(db, each, state, reason, now):
+                if fan_outs.end_unstarted(db, each, state, reason, now):
                     data = {"machine": each.name, "reason": reason}
                     resource = f"automations/{each.parent_id}"
                     audit.append(
@@ -250,7 +252,7 @@ class FanOuts:
 
     def _end(self, parent: AutomationRow) -> None:
         """End an automation all of whose machines are over."""
-        settled = Settled()
+        changes = GroupChanges()
 
         def work(db: Connection) -> None:
             row = automations.get(db, parent.org_id, parent.id)
@@ -260,10 +262,10 @@ class FanOuts:
             resource, data = f"automations/{row.id}", {"state": ending.state}
             audit.append(db, ending.at, row.org_id, SystemActor(), "finish", resource, data)
             self._outbox.post_finished(db, row.org_id, row.id, ending.state)
-            self._lease_service.groups.settle(db, settled)
+            self._lease_service.groups.advance(db, changes)
 
         self._database.write(work)
-        self._lease_service.groups.announce(settled)
+        self._lease_service.groups.announce(changes)
         self._pubsub.changed(automation_topic(parent.id), org_topic(parent.org_id))
 
 

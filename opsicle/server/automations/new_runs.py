@@ -26,8 +26,8 @@ from opsicle.server.automations.bound_calls import bound_calls
 from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import CalledRun, MemberRun, Starter
-from opsicle.server.dispatch.concurrency_groups import Settled
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.dispatch.concurrency_groups import GroupChanges
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection
@@ -147,7 +147,7 @@ class NewRun(msgspec.Struct, frozen=True):
     with_mfa: bool
     starter: Starter | None
     resumed: ResumedRun | None = None
-    settled: Settled = msgspec.field(default_factory=Settled)
+    group_changes: GroupChanges = msgspec.field(default_factory=GroupChanges)
 
     def require_possible(self, db: Connection, actor: Actor) -> None:
         """Raise InvalidInput for an upload that has expired, or a start whose time has passed.

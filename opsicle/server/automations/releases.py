@@ -8,7 +8,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.visible import get_visible, require_may_cancel
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import audit, concurrency
 from opsicle.server.store.database import Connection, Database
@@ -38,7 +38,7 @@ class GroupReleases:
         Raises NotFound; NotAllowed for whoever may not cancel it; Conflict if it holds no group.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
-        now, settled = self._clock.now(), Settled()
+        now, changes = self._clock.now(), GroupChanges()
 
         def work(db: Connection) -> None:
             row, _ = get_visible(db, actor, automation_id)
@@ -50,9 +50,9 @@ class GroupReleases:
                 )
             data = {"group": row.concurrency_key}
             audit.append(db, now, row.org_id, actor, "release", f"automations/{row.id}", data)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
 
         self._database.write(work)
-        self._groups.announce(settled)
+        self._groups.announce(changes)
         self._pubsub.changed(automation_topic(automation_id), org_topic(actor.org_id))
         return self._automations.get(actor, automation_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -49,12 +48,13 @@ from opsicle.server.automations.views import Snapshot, summary, whole
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.queue_limits import require_room_to_wait
-from opsicle.server.dispatch.service import Dispatch, SlotReservation
+from opsicle.server.dispatch.service import Dispatch
+from opsicle.server.dispatch.slot_reservations import SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
@@ -64,7 +64,6 @@ from opsicle.server.store import (
     audit,
     automations,
     files,
-    idempotency,
     jobs,
     secrets,
 )
@@ -75,10 +74,6 @@ from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
-
-REQUESTS_REMEMBERED = timedelta(days=7)
-_FORGOTTEN_AT_ONCE = 500
-"""Keys removed in one unit of work: it holds the event loop."""
 
 
 class Automations:
@@ -182,7 +177,7 @@ class Automations:
             return self.get(actor, stored.id)
         if reservation is None:
             self._fleet.wake_one(actor.org_id, asked)
-        self._groups.announce(new.settled)
+        self._groups.announce(new.group_changes)
         self._pubsub.changed(org_topic(actor.org_id))
         return self._automation_of(stored, new)
 
@@ -228,7 +223,7 @@ class Automations:
         row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
         require_agreed(db, self._bindings, row, new.template)
         require_room_to_wait(db, row)
-        self._groups.require_room(db, row, new.settled)
+        self._groups.require_room(db, row, new.group_changes)
         if (
             reservation
             and asked is None
@@ -249,18 +244,22 @@ class Automations:
         if asked:
             self._approval_requests.ask(db, row, asked)
             row = automations.get(db, row.org_id, row.id)
-        return self._enter_queue(db, row, new.settled, reservation)
+        return self._enter_queue(db, row, new.group_changes, reservation)
 
     def _enter_queue(
-        self, db: Connection, row: AutomationRow, settled: Settled, slot: SlotReservation | None
+        self,
+        db: Connection,
+        row: AutomationRow,
+        changes: GroupChanges,
+        slot: SlotReservation | None,
     ) -> AutomationRow:
         """Let a new automation begin at once, if its group and a waiting worker let it."""
         if row.concurrency_key:
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
             row = automations.get(db, row.org_id, row.id)
         if slot and row.state in WAITS_FOR_WORKER and row.turn is Turn.READY:
             slot.begin(db, row)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
         return row
 
     def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
@@ -355,15 +354,15 @@ class Automations:
     def _cancel(
         self, org_id: str, automation_id: str, cancel: Callable[[Connection], JobRow | None]
     ) -> None:
-        settled = Settled()
+        changes = GroupChanges()
 
         def work(db: Connection) -> JobRow | None:
             job = cancel(db)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
             return job
 
         job = self._database.write(work)
-        self._groups.announce(settled)
+        self._groups.announce(changes)
         if job:
             self._dispatch.job_cancelled(job)
         self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
@@ -386,11 +385,3 @@ class Automations:
             return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 
         return self._database.read(query)
-
-    def forget_requests(self) -> None:
-        """Drop idempotency keys that are so old that nobody will send them again."""
-        before = self._clock.now() - REQUESTS_REMEMBERED
-        while self._database.write(
-            lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)
-        ):
-            pass

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from opsicle.domain.approvals import Verdict
 from opsicle.kit.clock import Clock
-from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, MissingProof
+from opsicle.server.channels.chats import ChatDecision, ChatPerson, Chats, MissingInput
 
 ANSWER_LIFETIME = timedelta(minutes=5)
 
@@ -19,7 +19,7 @@ class _Question(NamedTuple):
     """A decision that waits for what it lacks."""
 
     decision: ChatDecision
-    wanted: MissingProof
+    wanted: MissingInput
     until: datetime
 
 
@@ -44,9 +44,9 @@ class ChatQuestions:
         question = self._open.pop(_key(person), None)
         if question is None or question.until < self._clock.now():
             return ""
-        if question.wanted is MissingProof.VALUES:
+        if question.wanted is MissingInput.VALUES:
             return self._try(person, question.decision._replace(values=text))
-        if question.wanted is MissingProof.REASON:
+        if question.wanted is MissingInput.REASON:
             return self._try(person, question.decision._replace(reason=text))
         return self._try(person, question.decision._replace(totp=text.strip()))
 

@@ -59,7 +59,7 @@ class ChatPerson(NamedTuple):
     chat_id: str
 
 
-class MissingProof(StrEnum):
+class MissingInput(StrEnum):
     """What a decision still lacks."""
 
     VALUES = "values"
@@ -84,7 +84,7 @@ class ChatOutcome(NamedTuple):
     """
 
     text: str
-    wanted: MissingProof | None = None
+    wanted: MissingInput | None = None
 
 
 def link_code_in(text: str) -> str:
@@ -235,7 +235,7 @@ class Chats:
                 pause = self._find_pause(actor, decision.approval_id)
                 question = values_question(pause) if pause and pause.may_decide else ""
                 if question and not decision.values:
-                    return ChatOutcome(question, MissingProof.VALUES)
+                    return ChatOutcome(question, MissingInput.VALUES)
                 if pause and decision.values:
                     request.values = dict(values_in(pause.asked_variables, decision.values))
             outcome = self._decide(actor, decision.approval_id, decision.verdict, request)
@@ -252,13 +252,13 @@ def _lacking(decision: ChatDecision, error: InvalidInput) -> ChatOutcome:
     """Return what a decision lacks; a code that was wrong is asked for once more."""
     paths = {problem.path for problem in error.problems}
     if any(path.partition(".")[0] == "values" for path in paths):
-        return ChatOutcome(f"{problem_text(error)}. Send me the values again.", MissingProof.VALUES)
+        return ChatOutcome(f"{problem_text(error)}. Send me the values again.", MissingInput.VALUES)
     if "reason" in paths and not decision.reason:
-        return ChatOutcome("Send me your reason.", MissingProof.REASON)
+        return ChatOutcome("Send me your reason.", MissingInput.REASON)
     if "totp" in paths:
         trouble = f"{error.message}. " if decision.totp else ""
         return ChatOutcome(
-            f"{trouble}Send me a fresh code of your authenticator app.", MissingProof.TOTP
+            f"{trouble}Send me a fresh code of your authenticator app.", MissingInput.TOTP
         )
     return ChatOutcome(f"{error.message}.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsicle.domain.channels import DeliveryState
 from opsicle.server.channels import kinds
 from opsicle.server.channels.kind import Reach
+from opsicle.server.channels.messages import WITHHELD
 from opsicle.server.store import channels, deliveries
 from opsicle.server.store.channels import ChannelRow
 from opsicle.server.store.database import Connection
@@ -27,8 +28,11 @@ def find_email_channel(db: Connection, org_id: str) -> ChannelRow | None:
 
 
 def why_not_working(db: Connection, channel: ChannelRow) -> str:
-    """Return what went wrong last, where none of a channel's latest messages got out; else ""."""
-    latest = deliveries.list_latest_tried(db, channel.id, _LATEST_TRIED)
+    """Return what went wrong last, where none of a channel's latest messages got out; else "".
+
+    What the server itself did not send says nothing of that.
+    """
+    latest = deliveries.list_latest_tried(db, channel.id, WITHHELD, _LATEST_TRIED)
     if not latest or any(row.state is DeliveryState.DELIVERED for row in latest):
         return ""
     return latest[0].last_error

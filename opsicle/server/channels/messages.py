@@ -23,6 +23,24 @@ class Undelivered(Exception):
         self.is_final = is_final
 
 
+class Withheld(Undelivered):
+    """The server itself does not send it: what is refused says nothing of the channel.
+
+    The text is one of `WITHHELD`.
+    """
+
+
+SWITCHED_OFF = "the channel has been turned off"
+LEFT = "the recipient no longer belongs to the org"
+SHARED = "the account is no longer this org's alone"
+CLOSED = "the org is suspended: nobody can join it now"
+ENDED = "the invitation is open no longer"
+UNWRITABLE = "this e-mail address cannot be written to"
+
+WITHHELD = frozenset({SWITCHED_OFF, LEFT, SHARED, CLOSED, ENDED, UNWRITABLE})
+"""Why a message is not sent, whatever the channel's state. Deliveries keep the text alone."""
+
+
 class Fact(msgspec.Struct, frozen=True):
     """One line of what a message tells: `Reason: the disk is full`."""
 

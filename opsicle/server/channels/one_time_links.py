@@ -11,7 +11,7 @@ from datetime import timedelta
 from opsicle.domain.notices import NoticeKind
 from opsicle.kit.clock import Clock
 from opsicle.security import api_tokens
-from opsicle.server.channels.messages import Undelivered
+from opsicle.server.channels.messages import CLOSED, ENDED, SHARED, Withheld
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import invitations, memberships, password_resets, suspensions
 from opsicle.server.store.database import Connection, Database
@@ -46,7 +46,7 @@ class OneTimeLinks:
 
         def work(db: Connection) -> None:
             if len(memberships.list_of_user(db, user_id)) != 1:
-                raise Undelivered("the account is no longer this org's alone", is_final=True)
+                raise Withheld(SHARED, is_final=True)
             password_resets.put(db, row.org_id, user_id, token_hash, expires_at)
 
         self._database.write(work)
@@ -57,9 +57,9 @@ class OneTimeLinks:
 
         def work(db: Connection) -> None:
             if suspensions.is_suspended(db, row.org_id):
-                raise Undelivered("the org is suspended: nobody can join it now")
+                raise Withheld(CLOSED)
             if not invitations.renew_token(db, row.org_id, row.id, token_hash, self._clock.now()):
-                raise Undelivered("the invitation is open no longer", is_final=True)
+                raise Withheld(ENDED, is_final=True)
 
         self._database.write(work)
         return f"{self._urls.url}/invitation#token={token}"

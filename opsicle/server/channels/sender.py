@@ -20,7 +20,15 @@ from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.channels.configs import config_of, kind_of
 from opsicle.server.channels.egress_bounds import EgressBounds
-from opsicle.server.channels.messages import Fact, Message, Undelivered, one_line
+from opsicle.server.channels.messages import (
+    LEFT,
+    SWITCHED_OFF,
+    Fact,
+    Message,
+    Undelivered,
+    Withheld,
+    one_line,
+)
 from opsicle.server.channels.one_time_links import OneTimeLinks
 from opsicle.server.keys.vault import Vault
 from opsicle.server.public_urls import Urls
@@ -186,7 +194,7 @@ class DeliverySender:
 def _channel_of(db: Connection, row: DeliveryRow) -> tuple[ChannelRow, SealedRow | None]:
     channel = channels.find(db, row.org_id, row.channel_id)
     if channel is None or not channel.is_enabled:
-        raise Undelivered("the channel has been turned off")
+        raise Withheld(SWITCHED_OFF)
     return channel, channels.find_sealed(db, row.org_id, row.channel_id)
 
 
@@ -194,7 +202,7 @@ def _check_recipient(db: Connection, row: DeliveryRow) -> None:
     """Whoever has left the org since must not hear of it any more."""
     member = memberships.find(db, row.org_id, row.user_id) if row.user_id else None
     if row.user_id and (member is None or member.is_disabled):
-        raise Undelivered("the recipient no longer belongs to the org", is_final=True)
+        raise Withheld(LEFT, is_final=True)
 
 
 def _redacted(text: str, credential: str) -> str:

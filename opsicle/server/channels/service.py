@@ -233,7 +233,7 @@ class Channels(msgspec.Struct, frozen=True):
     def _check_config(self, config: ChannelConfig) -> None:
         if problems := tuple(config.problems()) or tuple(self.bounds.problems_of(config)):
             raise InvalidInput(
-                "the channel's settings cannot be used: " + problems[0].message, problems=problems
+                f"the channel's settings cannot be used: {problems[0].message}", problems=problems
             )
 
     def _sealed(self, row: ChannelRow, credential: str) -> SealedRow:

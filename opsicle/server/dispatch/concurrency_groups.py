@@ -3,7 +3,7 @@
 The limit is kept where a lease is given: `has_room` counts those that hold the group, in the very
 transaction. So that a free slot need not look at 50,000 that their group keeps waiting, each
 waiting automation says whether its group lets it begin (`turn`). The database notes each change of
-a group, by whatever statement it comes, and `settle` brings its turns up to date: before and after
+a group, by whatever statement it comes, and `advance` brings its turns up to date: before and after
 whatever is handed out, with whatever ends, and once a minute for what nobody has looked at.
 """
 
@@ -22,7 +22,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.refusals import refuse
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import concurrency
 from opsicle.server.store.automations import AutomationRow, Turn
@@ -44,11 +44,11 @@ _MOST_NAMED = 10
 _MOST_REPLACED = 100
 
 _CHANGES_AT_ONCE = 200
-"""Settled in one unit of work: it holds the event loop."""
+"""Taken in one unit of work: it holds the event loop."""
 
 
-class Settled(msgspec.Struct):
-    """What settling has changed: who may begin now, by id, and what was ended, by org and id.
+class GroupChanges(msgspec.Struct):
+    """What advancing has changed: who may begin now, by id, and what was ended, by org and id.
 
     `turns` is how many have got another turn.
     """
@@ -59,7 +59,7 @@ class Settled(msgspec.Struct):
 
 
 class ConcurrencyGroups:
-    """Keeps the turns of groups. `settle` runs inside a transaction, `announce` after it."""
+    """Keeps the turns of groups. `advance` runs inside a transaction, `announce` after it."""
 
     def __init__(
         self, database: Database, fleet: Fleet, pubsub: PubSub, outbox: Outbox, clock: Clock
@@ -70,27 +70,27 @@ class ConcurrencyGroups:
         self._outbox = outbox
         self._clock = clock
 
-    def settle(self, db: Connection, settled: Settled | None = None) -> Settled:
+    def advance(self, db: Connection, changes: GroupChanges | None = None) -> GroupChanges:
         """Bring the turns of the groups that have changed up to date; harmless if none has."""
-        settled = Settled() if settled is None else settled
-        changes = concurrency.list_changes(db, _CHANGES_AT_ONCE)
+        changes = GroupChanges() if changes is None else changes
+        pending = concurrency.list_changes(db, _CHANGES_AT_ONCE)
         for (org_id, key), of_group in groupby(
-            changes, lambda each: (each.org_id, each.concurrency_key)
+            pending, lambda each: (each.org_id, each.concurrency_key)
         ):
-            self._settle(db, org_id, key, list(of_group), settled)
-        return settled
+            self._advance(db, org_id, key, list(of_group), changes)
+        return changes
 
-    def announce(self, settled: Settled) -> None:
+    def announce(self, changes: GroupChanges) -> None:
         """Wake workers for what may begin, and tell followers of what has ended, once durable."""
-        for org_id, requirements in set(settled.opened.values()):
+        for org_id, requirements in set(changes.opened.values()):
             self._fleet.wake_one(org_id, stored_requirements(requirements))
-        for org_id, automation_id in settled.ended:
+        for org_id, automation_id in changes.ended:
             self._pubsub.changed(automation_topic(automation_id), org_topic(org_id))
 
-    def settle_all(self) -> None:
-        """Settle what nobody has looked at since it changed."""
+    def advance_all(self) -> None:
+        """Advance what nobody has looked at since it changed."""
         while self._database.read(lambda db: concurrency.list_changes(db, 1)):
-            self.announce(self._database.write(self.settle))
+            self.announce(self._database.write(self.advance))
 
     def has_room(self, db: Connection, row: AutomationRow) -> bool:
         """Return whether an automation may hold its group besides those that do."""
@@ -100,11 +100,11 @@ class ConcurrencyGroups:
         return holders.count < _limit(row.concurrency_limit, holders.limit)
 
     def note(self, db: Connection, row: AutomationRow) -> None:
-        """Have the group of an automation settled again, whose turn says more than there is."""
+        """Have the group of an automation advanced again, whose turn says more than there is."""
         assert row.concurrency_key is not None
         concurrency.insert_change(db, ConcurrencyChange(row.org_id, row.concurrency_key, row.id))
 
-    def require_room(self, db: Connection, row: AutomationRow, settled: Settled) -> None:
+    def require_room(self, db: Connection, row: AutomationRow, changes: GroupChanges) -> None:
         """Raise Conflict for a new automation that its group rejects, with those that hold it.
 
         One that waits for approval is looked at when it has that.
@@ -112,7 +112,7 @@ class ConcurrencyGroups:
         key, limit = row.concurrency_key, row.concurrency_limit
         if row.on_limit != OnLimit.REJECT or row.state is not AutomationState.QUEUED:
             return
-        self.settle(db, settled)
+        self.advance(db, changes)
         if key is None or limit is None or not is_full(db, row.org_id, key, limit):
             return
 
@@ -124,29 +124,29 @@ class ConcurrencyGroups:
             problems=tuple(Problem(f"automations/{each}", "is of this group") for each in found),
         )
 
-    def _settle(
+    def _advance(
         self,
         db: Connection,
         org_id: str,
         key: str,
-        changes: list[ConcurrencyChange],
-        settled: Settled,
+        pending: list[ConcurrencyChange],
+        changes: GroupChanges,
     ) -> None:
-        for change in changes:
+        for change in pending:
             if new := concurrency.find_new(db, org_id, change.automation_id):
-                self._enter(db, change, new, settled)
-        self._give_turns(db, org_id, key, settled)
-        for change in changes:
+                self._enter(db, change, new, changes)
+        self._give_turns(db, org_id, key, changes)
+        for change in pending:
             concurrency.delete_change(db, change)
 
     def _enter(
-        self, db: Connection, change: ConcurrencyChange, new: NewMember, settled: Settled
+        self, db: Connection, change: ConcurrencyChange, new: NewMember, changes: GroupChanges
     ) -> None:
         """Take in an automation that has begun to wait, by what it says of a full group."""
         org_id, key = change.org_id, change.concurrency_key
         limit, on_limit = new.concurrency_limit or 1, new.on_limit
         if on_limit == OnLimit.REJECT and is_full(db, org_id, key, limit):
-            self._end(db, org_id, new.id, full_text(key, limit), settled)
+            self._end(db, org_id, new.id, full_text(key, limit), changes)
             return
 
         concurrency.set_turn(db, new.id, Turn.BEHIND)
@@ -155,15 +155,15 @@ class ConcurrencyGroups:
             newest = max(waiting)
             for each in waiting:
                 if each != newest:
-                    self._end(db, org_id, each, f"it was replaced by {newest}", settled)
+                    self._end(db, org_id, each, f"it was replaced by {newest}", changes)
 
     def _end(
-        self, db: Connection, org_id: str, automation_id: str, reason: str, settled: Settled
+        self, db: Connection, org_id: str, automation_id: str, reason: str, changes: GroupChanges
     ) -> None:
         if refuse(db, self._outbox, self._clock.now(), org_id, automation_id, reason):
-            settled.ended.append((org_id, automation_id))
+            changes.ended.append((org_id, automation_id))
 
-    def _give_turns(self, db: Connection, org_id: str, key: str, settled: Settled) -> None:
+    def _give_turns(self, db: Connection, org_id: str, key: str, changes: GroupChanges) -> None:
         """Let the first of a group begin that have room in it, and nobody else."""
         holders = concurrency.count_holders(db, org_id, key)
         is_full_now = holders.limit is not None and holders.count >= holders.limit
@@ -180,9 +180,9 @@ class ConcurrencyGroups:
             turn = Turn.READY if member.id in ready else Turn.BEHIND
             if turn is member.turn or not concurrency.set_turn(db, member.id, turn):
                 continue
-            settled.turns += 1
+            changes.turns += 1
             if turn is Turn.READY:
-                settled.opened[member.id] = (org_id, member.requirements)
+                changes.opened[member.id] = (org_id, member.requirements)
 
 
 def _choose_ready(waiting: list[QueuedMember], holders: GroupHolders) -> set[str]:

@@ -17,7 +17,7 @@ from opsicle.domain.errors import Conflict, LeaseLost, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import Settled
+from opsicle.server.dispatch.concurrency_groups import GroupChanges
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
@@ -99,7 +99,7 @@ class Jobs:
     def refresh_queue(self) -> None:
         """Look whether what is thought to wait does, and whether all that does is known."""
         self._lease_service.kinds.refresh()
-        self._groups.settle_all()
+        self._groups.advance_all()
 
     def start(self, worker: WorkerActor, job_id: str, fence: int) -> Done:
         """Let a leased job begin; only after the answer may the worker execute anything.
@@ -159,13 +159,13 @@ class Jobs:
                 )
             data = {"job": job_id, "reason": reason}
             audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
             return job
 
-        settled = Settled()
+        changes = GroupChanges()
         job = self._database.write(work)
 
-        self._groups.announce(settled)
+        self._groups.announce(changes)
         self._lease_service.make_use_of_room(job.org_id)
         self._lease_store.end(job_id)
         if is_untimely:
@@ -248,7 +248,7 @@ class Jobs:
                     presence, jobs.count_held(db, worker.worker_id)
                 )
                 leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
-            self._groups.settle(db, leased.settled)
+            self._groups.advance(db, leased.group_changes)
             return job
 
         job = self._database.write(work)
@@ -260,7 +260,7 @@ class Jobs:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._begin_leases(presence, leased)
         else:
-            self._groups.announce(leased.settled)
+            self._groups.announce(leased.group_changes)
         self._lease_service.make_use_of_room(job.org_id)
         if job.is_plan or job.state in LOST:  # something may wait, and not for this worker alone
             self._fleet.wake_org(job.org_id)

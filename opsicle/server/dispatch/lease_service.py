@@ -16,7 +16,7 @@ from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
 from opsicle.server.dispatch.queue_limits import free_capacity
@@ -24,7 +24,8 @@ from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.run_windows import expire, is_open
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
-from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.fleet.fleet import Fleet
+from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import automation_transitions, automations, jobs, orgs, run_windows
 from opsicle.server.store.automations import AutomationRow
@@ -48,7 +49,7 @@ class LeasedWork(msgspec.Struct):
     items: list[tuple[Lease, Work]] = msgspec.field(default_factory=list)
     refused: list[AutomationRow] = msgspec.field(default_factory=list)
     left_waiting: list[tuple[str, Requirements]] = msgspec.field(default_factory=list)
-    settled: Settled = msgspec.field(default_factory=Settled)
+    group_changes: GroupChanges = msgspec.field(default_factory=GroupChanges)
     scans: list[KindScan] = msgspec.field(default_factory=list)
 
     @property
@@ -140,10 +141,10 @@ class LeaseService:
         while has_more and len(leased.items) < free:
             refused = len(leased.refused)
             self._lease_first(db, presence, free - len(leased.items), leased)
-            turns = leased.settled.turns
-            self.groups.settle(db, leased.settled)
+            turns = leased.group_changes.turns
+            self.groups.advance(db, leased.group_changes)
             # behind those that were refused, and where the lease of one has changed others' turns
-            has_more = len(leased.refused) > refused or leased.settled.turns > turns
+            has_more = len(leased.refused) > refused or leased.group_changes.turns > turns
         return leased
 
     def lease_paused(self, db: Connection, presence: Presence, occupied: int) -> LeasedWork:
@@ -160,7 +161,7 @@ class LeaseService:
     ) -> None:
         for job in self.paused.list_decided(db, presence.worker_id, free):
             self._resume(db, presence, job, leased)
-        self.groups.settle(db, leased.settled)
+        self.groups.advance(db, leased.group_changes)
 
     def _lease_first(
         self, db: Connection, presence: Presence, free: int, leased: LeasedWork
@@ -261,7 +262,7 @@ class LeaseService:
             if expire(db, self._outbox, row, now):
                 leased.refused.append(row)
         elif run_windows.wait_for_window(db, row.id):
-            leased.settled.turns += 1
+            leased.group_changes.turns += 1
 
     def _resume(self, db: Connection, presence: Presence, job: JobRow, leased: LeasedWork) -> None:
         """Lease a paused job anew, if its people's decision stands; else end it."""
@@ -373,10 +374,10 @@ class LeaseService:
         self.kinds.update(leased.scans)
         for lease, _ in leased.items:
             self._pubsub.changed(automation_topic(lease.automation_id), org_topic(lease.org_id))
-            leased.settled.opened.pop(lease.automation_id, None)
+            leased.group_changes.opened.pop(lease.automation_id, None)
         for row in leased.refused:
             self._pubsub.changed(automation_topic(row.id), org_topic(row.org_id))
-        self.groups.announce(leased.settled)
+        self.groups.announce(leased.group_changes)
         if leased.items:
             for org_id, wanted in leased.left_waiting:
                 self.fleet.wake_one(org_id, wanted)

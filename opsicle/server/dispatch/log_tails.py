@@ -46,7 +46,7 @@ class LogTails:
         # Before the commit: to forget what was never kept does no harm.
         self._kept.add(job_id)
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Make durable, where it belongs, what was kept up to now, and forget it here."""
         job_ids, self._kept = self._kept, set()
         if not job_ids:
@@ -74,10 +74,10 @@ class LogTails:
         except Unavailable as error:
             log.warning("the ends of logs are not recovered", extra={"reason": error.message})
 
-    def settle_last(self) -> None:
-        """Settle at a clean stop; what that cannot do the next start does."""
+    def flush_last(self) -> None:
+        """Flush at a clean stop; what that cannot do the next start does."""
         try:
-            self.settle()
+            self.flush()
         except Unavailable as error:
             log.warning("the ends of logs are left for later", extra={"reason": error.message})
 

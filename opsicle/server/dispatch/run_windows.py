@@ -15,8 +15,8 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, Settled
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import approvals, audit, concurrency, run_windows
 from opsicle.server.store.automations import AutomationRow
@@ -55,7 +55,7 @@ class RunWindows:
         return done
 
     def _step(self) -> int:
-        now, settled = self._clock.now(), Settled()
+        now, changes = self._clock.now(), GroupChanges()
         closing = self._database.read(lambda db: run_windows.list_closing(db, now, _AT_ONCE))
         opening = self._database.read(lambda db: run_windows.list_opening(db, now, _AT_ONCE))
         if not (closing or opening):
@@ -66,11 +66,11 @@ class RunWindows:
                 expire(db, self._outbox, row, now)
             for row in opening:
                 self._open(db, row)
-            self._groups.settle(db, settled)
+            self._groups.advance(db, changes)
 
         self._database.write(work)
 
-        self._groups.announce(settled)
+        self._groups.announce(changes)
         for row in opening:
             self._fleet.wake_one(row.org_id, stored_requirements(row.requirements))
         for row in (*closing, *opening):

@@ -17,7 +17,7 @@ OBSERVE_SECONDS = 2.0
 that still runs polls again at once when a new instance arrives, so before a copy is given
 anything."""
 
-PROOF_SECONDS = 35.0
+CONFIRM_SECONDS = 35.0
 """How long after it came back an older instance must still poll to count as running. What a dead
 process has left in sockets arrives within 30 s of its end (`TCP_USER_TIMEOUT` of the worker's
 connections)."""
@@ -81,7 +81,7 @@ class ProcessInstances:
 
         if instance.returned_at is None:
             instance.returned_at = now
-        elif now - instance.returned_at >= PROOF_SECONDS and not self.copied:
+        elif now - instance.returned_at >= CONFIRM_SECONDS and not self.copied:
             latest = max(self._by_id.values(), key=lambda other: other.number)
             self.copied, self.copied_at = (instance.address, latest.address), now
         return False

@@ -9,16 +9,25 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gevent.event import Event
+from gevent import get_hub
+from gevent.hub import Waiter
+
+_NOTHING: frozenset[str] = frozenset()
 
 
 class Subscription:
     """One waiter's view of its topics: remembers a change that came while it was busy."""
 
+    __slots__ = ("_changed", "_waiter")
+
     def __init__(self) -> None:
-        self._event = Event()
-        self._changed: set[str] = set()
-        self.is_waiting = False
+        self._changed = _NOTHING
+        self._waiter: Waiter[None] | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether somebody waits, and was not woken yet."""
+        return self._waiter is not None
 
     def wait(self, seconds: float) -> frozenset[str]:
         """Wait for a change since the last call.
@@ -26,18 +35,32 @@ class Subscription:
         Return the topics that changed ("" for whoever is woken without one); none if none did in
         `seconds`.
         """
-        self.is_waiting = True
-        self._event.wait(seconds)
-        self.is_waiting = False
-
-        self._event.clear()
-        changed, self._changed = frozenset(self._changed), set()
+        if not self._changed:
+            self._sleep(seconds)
+        changed, self._changed = self._changed, _NOTHING
         return changed
 
     def wake(self, topic: str = "") -> None:
         """Let the waiter go on."""
-        self._changed.add(topic)
-        self._event.set()
+        self._changed |= {topic}
+        if self._waiter is not None:
+            get_hub().loop.run_callback(self._waiter.switch, None)
+            self._waiter = None
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep until woken or for so many seconds.
+
+        `Event.wait` would do that, but most waits end by time, and it throws an exception then:
+        four times the cost.
+        """
+        waiter = self._waiter = Waiter()
+        timer = get_hub().loop.timer(seconds)
+        timer.start(waiter.switch, None, update=True)  # from now on, not since this turn began
+        try:
+            waiter.get()
+        finally:
+            self._waiter = None
+            timer.close()
 
 
 class PubSub:

@@ -29,7 +29,7 @@ _TIMEOUT_SECONDS = 10.0
 _CLOSE_SECONDS = 0.5
 
 
-class _Mark(NamedTuple):
+class _Watermark(NamedTuple):
     """So many messages had been acknowledged at this time."""
 
     sent: int
@@ -55,7 +55,7 @@ class Syslog:
         self._hostname = socket.gethostname()
         self._connection: ssl.SSLSocket | None = None
         self._sent = self._confirmed = 0
-        self._marks: deque[_Mark] = deque()
+        self._watermarks: deque[_Watermark] = deque()
 
     def send(self, events: Sequence[Event]) -> None:
         """Write events to the connection, which is made if there is none."""
@@ -73,11 +73,11 @@ class Syslog:
         _require_open(self._connection)
 
         now = self._clock.elapsed()
-        last = self._marks[-1].sent if self._marks else self._confirmed
+        last = self._watermarks[-1].sent if self._watermarks else self._confirmed
         if self._sent > last and _unacknowledged_bytes(self._connection) == 0:
-            self._marks.append(_Mark(self._sent, now))
-        while self._marks and now - self._marks[0].at >= self._confirmed_after_seconds:
-            self._confirmed = self._marks.popleft().sent
+            self._watermarks.append(_Watermark(self._sent, now))
+        while self._watermarks and now - self._watermarks[0].at >= self._confirmed_after_seconds:
+            self._confirmed = self._watermarks.popleft().sent
         return self._confirmed
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ class Syslog:
             self._connection.close()
         self._connection = None
         self._sent = self._confirmed = 0
-        self._marks.clear()
+        self._watermarks.clear()
 
     def end(self) -> None:
         """Say that nothing comes any more (RFC 5425, 4.4), and close the connection."""

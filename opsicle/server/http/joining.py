@@ -1,7 +1,8 @@
 """The browser's modules and style sheets as they are served: few files in place of a hundred.
 
 What `app.js` imports, and what more than one page imports, goes out in one file as `app.js`; the
-style sheets of the page go out as `app.css`. A page, and what only it uses, stays a file of its own
+style sheets of the page go out as `app.css`, and what the server says in its errors as
+`sentences.js` of a language. A page, and what only it uses, stays a file of its own
 that is fetched when the page is shown. Each module keeps its lines, in a function of its own, but
 what its comments say. Under the name of a language are the modules with their texts in it.
 """
@@ -16,11 +17,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 from opsicle.kit import resources
-from opsicle.server.http.translations import SOURCE, Catalog, catalog, languages
+from opsicle.server.http.translations import SOURCE, Catalog, catalog, languages, sentences
 
 PAGE = "index.html"
 SCRIPT = "app.js"
 STYLE = "app.css"
+SENTENCES = "sentences.js"
 
 _FROM = re.compile(r'^(import|export) (\{[^}]*\}) from "([^"]+)";', re.MULTILINE)
 _EXPORTED = re.compile(r"^export ((?:async )?function|const|class) (\w+)", re.MULTILINE)
@@ -50,7 +52,7 @@ class Joined:
         self._modules = self._chosen()
         self._catalogs: dict[str, Catalog] = {SOURCE: Catalog({})}
         self.languages = languages()
-        translated = {name for name in names if name.endswith(".js")} | {PAGE}
+        translated = {name for name in names if name.endswith(".js")} | {PAGE, SENTENCES}
         others = (f"{language}/{name}" for language in self.languages[1:] for name in translated)
         self.names = frozenset({*names, STYLE, *others})
         self._sources.clear()  # half a megabyte, most of which nobody may ever ask for
@@ -58,6 +60,8 @@ class Joined:
     def content(self, name: str) -> bytes:
         """Return what goes out under one of `names`."""
         folder, _, rest = name.partition("/")
+        if folder in self.languages and rest == SENTENCES:
+            return b"export const SENTENCES = %s;" % sentences(folder)
         if folder in self.languages:
             return self._in_language(folder, rest).encode()
         if name == STYLE:

@@ -19,6 +19,7 @@ SOURCE = "en"
 """The language that the modules are written in."""
 
 _FOLDER = "languages/"
+_SENTENCES = "sentences/"
 _TEXT = re.compile(r"(?<![\w$.])t`((?:[^`\\$]|\\.|\$(?!\{)|\$\{[^{}`]*\})*)`")
 _VALUE = re.compile(r"\$\{([^{}`]*)\}")
 _PLACE = re.compile(r"\{(\d)\}")
@@ -76,6 +77,18 @@ def catalog(language: str) -> Catalog:
         if name.startswith(f"{_FOLDER}{language}/"):
             texts |= json.loads(resources.asset(name))
     return Catalog(texts)
+
+
+def sentences(language: str) -> bytes:
+    """Return what the server says in its errors in a language, by the English of it, as JSON.
+
+    The places of values are numbered; `{0!}` is one whose value is such a sentence itself.
+    """
+    texts: dict[str, str] = {}
+    for name in resources.asset_names():
+        if name.startswith(f"{_SENTENCES}{language}/"):
+            texts |= json.loads(resources.asset(name))
+    return json.dumps(texts, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def texts_in(module: str) -> Iterator[MarkedText]:

@@ -85,15 +85,15 @@ class InvitationLinks:
 
         found = invitations.find_open(db, row.token_hash, row.created_at)
         assert found is not None
-        return shown(found)
+        return shown(found, actor)
 
     def find(self, db: Connection, token: str) -> InvitationRow | None:
         """Return the invitation of a link's token, None if it is nobody's or over."""
         return invitations.find_open(db, api_tokens.token_hash(token.strip()), self._clock.now())
 
 
-def shown(row: InvitationRow) -> Invitation:
-    """Return an invitation as those see it who manage people."""
+def shown(row: InvitationRow, actor: Actor) -> Invitation:
+    """Return an invitation as somebody sees it who manages people."""
     return Invitation(
         id=row.id,
         email=row.email,
@@ -102,5 +102,5 @@ def shown(row: InvitationRow) -> Invitation:
         invited_by=row.inviter,
         created_at=row.created_at,
         expires_at=row.expires_at,
-        emailed=email_of(row),
+        emailed=email_of(row, actor),
     )

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from opsicle.domain.access import Action
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.errors import Conflict, TooManyRequests
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.kit.clock import from_text
 from opsicle.server.access.actor import Actor
 from opsicle.server.channels.email_channels import find_email_channel, why_not_working
-from opsicle.server.channels.messages import Fact, one_line
+from opsicle.server.channels.messages import WITHHELD, Fact, one_line
 from opsicle.server.channels.outbox import Addressee, Outbox
 from opsicle.server.store import invitations, orgs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.invitations import InvitationRow, NewInvitationRow
-from opsicle.wire.org_api import InvitationEmail, InvitationSending
+from opsicle.wire.org_api import InvitationDelivery, InvitationEmail
 
 WINDOW = timedelta(days=1)
 MAX_PER_ORG = 100
@@ -38,12 +39,14 @@ class InvitationMail:
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
 
-    def readiness(self, db: Connection, org_id: str) -> InvitationSending:
-        """Return whether an org can send invitations."""
-        channel = find_email_channel(db, org_id)
+    def readiness(self, db: Connection, actor: Actor) -> InvitationDelivery:
+        """Return whether the caller's org can send invitations."""
+        channel = find_email_channel(db, actor.org_id)
         if channel is None:
-            return InvitationSending()
-        return InvitationSending(channel=channel.name, problem=why_not_working(db, channel))
+            return InvitationDelivery()
+        return InvitationDelivery(
+            channel=channel.name, problem=_told(actor, why_not_working(db, channel))
+        )
 
     def queue(self, db: Connection, actor: Actor, row: NewInvitationRow) -> str:
         """Queue the e-mail of an invitation, in the transaction that keeps it; return its id.
@@ -77,8 +80,11 @@ class InvitationMail:
         return self._outbox.queue(db, channel, notice, Addressee(None, row.email), facts)
 
 
-def email_of(row: InvitationRow) -> InvitationEmail | None:
-    """Return how the e-mail of an invitation fares, None if it was not to be sent."""
+def email_of(row: InvitationRow, actor: Actor) -> InvitationEmail | None:
+    """Return how the e-mail of an invitation fares, None if it was not to be sent.
+
+    What the mail server said is for those who manage channels.
+    """
     if row.delivery_id is None:
         return None
     if row.delivery_state is None:
@@ -86,8 +92,17 @@ def email_of(row: InvitationRow) -> InvitationEmail | None:
             state=DeliveryState.GAVE_UP, error="the channel that was to send it is gone"
         )
     return InvitationEmail(
-        state=row.delivery_state, error=row.last_error or "", finished_at=row.delivered_at
+        state=row.delivery_state,
+        error=_told(actor, row.last_error or ""),
+        finished_at=row.delivered_at,
     )
+
+
+def _told(actor: Actor, error: str) -> str:
+    """Return what somebody who invites is told of an attempt that failed."""
+    if not error or error in WITHHELD or actor.may(Action.CHANNELS_MANAGE):
+        return error
+    return "the e-mail could not be handed over; whoever manages the channels sees why"
 
 
 def _check_rate(db: Connection, row: NewInvitationRow) -> None:

@@ -47,8 +47,8 @@ from opsicle.server.store.users import UserRow
 from opsicle.wire.org_api import (
     AcceptInvitationRequest,
     Invitation,
+    InvitationDelivery,
     InvitationOffer,
-    InvitationSending,
     InviteRequest,
     NewInvitation,
     RenewInvitationRequest,
@@ -125,10 +125,10 @@ class Invitations:
 
         return self._database.write(work)
 
-    def sending(self, actor: Actor) -> InvitationSending:
+    def delivery(self, actor: Actor) -> InvitationDelivery:
         """Return whether the org can send invitations by e-mail."""
         actor.require(Action.USERS_MANAGE)
-        return self._database.read(lambda db: self._mail.readiness(db, actor.org_id))
+        return self._database.read(lambda db: self._mail.readiness(db, actor))
 
     def _make(self, db: Connection, actor: Actor, wanted: _Wanted) -> NewInvitation:
         link = wanted.link
@@ -168,7 +168,7 @@ class Invitations:
         rows = self._database.read(
             lambda db: invitations.list_open(db, actor.org_id, now, cursor, limit + 1)
         )
-        return page_of(rows, limit, shown, lambda row: row.id)
+        return page_of(rows, limit, lambda row: shown(row, actor), lambda row: row.id)
 
     def revoke(self, actor: Actor, invitation_id: str) -> None:
         """End an invitation that was not used yet. Raises NotFound or StepUpRequired."""

@@ -138,7 +138,7 @@ class OrgOperations:
 
     def _shown(self, db: Connection, row: OrgRow, log_bytes: int, now: datetime) -> OperatedOrg:
         quotas = org_quotas.find(db, row.id)
-        standing, removal = suspensions.find(db, row.id), org_removals.find(db, row.id)
+        suspension, removal = suspensions.find(db, row.id), org_removals.find(db, row.id)
         return OperatedOrg(
             id=row.id,
             code=row.code,
@@ -149,10 +149,10 @@ class OrgOperations:
                 log_mib=quotas.log_mib,
                 artifact_mib=quotas.artifact_mib,
             ),
-            suspended_at=standing.suspended_at,
-            suspended_reason=standing.reason,
-            delete_at=standing.delete_at,
-            deletion_asked_by=standing.asked_by,
+            suspended_at=suspension.suspended_at,
+            suspended_reason=suspension.reason,
+            delete_at=suspension.delete_at,
+            deletion_asked_by=suspension.asked_by,
             removal=_progress(removal) if removal else None,
         )
 

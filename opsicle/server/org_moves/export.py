@@ -63,7 +63,7 @@ from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import open_untouched
 from opsicle.server.store.integrity import check_integrity
-from opsicle.server.store.org_tables import LOG_TABLES, PROOF_TABLES, STATE_TABLES
+from opsicle.server.store.org_tables import CHECKPOINT_TABLES, LOG_TABLES, STATE_TABLES
 from opsicle.server.store.orgs import OrgRow
 from opsicle.version import __version__
 
@@ -136,7 +136,7 @@ class OrgExport:
                 head = self._head(db, org)
             master_key = self._master_key(state, master_key_file)
 
-            taken = self._take(STATE, org, copies, {**STATE_TABLES, **PROOF_TABLES})
+            taken = self._take(STATE, org, copies, {**STATE_TABLES, **CHECKPOINT_TABLES})
             transport = _TransportKeys(MasterKey.create(), new_key(), BindingKey.create())
             with org_copies.draft(taken) as db:
                 self._prepare(db, org, master_key, transport)

@@ -53,8 +53,8 @@ from opsicle.server.store import (
 )
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.integrity import check_integrity
-from opsicle.server.store.org_copies import MOVED, DraftAccount, SettledWork
-from opsicle.server.store.org_tables import LOG_TABLES, PROOF_TABLES, STATE_TABLES, USERS
+from opsicle.server.store.org_copies import MOVED, DraftAccount, EndedWork
+from opsicle.server.store.org_tables import CHECKPOINT_TABLES, LOG_TABLES, STATE_TABLES, USERS
 from opsicle.wire.audit import Checkpoint
 
 WORKPLACE = ".importing"
@@ -153,15 +153,15 @@ class OrgImport:
             # Those that serve all orgs here, and have worked for this one when it was here before:
             # its history names them as they are.
             org_returns.leave_out(db, state.read(org_returns.list_shared_ids))
-            settled = org_copies.settle(db, self._clock.now())
+            ended = org_copies.end_open_work(db, self._clock.now())
             keys.vault.take_over(db, _transport_key(draft))
             reseal(db, Seal((draft / "identity.key").read_bytes()), Seal(folder.identity_key()))
-            report = _report(db, unpacked, settled, linked)
+            report = _report(db, unpacked, ended, linked)
         files.sync_file_system(draft)
 
         try:
             self._place(folder, draft, head)
-            state.write(lambda db: self._add(db, draft, head, last, settled, keys.audit))
+            state.write(lambda db: self._add(db, draft, head, last, ended, keys.audit))
         except BaseException:
             self._remove(folder, head)
             raise
@@ -233,7 +233,7 @@ class OrgImport:
         draft: Path,
         head: OrgHead,
         last: Checkpoint,
-        settled: SettledWork,
+        ended: EndedWork,
         key: AuditKey,
     ) -> None:
         """Add the org with its record, and go on with that under this server's own key."""
@@ -257,7 +257,7 @@ class OrgImport:
             "checkpoint": msgspec.to_builtins(last),
         }
         audit.append(db, now, head.org_id, _ACTOR, "import_org", f"orgs/{head.org_id}", source)
-        for verb, ids in (("cancel", settled.cancelled), ("lose", settled.unknown)):
+        for verb, ids in (("cancel", ended.cancelled), ("lose", ended.unknown)):
             for automation_id in ids:
                 resource = f"automations/{automation_id}"
                 audit.append(db, now, head.org_id, _ACTOR, verb, resource, {"reason": MOVED})
@@ -319,7 +319,7 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
 
     Raises InvalidInput for what no server has exported, Conflict for a record that was altered.
     """
-    tables = (*STATE_TABLES, *PROOF_TABLES)
+    tables = (*STATE_TABLES, *CHECKPOINT_TABLES)
     found = orgs.find(db, head.org_id)
     foreign = org_copies.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
@@ -360,7 +360,7 @@ def _transport_key(draft: Path) -> MasterKey:
 
 
 def _report(
-    db: Connection, unpacked: Unpacked[OrgHead], settled: SettledWork, linked: tuple[str, ...]
+    db: Connection, unpacked: Unpacked[OrgHead], ended: EndedWork, linked: tuple[str, ...]
 ) -> OrgImportReport:
     head = unpacked.head
     return OrgImportReport(
@@ -373,8 +373,8 @@ def _report(
         people=org_copies.count(db, "memberships"),
         files=unpacked.artifacts,
         linked=linked,
-        cancelled=settled.cancelled,
-        unknown=settled.unknown,
+        cancelled=ended.cancelled,
+        unknown=ended.unknown,
         missing=unpacked.end.missing,
     )
 

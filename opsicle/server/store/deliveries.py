@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -132,10 +134,12 @@ class AttemptRow(Row, frozen=True):
     last_error: str
 
 
-def list_latest_tried(db: apsw.Connection, channel_id: str, limit: int) -> list[AttemptRow]:
+def list_latest_tried(
+    db: apsw.Connection, channel_id: str, left_out: Iterable[str], limit: int
+) -> list[AttemptRow]:
     """Return a channel's newest deliveries of which an attempt has ended, newest first.
 
-    They are looked for among its latest hundred.
+    They are looked for among its latest hundred; `left_out` are errors that do not count.
     """
     return fetch_all(
         db,
@@ -145,10 +149,11 @@ def list_latest_tried(db: apsw.Connection, channel_id: str, limit: int) -> list[
                   FROM deliveries
                  WHERE channel_id = :channel_id
                  ORDER BY id DESC LIMIT 100)
-         WHERE state = 'delivered' OR last_error <> ''
+         WHERE state = 'delivered'
+            OR last_error <> '' AND last_error NOT IN (SELECT value FROM json_each(:left_out))
          ORDER BY id DESC LIMIT :limit
         """,
-        {"channel_id": channel_id, "limit": limit},
+        {"channel_id": channel_id, "left_out": json.dumps([*left_out]), "limit": limit},
         AttemptRow,
     )
 

@@ -128,7 +128,7 @@ def claim(db: apsw.Connection, row: FanOutMemberRow, automation_id: str, at: dat
     )
 
 
-def settle(
+def end_unstarted(
     db: apsw.Connection, row: FanOutMemberRow, state: MemberState, reason: str, at: datetime
 ) -> bool:
     """Record why no automation is made for a machine. Return False if one is, or that is known."""

@@ -41,7 +41,7 @@ class DraftAccount(NamedTuple):
     is_member: bool
 
 
-class SettledWork(NamedTuple):
+class EndedWork(NamedTuple):
     """The automations that were not over: those that had waited, and those that had begun."""
 
     cancelled: tuple[str, ...]
@@ -92,8 +92,8 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
         for table in tables:
             on_rows(table)
             names = _columns(db, table)
-            marks = ", ".join("?" for _ in names.split(", "))
-            sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608
+            placeholders = ", ".join("?" for _ in names.split(", "))
+            sql = f"INSERT INTO {table} ({names}) VALUES ({placeholders})"  # noqa: S608
             sql += _back_to_its_own(names) if table == USERS else ""
             try:
                 db.executemany(sql, rows.execute(f"SELECT {names} FROM {table}"))  # noqa: S608
@@ -305,7 +305,7 @@ def put_code_of_decision(
     )
 
 
-def settle(db: apsw.Connection, at: datetime) -> SettledWork:
+def end_open_work(db: apsw.Connection, at: datetime) -> EndedWork:
     """Bring a draft to rest, so that nothing of it runs or is sent on its own anywhere.
 
     What had waited is cancelled, and what had begun is unknown, since it goes on where it was. The
@@ -333,7 +333,7 @@ def settle(db: apsw.Connection, at: datetime) -> SettledWork:
         db.execute(
             statement, {name: given[name] for name in ("at", "why") if f":{name}" in statement}
         )
-    return SettledWork(cancelled, unknown)
+    return EndedWork(cancelled, unknown)
 
 
 def _ids(db: apsw.Connection, which: str) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ STATE_TABLES = {
     " OR id IN (SELECT worker_id FROM jobs WHERE org_id = :org)",
 }
 
-PROOF_TABLES = {"audit_checkpoints": _OWN, "audit_checkpoint_gaps": _OWN}
+CHECKPOINT_TABLES = {"audit_checkpoints": _OWN, "audit_checkpoint_gaps": _OWN}
 """In an export, to verify its record by. The other server signs anew what it takes over."""
 
 LOG_TABLES = {

@@ -6,8 +6,8 @@ from opsicle.wire.endpoint import MAX_CREDENTIAL_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.org_api import (
     AcceptInvitationRequest,
     Invitation,
+    InvitationDelivery,
     InvitationOffer,
-    InvitationSending,
     InvitationToken,
     InviteRequest,
     NewInvitation,
@@ -34,10 +34,10 @@ INVITE = Endpoint(
         "it is sent to them by e-mail."
     ),
 )
-SHOW_SENDING = Endpoint(
+SHOW_DELIVERY = Endpoint(
     "GET",
-    "/api/v1/invitations/sending",
-    reply=InvitationSending,
+    "/api/v1/invitations/delivery",
+    reply=InvitationDelivery,
     description="Show by which channel the org sends invitations by e-mail, and whether it works.",
 )
 RENEW = Endpoint(

@@ -303,8 +303,8 @@ class ContainerJob(InLocalWorkspace):
     def _named(self, asked: Phase) -> list[Path]:
         """Return the files of the job, outside of the workspace, that its phase is told of."""
         named = list(self._private_paths)
-        if (marks := self._workspace.sibling("marks")).exists():
-            named.append(marks)
+        if (markers := self._workspace.sibling("marks")).exists():
+            named.append(markers)
 
         if not self._account:
             for path in named:

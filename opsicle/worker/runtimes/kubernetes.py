@@ -116,7 +116,7 @@ class KubernetesJob(ClusterJob):
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, PurePath(WORKSPACE), there, outputs)
 
-    def marks_path(self, _phase: int, _path: Path) -> None:
+    def markers_path(self, _phase: int, _path: Path) -> None:
         """Return None: there is no way for them out of a pod."""
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:

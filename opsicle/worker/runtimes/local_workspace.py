@@ -10,7 +10,7 @@ from opsicle.worker.pausing import FolderElsewhere
 class InLocalWorkspace:
     """The part of a `JobRuntime` that has to do with where its files lie."""
 
-    def marks_path(self, _phase: int, path: Path) -> PurePath | None:
+    def markers_path(self, _phase: int, path: Path) -> PurePath | None:
         """Return the pipe, which is seen where it is."""
         return path
 

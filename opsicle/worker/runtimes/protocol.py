@@ -90,7 +90,7 @@ class JobRuntime(Protocol):
         alive.
         """
 
-    def marks_path(self, phase: int, path: Path) -> PurePath | None:
+    def markers_path(self, phase: int, path: Path) -> PurePath | None:
         """Return where a phase sees the worker's pipe for the boundaries of commands.
 
         None where it sees none. Raises CannotStart.

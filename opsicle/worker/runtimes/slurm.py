@@ -121,7 +121,7 @@ class SlurmJob(ClusterJob):
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, self._workspace.path, there, outputs)
 
-    def marks_path(self, _phase: int, _path: Path) -> PurePath:
+    def markers_path(self, _phase: int, _path: Path) -> PurePath:
         """Return the pipe on the node, of the try that comes next."""
         return self._folder / str(self._tries + 1) / "marks"
 
@@ -129,13 +129,13 @@ class SlurmJob(ClusterJob):
         """Hand a phase to Slurm. Raises CannotStart."""
         asked = self._work.phases[phase]
         folder = self._try_folder
-        has_marks = os.fsencode(folder / "marks") in script.text
+        has_markers = os.fsencode(folder / "marks") in script.text
         try:
             arguments = shell_arguments(asked, script, self._workspace)
             start_in = folder_of(asked, self._workspace)
-            first = first_script(folder, start_in, environment, arguments, has_marks=has_marks)
+            first = first_script(folder, start_in, environment, arguments, has_markers=has_markers)
             self._make_folder(first)
-            self._child = self._follow(phase, has_marks=has_marks)
+            self._child = self._follow(phase, has_markers=has_markers)
         except ValueError as problem:
             reason = str(problem)
             if "null byte" in reason:
@@ -170,8 +170,8 @@ class SlurmJob(ClusterJob):
         for path in (self._try_folder / "marks", self._try_folder):
             self._workspace.hand_over(path)
 
-    def _follow(self, phase: int, *, has_marks: bool) -> Child:
-        pipe = str(self._workspace.sibling("marks")) if has_marks else ""
+    def _follow(self, phase: int, *, has_markers: bool) -> Child:
+        pipe = str(self._workspace.sibling("marks")) if has_markers else ""
         options = sbatch_options(self._work, phase, self._try_folder)
         argv = ["/bin/sh", "-c", FOLLOW, "sh", pipe, str(_ASK_TENTHS), *options]
         environment = {

@@ -48,19 +48,19 @@ from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 _FOLLOW = """\
-nonce=$1 marks=$2 here=$3 bytes=$4 phase=$5 result=$6 files=$7 unpack=$8
+nonce=$1 markers=$2 here=$3 bytes=$4 phase=$5 result=$6 files=$7 unpack=$8
 shift 8
 if [ -n "$files" ] && ! tar -C "$files" -cf - . | "$@" "$unpack"; then
     echo "$nonce files" >"$JOB-result"
     exit 255
 fi
-if [ -n "$marks" ]; then
-    "$@" "exec cat $marks" </dev/null >>"$here" 2>/dev/null & relay=$!
+if [ -n "$markers" ]; then
+    "$@" "exec cat $markers" </dev/null >>"$here" 2>/dev/null & relay=$!
 fi
 if "$@" "$phase" <"$JOB-script"; then
-    [ -z "$marks" ] || wait "$relay"
+    [ -z "$markers" ] || wait "$relay"
     "$@" "$result" <"$JOB-fetch" 2>/dev/null | head -c "$bytes" >"$JOB-result"
-elif [ -n "$marks" ]; then
+elif [ -n "$markers" ]; then
     kill "$relay"
 fi
 code=$(sed -n "s/^$nonce code \\([0-9]\\{1,3\\}\\) .*/\\1/p" "$JOB-result" | head -n 1)
@@ -165,9 +165,9 @@ class SshJob:
         }
         return phase_environment(self._work, phase, {}, self._workspace.path, named, outputs)
 
-    def marks_path(self, phase: int, _path: Path) -> PurePath:
+    def markers_path(self, phase: int, _path: Path) -> PurePath:
         """Return the pipe on the target. Blocks as `start` does. Raises CannotStart."""
-        return self._connected(phase).folder.marks
+        return self._connected(phase).folder.markers
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Blocks while it connects. Raises CannotStart."""
@@ -188,9 +188,9 @@ class SshJob:
         except OSError as problem:
             raise CannotStart(f"the files for ssh could not be made: {problem.strerror}") from None
 
-        marks = str(folder.marks) if str(folder.marks).encode() in script.text else ""
+        markers = str(folder.markers) if str(folder.markers).encode() in script.text else ""
         pipe = str(self._workspace.sibling("marks"))
-        constants = [folder.nonce, marks, pipe, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
+        constants = [folder.nonce, markers, pipe, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
         constants += [self._files_to_carry(), folder.unpack_command()]
         argv = ["/bin/sh", "-c", _FOLLOW, "sh", *constants, *command]
         self._child, self._used = self._spawn(argv), connection

@@ -99,9 +99,9 @@ class JobRuntimes:
         """Start a phase. Raises CannotStart."""
         return self._for(phase).start(phase, script, environment)
 
-    def marks_path(self, phase: int, path: Path) -> PurePath | None:
+    def markers_path(self, phase: int, path: Path) -> PurePath | None:
         """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
-        return self._for(phase).marks_path(phase, path)
+        return self._for(phase).markers_path(phase, path)
 
     def fetch_result(self, phase: int, exit_code: int) -> str:
         """Bring here what a try has left, and return why nobody can say how it ended."""

@@ -12,7 +12,6 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import partial
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -23,9 +22,9 @@ from opsicle.domain.errors import InvalidInput, OpsicleError, TooLarge
 from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.http import problems
 from opsicle.server.http.request import ON_DISCONNECT, WORKER_IDENTITY
-from opsicle.server.http.wire.disconnects import OnDisconnect
 from opsicle.server.http.wire.head import Head
 from opsicle.server.http.wire.incoming import Body, Incoming
+from opsicle.server.http.wire.peer_socket import PeerSocket
 from opsicle.server.http.wire.response import ResponseWriter
 
 log = logging.getLogger(__name__)
@@ -62,10 +61,10 @@ class HttpConnection:
     def __init__(self, sock: socket.socket, peer: RemotePeer, application: Application) -> None:
         self.is_idle = True
         self._greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
-        self._sock = sock
+        self._sock = PeerSocket(sock)
         self._peer = peer
         self._application = application
-        self._incoming = Incoming(sock)
+        self._incoming = Incoming(self._sock)
         self._is_last = False
 
     def serve(self) -> None:
@@ -81,6 +80,8 @@ class HttpConnection:
             log.debug(
                 "connection ended", extra={"address": self._peer.address, "error": str(error)}
             )
+        finally:
+            self._sock.close()
 
     def end(self) -> None:
         """Close once the request under way is answered; at once if there is none."""
@@ -170,7 +171,7 @@ class HttpConnection:
             "wsgi.url_scheme": self._peer.scheme,
             "wsgi.input": body,
             WORKER_IDENTITY: self._peer.identity,
-            ON_DISCONNECT: partial(OnDisconnect, self._sock),
+            ON_DISCONNECT: self._sock.on_disconnect,
         }
 
         if self._peer.is_trusted_proxy:

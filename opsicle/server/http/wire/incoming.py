@@ -35,7 +35,10 @@ class ReadableSocket(Protocol):
         """Wait for some bytes; none means that the peer is gone."""
 
     def settimeout(self, seconds: float | None, /) -> None:
-        """Bound each wait, which raises TimeoutError after that."""
+        """Bound each wait of `recv`, which raises TimeoutError after that."""
+
+    def wait_readable(self, seconds: float, /) -> bool:
+        """Wait until `recv` has something to do; return False if it has not after that time."""
 
 
 class Incoming:
@@ -58,7 +61,9 @@ class Incoming:
         """Wait for the next request's first byte; return False if the peer is gone or silent."""
         if self._buffer:
             return True
-        self.allow(IDLE_SECONDS)
+        if not self._sock.wait_readable(IDLE_SECONDS):
+            return False
+        self.allow(HEAD_SECONDS)
         try:
             return self._receive()
         except TimeoutError:

@@ -19,7 +19,7 @@ def routes(invitations: Invitations) -> list[Route]:
     return [
         serve(endpoints.LIST_OPEN, invitations.list_open, manage),
         serve(endpoints.INVITE, invitations.invite, manage),
-        serve(endpoints.SHOW_SENDING, invitations.sending, manage),
+        serve(endpoints.SHOW_DELIVERY, invitations.delivery, manage),
         serve(endpoints.RENEW, invitations.renew, manage),
         serve(endpoints.REVOKE, invitations.revoke, manage),
         Route(endpoints.SHOW_OFFER, partial(show_offer, invitations), public),

@@ -17,7 +17,16 @@ from html import escape
 
 from opsicle.server.channels.egress import EgressScope, connect
 from opsicle.server.channels.kinds.email import EmailConfig
-from opsicle.server.channels.messages import Fact, Message, Undelivered, clean, lines_of, one_line
+from opsicle.server.channels.messages import (
+    UNWRITABLE,
+    Fact,
+    Message,
+    Undelivered,
+    Withheld,
+    clean,
+    lines_of,
+    one_line,
+)
 
 MAX_SUBJECT_CHARACTERS = 200
 
@@ -104,9 +113,9 @@ def compose(message: Message, sender: str) -> EmailMessage:
         written["From"] = Address("Opsicle", addr_spec=sender)
         written["To"] = Address(addr_spec=message.target)
     except (ValueError, IndexError, MessageError) as error:
-        raise Undelivered("this e-mail address cannot be written to", is_final=True) from error
+        raise Withheld(UNWRITABLE, is_final=True) from error
     if not message.target.isascii():
-        raise Undelivered("this e-mail address cannot be written to", is_final=True)
+        raise Withheld(UNWRITABLE, is_final=True)
 
     written["Subject"] = one_line(message.subject)[:MAX_SUBJECT_CHARACTERS]
     written["Date"] = format_datetime(message.at)

@@ -10,7 +10,7 @@ from typing import Any
 
 from opsicle.domain.approvals import Verdict
 from opsicle.domain.bounds import MAX_REASON_CHARACTERS
-from opsicle.domain.notices import ASKING
+from opsicle.domain.notices import DECISION_REQUESTS
 from opsicle.server.channels.messages import CUT, Message, lines_of, one_line
 
 OPEN = "open"
@@ -37,7 +37,7 @@ def blocks_of(message: Message) -> list[Block]:
     blocks = sections("\n".join([one_line(message.subject), *facts]))
 
     buttons = []
-    if message.kind in ASKING and message.approval_id:
+    if message.kind in DECISION_REQUESTS and message.approval_id:
         buttons += [_button("Approve", Verdict.APPROVE, "primary", message.approval_id)]
         buttons += [_button("Reject", Verdict.REJECT, "danger", message.approval_id)]
     if message.url:

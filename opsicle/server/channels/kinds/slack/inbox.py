@@ -14,7 +14,7 @@ from opsicle.server.channels.chats import (
     ChatDecision,
     ChatPerson,
     Chats,
-    MissingProof,
+    MissingInput,
     link_code_in,
 )
 from opsicle.server.channels.egress_bounds import EgressBounds
@@ -134,7 +134,7 @@ class _Listener:
         if outcome.wanted:
             question = (
                 outcome.text
-                if outcome.wanted is MissingProof.VALUES
+                if outcome.wanted is MissingInput.VALUES
                 else "This approval asks for more before it takes your decision."
             )
             self._app.ask(

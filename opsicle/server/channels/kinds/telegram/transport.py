@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from opsicle.domain.approvals import Verdict
-from opsicle.domain.notices import ASKING
+from opsicle.domain.notices import DECISION_REQUESTS
 from opsicle.server.channels.egress import EXCHANGE_SECONDS, EgressScope, post
 from opsicle.server.channels.kinds.telegram import TelegramConfig
 from opsicle.server.channels.messages import CUT, Message, Undelivered, lines_of, one_line
@@ -153,6 +153,6 @@ def shortened(text: str, most: int) -> str:
 
 def buttons_of(message: Message) -> list[tuple[str, str]]:
     """Return the two buttons of a message that asks for a decision."""
-    if message.kind not in ASKING or not message.approval_id:
+    if message.kind not in DECISION_REQUESTS or not message.approval_id:
         return []
     return [(verdict.capitalize(), f"{verdict}:{message.approval_id}") for verdict in Verdict]

@@ -15,7 +15,7 @@ from opsicle.kit.clock import Clock, to_text
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp
@@ -31,10 +31,10 @@ MOST_GRACE_DAYS = 90
 _CANCELLED_AT_ONCE = 100
 
 
-class OrgStanding:
+class OrgStatus:
     """Says which orgs may start something, and which are to go."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what an org's standing touches
+    def __init__(  # noqa: PLR0913, PLR0917 - what an org's status touches
         self,
         database: Database,
         operations: OrgOperations,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opsicle.client.api import Api
 from opsicle.client.automations import read_log, trigger
-from opsicle.client.following import ConnectionLost, FollowedEvent, LogPiece, follow, parse_events
+from opsicle.client.live_stream import ConnectionLost, LogPiece, StreamEvent, follow, parse_events
 from opsicle.client.saved_logins import SavedLogin, SavedLogins, open_api
 from opsicle.domain.errors import Internal, Unreachable
 from opsicle.domain.templates import Value
@@ -142,9 +142,7 @@ def test_events_are_read_alike_wherever_the_stream_is_cut(
         )
     markers = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
     pieces = [stream[start:end] for start, end in itertools.pairwise(markers)]
-    assert list(parse_events(pieces)) == [
-        FollowedEvent(name, data.encode()) for name, data in events
-    ]
+    assert list(parse_events(pieces)) == [StreamEvent(name, data.encode()) for name, data in events]
 
 
 def test_an_event_that_never_ends_is_refused() -> None:

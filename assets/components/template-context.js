@@ -15,7 +15,7 @@ import { said } from "../lib/server-texts.js";
 const MOST_PEOPLE = 12;
 
 /** Sections with headings, each of which loads what it says; `need` is who must agree. */
-export function surroundings(template, need, signal) {
+export function templateContext(template, need, signal) {
   const part = (title, action, load, show) => {
     if (!may(action)) return null;
     const place = h("div", {});

@@ -46,7 +46,7 @@ class ConnectionLost(msgspec.Struct, frozen=True):
     message: str
 
 
-class FollowedEvent(msgspec.Struct, frozen=True):
+class StreamEvent(msgspec.Struct, frozen=True):
     """One server-sent event."""
 
     name: str
@@ -110,7 +110,7 @@ class _Position:
         return fresh
 
 
-def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[FollowedEvent]:
+def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[StreamEvent]:
     headers = {"Accept": endpoints.EVENTS.content_type}
     if position.job_id:  # the log then goes on after the last event seen
         headers["Last-Event-ID"] = f"{position.job_id}:{position.offset}"
@@ -119,7 +119,7 @@ def _connect(api: Api, automation_id: str, position: _Position) -> Iterator[Foll
         yield from parse_events(stream.pieces)
 
 
-def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | LogPiece]:
+def _taken(event: StreamEvent, position: _Position) -> Iterator[Automation | LogPiece]:
     try:
         if event.name == "automation":
             yield msgspec.json.decode(event.data, type=Automation)
@@ -135,7 +135,7 @@ def _taken(event: FollowedEvent, position: _Position) -> Iterator[Automation | L
         raise Internal(f"the server's event is not what was expected: {error}") from error
 
 
-def parse_events(pieces: Iterable[bytes]) -> Iterator[FollowedEvent]:
+def parse_events(pieces: Iterable[bytes]) -> Iterator[StreamEvent]:
     """Yield the events of a stream cut at any bytes (WHATWG HTML, 9.2.6).
 
     An unfinished last one is dropped.
@@ -146,7 +146,7 @@ def parse_events(pieces: Iterable[bytes]) -> Iterator[FollowedEvent]:
     for line in _lines(pieces):
         if not line:
             if data or name != "message":
-                yield FollowedEvent(name, b"\n".join(data))
+                yield StreamEvent(name, b"\n".join(data))
             name, data = "message", []
             continue
 

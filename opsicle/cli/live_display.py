@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from opsicle.cli.invocation import current
 from opsicle.cli.progress import ProgressDisplay
 from opsicle.cli.terminal import printable
 from opsicle.client.api import Api
-from opsicle.client.following import ConnectionLost, LogPiece, follow
+from opsicle.client.live_stream import ConnectionLost, LogPiece, follow
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, is_final
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.starts import ended_text
 from opsicle.wire.user_api import Automation
 
 
-def show_live(api: Api, automation: Automation, *, runs_on_server: bool = True) -> Automation:
+def show_live(
+    api: Api,
+    automation: Automation,
+    *,
+    runs_on_server: bool = True,
+    check: Callable[[], None] = lambda: None,
+) -> Automation:
     """Show the automation's log and phases until it is over, and return it as it then is.
 
     Ctrl-C ends only the watching: the automation goes on, and it is said how to cancel it, if it
-    `runs_on_server`.
+    `runs_on_server`. `check` is called whenever something happened; what it raises ends the
+    watching, too.
     """
     progress = ProgressDisplay(
         [phase.name for phase in (*automation.plan, *automation.phases)],
@@ -28,6 +37,7 @@ def show_live(api: Api, automation: Automation, *, runs_on_server: bool = True) 
 
     try:
         for happened in follow(api, automation.id):
+            check()
             if isinstance(happened, LogPiece):
                 phase = happened.phase + _first_phase(automation, happened.job_id)
                 progress.write(phase, happened.stream, happened.data)
