@@ -8,6 +8,8 @@ from pathlib import Path
 
 from building.project import CACHE, REQUIREMENTS, VENV, BuildError, digest, only_one, run, say
 
+SYSTEM_PYTHON = "/usr/bin/python3"
+
 PIP_QUIETLY = ("--quiet", "--quiet", "--disable-pip-version-check", "--no-input")
 """Errors only: a machine's own pip settings may make pip warn about every package."""
 
@@ -59,10 +61,31 @@ def _create(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     try:
-        run([sys.executable, "-m", "venv", folder], quiet=True)
+        run([_interpreter(), "-m", "venv", folder], quiet=True)
     except BuildError as error:
         if os.access("/usr/bin/apt-get", os.X_OK):
             hint = "install Debian's python3-venv and try again"
         else:
             hint = "this Python needs its modules venv and ensurepip"
         raise BuildError(f"{error}\n{hint}") from None
+
+
+def _interpreter() -> str:
+    """Return the Python of the environments: the system's own if it is of this version, else this.
+
+    The system's is what users run the file with, and has mistakes that later ones of its version do
+    not have any more. One that was compiled by hand is mostly slower as well.
+    """
+    if _can_make_environments(SYSTEM_PYTHON, sys.version_info[:2]):
+        return SYSTEM_PYTHON
+    return sys.executable
+
+
+def _can_make_environments(python: str, version: tuple[int, int]) -> bool:
+    wanted = f"import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != {version})"
+    try:
+        return (
+            subprocess.run([python, "-c", wanted], check=False, capture_output=True).returncode == 0
+        )
+    except OSError:
+        return False

@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from opsicle.cli import versioned
-from opsicle.cli.automations import emit_automation
+from opsicle.cli.automation_details import emit_automation
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.mfa import totp_option, with_proof

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from opsicle.server.assembly import Services
+from opsicle.server.automations.repeated_requests import forget_requests
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.forwarding.forwarder import Forwarder
 from opsicle.server.gated_turn import GatedTurn
@@ -136,7 +137,7 @@ def _pruning_loops(services: Services, keep: Callable[[], RetentionPeriods]) -> 
         Loop(
             "forget requests",
             _FORGET_REQUESTS_EVERY_SECONDS,
-            steady(services.automations.forget_requests),
+            steady(partial(forget_requests, services.core.state, services.core.clock)),
         ),
         Loop("drop logs", _DROP_LOGS_EVERY_SECONDS, steady(services.log_retention.shrink)),
         Loop(

@@ -9,7 +9,7 @@ from opsicle.domain.waiting_reasons import waiting_kind
 from opsicle.domain.workers import Requirements
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.dispatch.queue_limits import running_limit_reason
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import automations, concurrency, deliveries, orgs, run_windows
 from opsicle.server.store.database import Database
 

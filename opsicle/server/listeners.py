@@ -8,21 +8,12 @@ from datetime import datetime, timedelta
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.security import certificates
+from opsicle.server.applications import Applications
 from opsicle.server.assembly import Services
 from opsicle.server.gauges import add_gauges
-from opsicle.server.http import health, openapi
-from opsicle.server.http.app import Application, route_not_found
-from opsicle.server.http.assets import Assets
-from opsicle.server.http.health import Readiness
-from opsicle.server.http.metrics import Metrics
-from opsicle.server.http.open_streams import EventStreams
-from opsicle.server.http.routing import Route
 from opsicle.server.http.wire.sockets import Listener
 from opsicle.server.http.wire.tls import TLS_VERSIONS, GivenCertificate, Tls
-from opsicle.server.identity.authentication import PersonAuthentication
-from opsicle.server.route_table import user_routes, worker_routes
 from opsicle.server.settings import ServerOptions, parse_address
-from opsicle.server.workers.authentication import WorkerAuthentication
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +28,8 @@ class Listeners:
         self._services = services
         self._tls = tls
         self._given = _given_certificate(options)
-        self._streams = EventStreams()
         self._warning, self._warned_at = "", now
-        self._readiness = Readiness(remarks=services.status.remarks.shown)
-        self._metrics = Metrics()
+        self._applications = Applications(services, self._trusted_pem)
         self._users = self._user_listener(options)
         self._workers = self._worker_listener(options)
         self._monitoring = self._monitoring_listener(options)
@@ -63,7 +52,7 @@ class Listeners:
         self._workers.start()
         if self._monitoring:
             self._monitoring.start()
-        self._readiness.status = "ok"
+        self._applications.readiness.status = "ok"
 
     def stop(self, seconds: float) -> None:
         """Take no more requests.
@@ -71,11 +60,11 @@ class Listeners:
         What waits is answered now, what is under way may take so many seconds.
         """
         ends_at = time.monotonic() + seconds
-        self._readiness.status = "draining"
+        self._applications.readiness.status = "draining"
         for listener in self._listeners:
             listener.close()
         self._services.dispatch.close()
-        self._streams.close()
+        self._applications.streams.close()
         for listener in self._listeners:
             listener.join(max(ends_at - time.monotonic(), 0.0))
 
@@ -117,56 +106,34 @@ class Listeners:
         return self._given.trusted_pem if self._given else self._services.core.authority.cert_pem
 
     def _user_listener(self, options: ServerOptions) -> Listener:
-        table: list[Route] = [
-            *health.routes(self._readiness, self._metrics, self._trusted_pem),
-            *user_routes(self._services),
-        ]
-        application = Application(
-            [*table, *openapi.routes(table)],
-            PersonAuthentication(self._services.sessions),
-            fallback=Assets(),
-            streams=self._streams,
-            observe=self._metrics.observe,
-        )
         context = self._given.context if self._given else self._tls.own_context
-
         return Listener(
             parse_address(options.listen),
-            application,
+            self._applications.for_users,
             context=None if options.is_plain else context,
             trusts_proxy=options.behind_proxy,
             socket_group=options.socket_group,
         )
 
     def _worker_listener(self, options: ServerOptions) -> Listener:
-        application = Application(
-            worker_routes(self._services),
-            WorkerAuthentication(self._services.workers),
-            fallback=route_not_found,
-            streams=self._streams,
-            observe=self._metrics.observe,
-            is_binary=True,
-        )
         return Listener(
-            parse_address(options.worker_listen), application, context=self._tls.worker_context
+            parse_address(options.worker_listen),
+            self._applications.for_workers,
+            context=self._tls.worker_context,
         )
 
     def _monitoring_listener(self, options: ServerOptions) -> Listener | None:
         if not options.metrics_listen:
             return None
-        application = Application(
-            health.monitoring_routes(self._readiness, self._metrics),
-            PersonAuthentication(self._services.sessions),
-            fallback=route_not_found,
-            streams=self._streams,
-            observe=self._metrics.observe,
-        )
         return Listener(
-            parse_address(options.metrics_listen), application, socket_group=options.socket_group
+            parse_address(options.metrics_listen),
+            self._applications.for_monitoring,
+            socket_group=options.socket_group,
         )
 
     def _add_gauges(self, options: ServerOptions) -> None:
-        add = self._metrics.add_gauge
+        metrics, streams = self._applications.metrics, self._applications.streams
+        add = metrics.add_gauge
         add(
             "opsicle_user_connections",
             "Open connections of users.",
@@ -178,8 +145,8 @@ class Listeners:
             lambda: self._workers.open_connections,
         )
 
-        add("opsicle_event_streams", "Open event streams.", lambda: len(self._streams))
-        add_gauges(self._metrics, self._services, options.data_dir, self._certificate_ends)
+        add("opsicle_event_streams", "Open event streams.", lambda: len(streams))
+        add_gauges(metrics, self._services, options.data_dir, self._certificate_ends)
 
     def _certificate_ends(self) -> dict[str, float]:
         own, authority = self._tls.expires_at, self._services.core.authority.cert_pem

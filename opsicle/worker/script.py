@@ -33,20 +33,21 @@ _COULD_NOTICE = re.compile(
 
 _RESERVED = "if then elif else fi for select while until do done case esac in function time coproc"
 _WORD = r"\w./=:@%+,^*?~\[\]-"
-_ITEM = rf"""(?:
+_ITEM = re.compile(
+    rf"""[ \t]*(?:
     # quoted, nothing nested in it
-      '[^']*' | "(?:[^"\\`$]|\\.|\$\w+|\$\{{\w+\}}|\$[?$!\#*@])*+"
+      '[^']*' | "(?:[^"\\`$]|\\.|\$\w+(?!\w)|\$\{{\w+\}}|\$[?$!\#*@])*"
     # a variable, an escape, find's {{}}
     | \$\w+ | \$\{{\w+\}} | \$[?$!*@] | \\[^\n] | \{{\}}
     # a word that opens or closes nothing
-    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]++
+    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]+
     # a redirection, no here-document
     | [0-9]?(?:>>?|<(?!<))(?:&[0-9](?!\w)|[ \t]*(?=[\w./$'"-]))
-)"""
-_SIMPLE = rf"[ \t]*+{_ITEM}(?:[ \t]*+{_ITEM})*+[ \t]*+"
-_PLAIN = re.compile(rf"{_SIMPLE}(?:(?:;|&&|\|\|?|\n){_SIMPLE})*+[;&]?", re.VERBOSE)
-"""Surely complete by itself. What does not match may be as well: then the shell is asked, which
-costs a process."""
+    )""",
+    re.VERBOSE,
+)
+_BLANKS = re.compile(r"[ \t]*")
+_SEPARATOR = re.compile(r";|&&|\|\|?|\n")
 
 
 class Script(NamedTuple):
@@ -125,9 +126,33 @@ def _can_have_markers(
         _COULD_NOTICE.search(command) for command in commands
     ):
         return False
-    return all(
-        _PLAIN.fullmatch(command) or _is_complete(shell, command, account) for command in commands
-    )
+    return all(_is_plain(command) or _is_complete(shell, command, account) for command in commands)
+
+
+def _is_plain(command: str) -> bool:
+    """Return whether a command is surely complete by itself.
+
+    One of which this is not known may be as well: then the shell is asked, which costs a process.
+    Goes on from item to item, since an expression for them all would have to repeat a group without
+    ever going back: Python 3.11.2, which is Debian's, then takes `true &&` for complete (CPython's
+    gh-106052).
+    """
+    end = _end_of_items(command, 0)
+    while end and (separator := _SEPARATOR.match(command, end)):
+        following = _end_of_items(command, separator.end())
+        if not following:
+            break
+        end = following
+    return end > 0 and command[end:] in {"", ";", "&"}
+
+
+def _end_of_items(command: str, start: int) -> int:
+    """Return where the items and blanks that begin there end, 0 if there is no item."""
+    end = start
+    while item := _ITEM.match(command, end):
+        end = item.end()
+    blanks = _BLANKS.match(command, end)
+    return blanks.end() if blanks and end > start else 0
 
 
 @lru_cache(maxsize=256)

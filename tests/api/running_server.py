@@ -23,6 +23,7 @@ from opsicle.security import join_token
 from opsicle.security.certificates import WorkerIdentity, make_key_and_csr
 from opsicle.security.sealing import Seal
 from opsicle.server.access.actor import Actor, WorkerActor
+from opsicle.server.applications import Applications
 from opsicle.server.approvals.binding_upgrade import binder
 from opsicle.server.assembly import Services
 from opsicle.server.audit.remarks import ServerRemarks
@@ -30,14 +31,11 @@ from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder
 from opsicle.server.http.app import Application
-from opsicle.server.http.wire.tls import Tls
 from opsicle.server.keys.binding_key_file import open_binding_key
 from opsicle.server.keys.master_key_file import MasterKeyFile
 from opsicle.server.keys.order_key_file import open_order_key
 from opsicle.server.keys.order_keys import remember_order_key
-from opsicle.server.listeners import Listeners
 from opsicle.server.members.orgs import create_org
-from opsicle.server.settings import ServerOptions
 from opsicle.server.store import audit_checkpoints, memberships, migrations, users
 from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
@@ -202,16 +200,15 @@ class ApiServer:
         )
 
         self.services = Services(core)
-        options = ServerOptions(data_dir=folder, listen="127.0.0.1:0", worker_listen="127.0.0.1:0")
-        tls = Tls(self.folder, authority, ("127.0.0.1",), self.clock.now())
-        self.listeners = Listeners(options, self.services, tls, self.clock.now())
+        self.applications = Applications(self.services, lambda: authority.cert_pem)
 
         self.services.urls.url = ORIGIN
         self.services.urls.worker_url = "https://ops.example.com:8444"
-        self.application: Application = self.listeners._users._application
+        self.application: Application = self.applications.for_users
 
     def close(self) -> None:
-        self.listeners.stop(5)
+        self.services.dispatch.close()
+        self.applications.streams.close()
         self.services.close()
         self.state.close()
         self.logs.close()

@@ -47,7 +47,7 @@ def globex(api_server: ApiServer) -> Things:
 
 def test_every_route_stands_in_the_table_and_asks_for_what_it_says(api_server: ApiServer) -> None:
     assert {key(route): route.may for route in api_server.application.routes} == MAY
-    worker_table = api_server.listeners._workers._application.routes
+    worker_table = api_server.applications.for_workers.routes
     assert {key(route) for route in worker_table} == WORKER_ROUTES
     assert {route.may for route in worker_table} == {Access.WORKER}
 
@@ -203,7 +203,7 @@ def test_requesters_cancel_their_own(api_server: ApiServer, acme: Things) -> Non
 def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job_id: str) -> Answer:
     """Return what the workers' listener answers to a worker that asks for this job."""
     identity = WorkerIdentity(org, worker.worker_id, "1")
-    client = Client(api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity})
+    client = Client(api_server.applications.for_workers, environ={WORKER_IDENTITY: identity})
     return client.post(f"/worker/v1/jobs/{job_id}/{verb}", WORKER_BODIES[verb])
 
 
@@ -239,7 +239,7 @@ def test_the_workers_listener_lets_in_nobody_without_a_workers_certificate(
     api_server: ApiServer,
 ) -> None:
     token = api_server.session("alice@example.com").headers
-    client = Client(api_server.listeners._workers._application, token)
+    client = Client(api_server.applications.for_workers, token)
     for route_key in WORKER_ROUTES:
         answer = call(client, route_key, {"job_id": "0" * 26})
         assert (answer.status, answer.code) == (401, "not_authenticated"), route_key

@@ -258,7 +258,7 @@ def test_workers_are_shown_the_newest_checkpoint_of_their_org_and_say_what_contr
 
     worker = api_server.worker("acme", "web")
     environ = {WORKER_IDENTITY: WorkerIdentity("acme", worker.worker_id, "1")}
-    client = Client(api_server.listeners._workers._application, environ=environ)
+    client = Client(api_server.applications.for_workers, environ=environ)
     poll = {
         "boot_id": "b",
         "version": "1",

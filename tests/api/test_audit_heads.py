@@ -141,7 +141,7 @@ def test_a_worker_that_claims_a_rewritten_history_is_heard_once_a_day(
     }
 
     def claim(count: int) -> int:
-        client = Client(api_server.listeners._workers._application, environ=environ)
+        client = Client(api_server.applications.for_workers, environ=environ)
         for n in range(count):
             client.post(
                 "/worker/v1/poll", {**poll, "history_rewritten": f"checkpoint {n} is another"}

@@ -82,7 +82,7 @@ NO_MESSAGE = (None, bytes)
 
 
 def every_route(api_server: ApiServer) -> list[Route]:
-    return [*api_server.application.routes, *api_server.listeners._workers._application.routes]
+    return [*api_server.application.routes, *api_server.applications.for_workers.routes]
 
 
 def test_every_text_and_every_list_that_a_route_takes_has_a_maximum(api_server: ApiServer) -> None:
@@ -218,7 +218,7 @@ def test_methods_that_somebody_made_up_count_as_one(api_server: ApiServer) -> No
     for method in ("BREW", "PROPFIND", "X", "GET"):
         api_server.client().call(method, "/healthz")
 
-    counted = {method for _, method, _ in api_server.listeners._metrics._requests}
+    counted = {method for _, method, _ in api_server.applications.metrics._requests}
 
     assert counted == {"GET", "other"}
 

@@ -49,7 +49,7 @@ def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(
 ) -> None:
     people, workers = (
         api_server.application.routes,
-        api_server.listeners._workers._application.routes,
+        api_server.applications.for_workers.routes,
     )
 
     routed = [route.endpoint for route in (*people, *workers)]
@@ -61,7 +61,7 @@ def test_every_route_answers_a_declared_endpoint_and_every_endpoint_has_a_route(
 def test_an_endpoint_is_called_as_what_answers_it(api_server: ApiServer) -> None:
     people, workers = (
         api_server.application.routes,
-        api_server.listeners._workers._application.routes,
+        api_server.applications.for_workers.routes,
     )
 
     handlers = {id(route.endpoint): route.name.partition(".")[2] for route in (*people, *workers)}

@@ -156,7 +156,7 @@ def test_streams_of_one_org_leave_room_for_another(
     for pieces in open_ones:
         pieces.close()  # type: ignore[attr-defined]
     assert api_server.session("bob@example.com").call("GET", "/api/v1/events").status == 200
-    assert not api_server.listeners._streams._open
+    assert not api_server.applications.streams._open
 
 
 def test_exports_of_one_org_leave_room_for_another(

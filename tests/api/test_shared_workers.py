@@ -156,9 +156,7 @@ def test_a_shared_worker_is_shown_no_checkpoint_of_any_record(api_server: ApiSer
         assert api_server.services.audit_checkpoints.newest(chain)
     for org, worker in workers.items():
         identity = WorkerIdentity(org, worker.worker_id, "1")
-        client = Client(
-            api_server.listeners._workers._application, environ={WORKER_IDENTITY: identity}
-        )
+        client = Client(api_server.applications.for_workers, environ={WORKER_IDENTITY: identity})
         answer = client.post("/worker/v1/poll", POLL)
         assert answer.status == 200, answer.content
         assert (b"checkpoint" in answer.content) is (org == "acme")

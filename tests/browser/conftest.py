@@ -31,7 +31,7 @@ from playwright.sync_api import (
 from tests.browser import templates
 from tests.browser.failures import shown_on_failure
 from tests.browser.reading import log_in
-from tests.product import Installation
+from tests.product import PASSWORD, Installation, User
 from tests.support import require
 
 CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium-headless-shell")
@@ -181,7 +181,7 @@ def open_page(
     used_contexts: UsedContexts,
     request: pytest.FixtureRequest,
 ) -> Iterator[OpenPage]:
-    """Return what opens pages as alice, or as nobody with `is_known=False`.
+    """Return what opens pages as alice, as `who`, or as nobody with `is_known=False`.
 
     None may complain or ask another server. If the test fails, what they show is printed.
     """
@@ -190,8 +190,15 @@ def open_page(
     page_errors: list[str] = []
 
     def open_one(
-        path: str, *, is_known: bool = True, url: str = "", width: int = 1280, theme: str = "light"
+        path: str,
+        *,
+        who: User | None = None,
+        is_known: bool = True,
+        url: str = "",
+        width: int = 1280,
+        theme: str = "light",
     ) -> Page:
+        is_known = is_known and who is None
         if not url and (width, theme) == (VIEWPORT["width"], "light"):
             page = used_contexts.take(is_known=is_known)
             used.append(page.context)
@@ -207,6 +214,8 @@ def open_page(
             own.append(context)
             page = context.new_page()
         page.context.set_default_timeout(PATIENCE_MS)
+        if who:
+            _begin_session(page.context, who, installation.server.url)
         watch(page)
         _collect_errors(page, url or installation.server.url, page_errors)
         page.goto(path)
@@ -220,6 +229,16 @@ def open_page(
     for context in used:
         used_contexts.give_back(context)
     assert page_errors == []
+
+
+def _begin_session(context: BrowserContext, who: User, url: str) -> None:
+    """Log in as the form does, which two pages less are loaded for."""
+    answer = context.request.post(
+        "/api/v1/login",
+        data={"email": who.email, "password": PASSWORD, "kind": "browser"},
+        headers={"Origin": url.rstrip("/")},
+    )
+    assert answer.ok, answer.text()
 
 
 def _collect_errors(page: Page, url: str, page_errors: list[str]) -> None:

@@ -47,15 +47,6 @@ def olga(installation: Installation, request: pytest.FixtureRequest) -> User:
     return installation.person(f"{name}@example.com", "admin")
 
 
-def page_of(open_page: OpenPage, who: User, path: str) -> Page:
-    page = open_page("/login", is_known=False)
-    log_in(page, who.email)
-    page.get_by_role("heading", level=1, name="Home").wait_for()
-    page.goto(path)
-    page.get_by_role("heading", level=1).first.wait_for()
-    return page
-
-
 def end_sessions(installation: Installation, who: User) -> None:
     installation.admin.cli("users", "logout", who.email)
 
@@ -101,7 +92,7 @@ def test_what_was_sent_is_sent_again_after_a_login_over_the_form(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
 
@@ -130,7 +121,7 @@ def test_a_form_is_untouched_by_a_session_that_ended_behind_it(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
 
@@ -152,7 +143,7 @@ def test_a_login_in_another_window_is_enough(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
     send(page)
@@ -172,7 +163,7 @@ def test_a_form_that_was_left_for_the_login_is_filled_in_again(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
 
@@ -203,7 +194,7 @@ def test_somebody_else_who_logs_in_on_that_tab_sees_nothing_of_it(
     open_page: OpenPage, installation: Installation, olga: User, is_left: bool
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
     send(page)
@@ -228,7 +219,7 @@ def test_whoever_goes_elsewhere_leaves_nothing_behind(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
     installation.push(FORM)
-    page = page_of(open_page, olga, "/templates/long-form/run")
+    page = open_page("/templates/long-form/run", who=olga)
     fill_in(page)
     end_sessions(installation, olga)
     send(page)
@@ -242,7 +233,7 @@ def test_whoever_goes_elsewhere_leaves_nothing_behind(
 def test_a_template_that_is_being_written_is_kept(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
-    page = page_of(open_page, olga, "/push")
+    page = open_page("/push", who=olga)
     written = FORM.replace("long-form", "written-here")
     page.get_by_label("Template (YAML)").fill(written)
     expect(page.get_by_text("No mistakes in written-here")).to_be_visible()
@@ -258,7 +249,7 @@ def test_a_template_that_is_being_written_is_kept(
 def test_a_policy_that_is_being_written_is_kept(
     open_page: OpenPage, installation: Installation, olga: User
 ) -> None:
-    page = page_of(open_page, olga, "/policies")
+    page = open_page("/policies", who=olga)
     written = POLICY.replace("for-ended-sessions", "written-here-too")
     page.get_by_role("button", name="Push a policy…").click()
     page.get_by_label("Policy (YAML)").fill(written)
@@ -284,7 +275,7 @@ def test_the_reason_of_a_decision_is_kept(
     installation.admin.cli("policies", "push", str(policy))
     installation.push(DECISION_REQUESTS)
     asked = installation.admin.json("run", "asks")
-    page = page_of(open_page, olga, f"/approvals/{asked['approval_id']}")
+    page = open_page(f"/approvals/{asked['approval_id']}", who=olga)
     page.get_by_role("button", name="Reject…").click()
     page.get_by_role("dialog").get_by_label("Reason").fill("not on a Friday")
     end_sessions(installation, olga)

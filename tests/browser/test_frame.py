@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in
-from tests.product import Installation, User
+from tests.product import Installation
 
 DECISION_REQUESTS = """apiVersion: v1
 type: AutomationTemplate
@@ -29,14 +28,6 @@ FOUND = (
     ("add a wo", "Add a worker"),
 )
 """What is typed into the search, and what is among what it finds then."""
-
-
-def opened_as(open_page: OpenPage, somebody: User, path: str) -> Page:
-    page = open_page("/login", is_known=False)
-    log_in(page, somebody.email)
-    page.get_by_label(f"Account of {somebody.email}").wait_for()
-    page.goto(path)
-    return page
 
 
 def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> None:
@@ -65,7 +56,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 def test_the_search_offers_only_what_the_person_may_do(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    page = opened_as(open_page, installation.person("seeks@example.com", "reporter"), "/templates")
+    page = open_page("/templates", who=installation.person("seeks@example.com", "reporter"))
 
     page.get_by_role("button", name="Find or do…").click()
     page.keyboard.type("greet")
@@ -86,7 +77,7 @@ def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
 ) -> None:
     boss = installation.person("counts@example.com", "approver")
     installation.push(DECISION_REQUESTS % boss.email)
-    page = opened_as(open_page, boss, "/templates")
+    page = open_page("/templates", who=boss)
     link = page.locator(".main-nav").get_by_role("link", name="Approvals")
     expect(link.locator(".count")).to_have_count(0)
 

@@ -12,7 +12,7 @@ from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.layout import fits_every_width_in_both_themes
 from tests.browser.page_table import PAGE_TABLE
-from tests.browser.reading import choose, has_no_horizontal_scroll, log_in
+from tests.browser.reading import choose, has_no_horizontal_scroll
 from tests.e2e.clocks import SetClock
 from tests.product import PASSWORD, Installation
 
@@ -108,9 +108,7 @@ def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
     open_page: OpenPage, installation: Installation, role: str
 ) -> None:
     somebody = installation.person(f"led-{role}@example.com", role)
-    page = open_page("/login", is_known=False)
-    log_in(page, somebody.email)
-    page.get_by_role("heading", level=1, name="Home").wait_for()
+    page = open_page("/", who=somebody)
     allowed = page.evaluate(
         """async () => (await import("/lib/session.js")).whoAmI().permissions"""
     )

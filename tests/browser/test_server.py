@@ -136,8 +136,7 @@ def test_those_who_manage_an_org_see_how_much_of_its_quotas_it_uses_and_others_d
     installation.admin.cli("orgs", "quota", "acme", "--automations-an-hour", "0")
 
     oscar = installation.person("oscar-without-usage@example.com", "operator")
-    seen = open_page("/usage", is_known=False)
-    log_in(seen, oscar.email)
+    seen = open_page("/usage", who=oscar)
     expect(seen.locator("main")).to_contain_text("may not do this")
     expect(seen.get_by_role("link", name="Usage", exact=True)).to_have_count(0)
     expect(seen.get_by_role("meter")).to_have_count(0)

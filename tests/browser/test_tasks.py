@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Locator, expect
 
 from tests.browser.conftest import OpenPage
-from tests.browser.reading import log_in
 from tests.browser.test_home import BREAKS
 from tests.browser.test_identity import App
 from tests.product import Installation
@@ -69,9 +68,7 @@ def test_one_approves_on_a_telephone_with_four_taps_and_a_code(
     lead = installation.person("lead-of-tasks@example.com", "manager")
     installation.push(ASKS % lead.email)
     asked = installation.admin.json("run", "to-approve")
-    page = open_page("/login", is_known=False, width=360)
-    log_in(page, lead.email)
-    page.get_by_role("heading", level=1, name="Home").wait_for()
+    page = open_page("/", who=lead, width=360)
     app = App(lead.json("totp", "enrol")["secret"])
     lead.cli("totp", "confirm", "--totp", app.code())
     tap, dialog = Presses(), page.get_by_role("dialog")

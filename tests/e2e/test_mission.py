@@ -80,6 +80,7 @@ def open_page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Open
         context.close()
 
 
+@in_one_placement
 def test_the_manager_is_told_by_mail_and_telegram_and_agrees_on_the_page(
     mission: Mission, open_page: OpenPage
 ) -> None:

@@ -176,7 +176,7 @@ def test_a_removal_amid_which_the_server_died_is_finished(
         raise gevent.GreenletExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(core.job_logs, "_delete", die)
+        patch.setattr(core.job_logs.removals, "_delete", die)
         with pytest.raises(gevent.GreenletExit):
             core.services.log_retention.prune(30 * DAY)
     assert used(core, alice.org_id) >= LOG

@@ -292,7 +292,7 @@ def test_evidence_changed_after_the_approval_lets_nothing_run(planned: Team, sql
 def test_a_log_changed_after_the_approval_lets_nothing_run(planned: Team) -> None:
     asked = plan(planned, planned.ask("planned"))
     planned.approve("bob", asked)
-    planned.core.job_logs.delete_of_jobs([asked.jobs[0].id])
+    planned.core.job_logs.removals.delete_of_jobs([asked.jobs[0].id])
     harmless = (0, 0, 1, 0, LOG.replace(b"destroy", b"inspect"))
     planned.core.job_logs.append(asked.jobs[0].id, [harmless])
 
@@ -349,7 +349,7 @@ def test_a_log_changed_before_the_decision_is_shown_as_such_and_cannot_be_agreed
     planned: Team,
 ) -> None:
     asked = plan(planned, planned.ask("planned"))
-    planned.core.job_logs.delete_of_jobs([asked.jobs[0].id])
+    planned.core.job_logs.removals.delete_of_jobs([asked.jobs[0].id])
 
     assert not planned.show("bob", asked).is_intact
     with pytest.raises(Conflict, match="what its plan has shown is not what is stored"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from opsicle.server.automations.repeated_requests import forget_requests
 from opsicle.server.automations.retention import (
     BYTES_AT_ONCE,
     LEAST_AGE,
@@ -94,7 +95,7 @@ def test_nothing_of_what_is_removed_is_left_but_in_the_record(
     newer = run_approved(team, worker)
     core.clock.advance(370 * 86400)
     rerun = core.automations.rerun(alice, old.id)
-    core.automations.forget_requests()
+    forget_requests(core.database, core.clock)
 
     assert pruner(core).prune(YEAR) == 2
 

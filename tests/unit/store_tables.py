@@ -67,7 +67,7 @@ TABLES = {
     "group_members": Table(small_because=PEOPLE),
     "groups": Table(small_because=MADE_BY_PEOPLE),
     "idempotency_keys": Table(
-        f"{_SERVER}.automations.service:Automations.forget_requests", grows=True
+        f"{_SERVER}.automations.repeated_requests:forget_requests", grows=True
     ),
     "invitations": Table(
         small_because="one row for each invitation that somebody sent by hand", grows=True

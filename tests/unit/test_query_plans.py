@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import importlib
 import itertools
+import operator
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -396,5 +397,4 @@ def test_every_table_has_somebody_who_prunes_it_or_a_reason_to_stay_small(
         assert bool(table.pruned_by) != bool(table.small_because), name
         if table.pruned_by:
             module, _, path = table.pruned_by.partition(":")
-            owner, method = path.split(".")
-            assert callable(getattr(getattr(importlib.import_module(module), owner), method)), name
+            assert callable(operator.attrgetter(path)(importlib.import_module(module))), name

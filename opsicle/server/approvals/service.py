@@ -49,7 +49,7 @@ from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.views import Viewer, summary, votable, whole
 from opsicle.server.approvals.waiting import outcome_of
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of_shown
 from opsicle.server.identity.authenticators import Authenticators

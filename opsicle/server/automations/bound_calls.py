@@ -26,7 +26,7 @@ from opsicle.server.access.start_rights import require_in_scope
 from opsicle.server.automations.machines import find_machines
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.starters import Starter
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store.database import Connection
 from opsicle.wire.user_api import RunRequest

@@ -14,7 +14,7 @@ from opsicle.server.approvals.changed_targets import target_refusal
 from opsicle.server.approvals.manifests import member_of
 from opsicle.server.automations.machines import find_machines
 from opsicle.server.automations.new_runs import Origin
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import automations
 from opsicle.server.store.database import Connection
 from opsicle.server.targets.selection import targets_of

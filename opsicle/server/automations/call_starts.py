@@ -25,7 +25,7 @@ from opsicle.server.automations.attempts import AlreadyTaken, Attempts
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import CalledRun, Starter
 from opsicle.server.automations.values_for_starts import PassingOn, note_secrets_of, values_for
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import approvals, audit, automations, calls

@@ -17,7 +17,7 @@ from opsicle.server.approvals import paused_ends
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.automations.visible import ENDED, get_visible, require_may_cancel
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import (
     approvals,
     audit,

@@ -20,7 +20,7 @@ from opsicle.server.automations.chains import DueStart, due_start
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
 from opsicle.server.automations.values_for_starts import note_secrets_of
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import audit, chains

@@ -9,7 +9,7 @@ from opsicle.domain.templates import Template
 from opsicle.domain.waiting_reasons import waiting_reason
 from opsicle.domain.workers import fits, requirements
 from opsicle.server.access.actor import Actor
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import workers
 from opsicle.server.store.database import Connection
 

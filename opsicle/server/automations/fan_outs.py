@@ -37,7 +37,7 @@ from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import GroupChanges
 from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import audit, automation_transitions, automations, fan_outs

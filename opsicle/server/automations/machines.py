@@ -10,7 +10,7 @@ from opsicle.domain.fan_outs import MOST_MEMBERS, FanOutKind
 from opsicle.domain.templates import Template
 from opsicle.domain.workers import fits_labels, requirements
 from opsicle.server.access.actor import Actor
-from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.fleet.fleet import Fleet, absent
 from opsicle.server.store import workers
 from opsicle.server.store.database import Connection
 from opsicle.server.targets.selection import selector_of, targets_of

@@ -27,7 +27,7 @@ from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.automations.starters import CalledRun, MemberRun, Starter
 from opsicle.server.dispatch.concurrency_groups import GroupChanges
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.keys.vault import HiddenValues, Vault, new_salt
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection

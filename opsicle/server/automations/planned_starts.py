@@ -16,7 +16,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.automations.views import summary
 from opsicle.server.automations.waiting import queue_view
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.http.paging import page_of
 from opsicle.server.store import planned_starts
 from opsicle.server.store.automations import AutomationRow

@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from opsicle.domain.errors import Conflict
+from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.resumed_runs import ResumedRun
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import idempotency
-from opsicle.server.store.database import Connection
+from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.wire.user_api import RunRequest
+
+REMEMBERED_FOR = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 500
+"""Keys removed in one unit of work: it holds the event loop."""
 
 
 def digest_of(vault: Vault, request: RunRequest, rerun_of: str, resumed: ResumedRun | None) -> str:
@@ -53,3 +58,10 @@ def find_made(db: Connection, actor: Actor, key: str, request_digest: str) -> st
             hint="Use a new key for a new request.",
         )
     return earlier.resource if earlier else None
+
+
+def forget_requests(database: Database, clock: Clock) -> None:
+    """Drop keys that are so old that nobody will send their requests again."""
+    before = clock.now() - REMEMBERED_FOR
+    while database.write(lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)):
+        pass

@@ -136,7 +136,7 @@ class Retention:
 
         # The logs first: a crash in between leaves an automation without its log, which the next
         # turn removes.
-        self._job_logs.delete_of_jobs(
+        self._job_logs.removals.delete_of_jobs(
             self._database.read(lambda db: retention.list_jobs(db, going))
         )
         return self._database.write(lambda db: self._remove(db, walk, going))

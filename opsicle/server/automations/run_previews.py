@@ -25,7 +25,7 @@ from opsicle.server.automations.given_files import named_by_content
 from opsicle.server.automations.new_runs import CheckedRun, Origin, placing_of
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.waiting import candidates_of
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.approval_api import ApprovalNeed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -52,9 +51,10 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.queue_limits import require_room_to_wait
-from opsicle.server.dispatch.service import Dispatch, SlotReservation
+from opsicle.server.dispatch.service import Dispatch
+from opsicle.server.dispatch.slot_reservations import SlotReservation
 from opsicle.server.dispatch.work_builder import CheckedWork
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
@@ -64,7 +64,6 @@ from opsicle.server.store import (
     audit,
     automations,
     files,
-    idempotency,
     jobs,
     secrets,
 )
@@ -75,10 +74,6 @@ from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
-
-REQUESTS_REMEMBERED = timedelta(days=7)
-_FORGOTTEN_AT_ONCE = 500
-"""Keys removed in one unit of work: it holds the event loop."""
 
 
 class Automations:
@@ -390,11 +385,3 @@ class Automations:
             return next((job for job in reversed(tries) if job.is_plan or not of_plan), None)
 
         return self._database.read(query)
-
-    def forget_requests(self) -> None:
-        """Drop idempotency keys that are so old that nobody will send them again."""
-        before = self._clock.now() - REQUESTS_REMEMBERED
-        while self._database.write(
-            lambda db: idempotency.delete_before(db, before, _FORGOTTEN_AT_ONCE)
-        ):
-            pass

@@ -10,7 +10,7 @@ from opsicle.server.automations.shown_targets import automation_targets
 from opsicle.server.automations.views import Snapshot
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.automations.waiting import queue_view
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import artifacts, chains, files, jobs, later_runs
 from opsicle.server.store.database import Connection
 

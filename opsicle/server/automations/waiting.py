@@ -10,7 +10,7 @@ from opsicle.domain.workers import SHARED, Candidate
 from opsicle.server.dispatch.concurrency_groups import queues_of
 from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.dispatch.run_windows import window_of
-from opsicle.server.fleet.presence import Fleet, absent
+from opsicle.server.fleet.fleet import Fleet, absent
 from opsicle.server.store import concurrency, orgs, workers
 from opsicle.server.store.automations import AutomationRow, Turn
 from opsicle.server.store.database import Connection, Database

@@ -22,7 +22,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.refusals import refuse
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import concurrency
 from opsicle.server.store.automations import AutomationRow, Turn

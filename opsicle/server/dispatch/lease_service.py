@@ -24,7 +24,8 @@ from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.run_windows import expire, is_open
 from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
-from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.fleet.fleet import Fleet
+from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import automation_transitions, automations, jobs, orgs, run_windows
 from opsicle.server.store.automations import AutomationRow

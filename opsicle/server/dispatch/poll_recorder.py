@@ -15,7 +15,8 @@ from opsicle.domain.clocks import is_off, offset_of, offset_text
 from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.fleet.fleet import Fleet
+from opsicle.server.fleet.presence import Presence
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.workers.enrolment import check_facts

@@ -16,7 +16,7 @@ from opsicle.server.access.actor import SystemActor
 from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.store import approvals, audit, concurrency, run_windows
 from opsicle.server.store.automations import AutomationRow

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
 import gevent
-import msgspec
 
 from opsicle.domain.automations import JobState
 from opsicle.domain.errors import NotAuthenticated
@@ -25,14 +24,20 @@ from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.jobs import Jobs
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
+from opsicle.server.dispatch.lease_service import LeaseService
 from opsicle.server.dispatch.poll_recorder import PollRecorder
-from opsicle.server.dispatch.work_builder import CheckedWork
+from opsicle.server.dispatch.poll_results import (
+    NOTHING,
+    PollResult,
+    jobs_to_drop,
+    labels_to_announce,
+    note_paused_to_drop,
+)
+from opsicle.server.dispatch.slot_reservations import SlotReservation
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import Subscription
 from opsicle.server.public_urls import Urls
-from opsicle.server.store import jobs, pauses
-from opsicle.server.store.automations import AutomationRow
+from opsicle.server.store import jobs
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.worker_api import POLL_SECONDS, PollReply, PollRequest
@@ -54,65 +59,6 @@ OnDisconnect = Callable[[Callable[[], None]], AbstractContextManager[None]]
 
 def _no_disconnects(_call: Callable[[], None]) -> AbstractContextManager[None]:
     return nullcontext()
-
-
-class _PollResult(msgspec.Struct):
-    """What a poll is to be answered, as one transaction has found it."""
-
-    leased: LeasedWork = msgspec.field(default_factory=LeasedWork)
-    cancel: list[str] = msgspec.field(default_factory=list)
-    drop: list[str] = msgspec.field(default_factory=list)
-    returned: list[JobRow] = msgspec.field(default_factory=list)
-    unknown: list[str] = msgspec.field(default_factory=list)
-    busy: int = 0
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether the worker has nothing, and there was nothing for it."""
-        return not (self.busy or self.leased.items or self.leased.refused or self.returned)
-
-    def has_changes(self, notified_jobs: set[str]) -> bool:
-        """Return whether there is anything that the worker has not been told at once before."""
-        return bool(self.leased.items) or not notified_jobs.issuperset(self.cancel + self.drop)
-
-
-_NOTHING = _PollResult()
-"""What a look would find that is not made. Nobody changes it."""
-
-
-class SlotReservation:
-    """A slot of a waiting worker, kept for the automation that is being triggered."""
-
-    def __init__(self, lease_service: LeaseService, presence: Presence) -> None:
-        self._lease_service = lease_service
-        self.presence = presence
-        self.leased = LeasedWork()
-        self._planned: PlannedLease | None = None
-
-    def lease(self, db: Connection, row: AutomationRow, checked: CheckedWork) -> AutomationRow:
-        """Return a new automation as it is to be inserted: with the worker's lease, if it may be.
-
-        Inside the transaction that triggers it. `checked` is what that has just bound.
-        """
-        self._planned = self._lease_service.plan_new(db, self.presence, row, checked)
-        if self._planned is None:
-            return row
-        lease, presence = self._planned.lease, self.presence
-        return msgspec.structs.replace(
-            row,
-            fence=lease.fence,
-            job_id=lease.job_id,
-            worker_id=presence.worker_id,
-            worker_name=presence.name,
-        )
-
-    def begin(self, db: Connection, row: AutomationRow) -> None:
-        """Begin the lease of an automation that has been inserted, or else try to get it one."""
-        self.leased = LeasedWork(is_pushed=True)
-        if self._planned:
-            self._lease_service.begin(db, self.presence, row, self._planned, self.leased)
-        else:
-            self._lease_service.lease_one(db, self.presence, row, self.leased)
 
 
 class Dispatch:
@@ -205,7 +151,7 @@ class Dispatch:
             result.has_changes(presence.notified_jobs)
             or presence.pending_work
             or (presence.is_draining, presence.granted) != (was_draining, granted)
-            or _labels_to_announce(presence, request) is not None
+            or labels_to_announce(presence, request) is not None
         ):
             limit = min(ends_at, arrived_at + BUSY_POLL_SECONDS) if presence.busy else ends_at
             remaining = limit - self._clock.monotonic()
@@ -241,20 +187,20 @@ class Dispatch:
             drop=tuple(result.drop),
             drain=presence.is_draining,
             withheld=self._fleet.withheld_reason(presence),
-            granted=_labels_to_announce(presence, request),
+            granted=labels_to_announce(presence, request),
             formats=SUPPORTED_FORMATS,
         )
 
     def _check(
         self, presence: Presence, request: PollRequest, *, has_just_arrived: bool
-    ) -> _PollResult:
+    ) -> PollResult:
         """Compare what the worker holds with what it should, and lease what it can take.
 
         All in one transaction; none where there can be nothing to find.
         """
         is_known_idle = has_just_arrived and self._poll_recorder.is_known_idle(presence)
         if is_known_idle and not self._lease_service.may_wait_for(presence):
-            return _NOTHING
+            return NOTHING
 
         self._poll_recorder.begin_look(presence)
         try:
@@ -278,8 +224,8 @@ class Dispatch:
 
     def _compare_and_lease(
         self, db: Connection, presence: Presence, request: PollRequest, has_just_arrived: bool
-    ) -> _PollResult:
-        result = _PollResult()
+    ) -> PollResult:
+        result = PollResult()
         held = jobs.list_held(db, presence.worker_id)
         listed = {job.job_id: job.fence for job in request.jobs}
         if has_just_arrived:
@@ -290,9 +236,9 @@ class Dispatch:
                 self._jobs.give_back(db, job)
         is_known = {job.id for job in held if job.state == JobState.RUNNING or job.id in listed}
         result.cancel = [job.id for job in held if job.is_cancel_requested and job.id in is_known]
-        result.drop, result.unknown = _to_drop(db, presence.worker_id, listed, held)
+        result.drop, result.unknown = jobs_to_drop(db, presence.worker_id, listed, held)
         if request.paused:
-            _forget_paused(db, presence.worker_id, request, result)
+            note_paused_to_drop(db, presence.worker_id, request, result)
         if not self._fleet.held:  # else they may be of a state that this server does not know
             result.drop += result.unknown
         running = listed.keys() & set(result.drop)
@@ -354,47 +300,3 @@ class Dispatch:
         """Answer every open poll, because the server stops."""
         self._is_closing = True
         self._fleet.wake_everyone()
-
-
-def _labels_to_announce(presence: Presence, request: PollRequest) -> dict[str, str] | None:
-    """Return the labels granted to a worker beyond its own, if its poll does not name these.
-
-    None, too, for one that is too old to hear of it.
-    """
-    if request.sent_at_ms is None:
-        return None
-    beyond = {
-        key: text for key, text in presence.granted.items() if request.labels.get(key) != text
-    }
-    return beyond if beyond != request.granted else None
-
-
-def _to_drop(
-    db: Connection, worker_id: str, listed: dict[str, int], held: list[JobRow]
-) -> tuple[list[str], list[str]]:
-    """Return the listed jobs that should stop, and those that the server never heard of.
-
-    The former had a newer lease, or it was taken back. One that is `unknown` but still the newest
-    may go on, and one that has ended meanwhile needs no word.
-    """
-    rightful = {job.id for job in held if listed.get(job.id) == job.fence}
-    found = {job_id: jobs.find(db, job_id) for job_id in listed if job_id not in rightful}
-    own = [job for job in found.values() if job and job.worker_id == worker_id]
-    lost = [job.id for job in own if _is_lost(job, listed[job.id])]
-    return lost, [job_id for job_id, job in found.items() if job not in own]
-
-
-def _forget_paused(
-    db: Connection, worker_id: str, request: PollRequest, result: _PollResult
-) -> None:
-    """Note which jobs that a worker keeps for people it may forget: they are over, or unknown."""
-    ids = [job.job_id for job in request.paused]
-    known = pauses.list_known(db, worker_id, ids)
-    result.drop += [job_id for job_id in ids if known.get(job_id) is False]
-    result.unknown += [job_id for job_id in ids if job_id not in known]
-
-
-def _is_lost(job: JobRow, fence: int) -> bool:
-    if job.pause_id and job.state in {JobState.PAUSED, JobState.LEASED}:
-        return False  # the worker has just paused it, or is looking after what it left paused
-    return job.fence != fence or not job.is_newest or job.state == JobState.RETURNED

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from opsicle.domain.errors import LeaseLost, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.fleet.presence import Fleet, Presence
+from opsicle.server.fleet.fleet import Fleet
+from opsicle.server.fleet.presence import Presence
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection, Database
 

@@ -15,7 +15,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.rights import rights_of
 from opsicle.server.access.suspended import suspension_text
 from opsicle.server.audit.remarks import ServerRemarks
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.identity.me import me_of
 from opsicle.server.identity.orgs import find_place
 from opsicle.server.identity.sessions import Kind, Sessions

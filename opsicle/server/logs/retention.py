@@ -55,12 +55,12 @@ class LogRetention:
 
         Return how many logs went, and give their room back to the disk.
         """
-        self._job_logs.finish_removals()
+        self._job_logs.removals.finish()
         total = 0
         for org_id in self._job_logs.usage():
             total += self._apply(org_id, self._age_rule(org_id, keep))
         if total:
-            self._job_logs.release_free_space()
+            self._job_logs.removals.release_free_space()
         return total + self.shrink()
 
     def shrink(self) -> int:
@@ -70,7 +70,7 @@ class LogRetention:
         """
         total = sum(self._shrink(*each) for each in self._job_logs.usage().items())
         if total:
-            self._job_logs.release_free_space()
+            self._job_logs.removals.release_free_space()
         return total
 
     def make_room(self, org_id: str) -> int:
@@ -102,7 +102,7 @@ class LogRetention:
         """Remove step by step what a rule says. Return how many logs that were."""
         after_id, total, freed = "", 0, 0
         while rule.excess is None or freed < rule.excess:
-            rows = self._job_logs.list_kept(org_id, after_id, LOGS_AT_ONCE)
+            rows = self._job_logs.removals.list_kept(org_id, after_id, LOGS_AT_ONCE)
             if rule.excess is None:
                 # A job that began later has not ended before.
                 rows = [row for row in rows if row.job_id < lowest_id(rule.ended_before)]
@@ -111,7 +111,7 @@ class LogRetention:
 
             after_id = rows[-1].job_id
             if not all(row.stored for row in rows):
-                rows = self._job_logs.look_up_sizes(rows)
+                rows = self._job_logs.removals.look_up_sizes(rows)
             going = self._going(rows, rule, freed)
             if going:
                 freed += sum(row.stored for row in going)
@@ -163,7 +163,7 @@ class LogRetention:
             )
 
         self._database.write(work)
-        self._job_logs.remove([row.job_id for row in rows], rule.text)
+        self._job_logs.removals.remove([row.job_id for row in rows], rule.text)
 
 
 def _size_text(count: int) -> str:

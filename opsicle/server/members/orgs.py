@@ -15,7 +15,7 @@ from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.orgs import create_org, find_place, no_org
 from opsicle.server.identity.step_up import StepUp

@@ -15,7 +15,7 @@ from opsicle.kit.clock import Clock, to_text
 from opsicle.server.access import validators
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.service import Automations
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.identity.orgs import no_org
 from opsicle.server.identity.sessions import Sessions
 from opsicle.server.identity.step_up import StepUp

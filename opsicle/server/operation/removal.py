@@ -134,7 +134,9 @@ class OrgRemoval:
         while ids := self._read(
             partial(org_removals.list_automations, org_id=org_id, limit=AUTOMATIONS_AT_ONCE)
         ):
-            self._job_logs.delete_of_jobs(self._read(partial(retention.list_jobs, ids=ids)))
+            self._job_logs.removals.delete_of_jobs(
+                self._read(partial(retention.list_jobs, ids=ids))
+            )
             self._step(org_id, partial(_delete_automations, ids=ids), of_automations=True)
 
         for table in self._read(org_removals.list_tables):
@@ -150,7 +152,7 @@ class OrgRemoval:
             self._step(org_id, partial(org_removals.delete_members, org_id=org_id, user_ids=ids))
 
         run_in(self._threads, _remove_folder, self._files.folder / org_id)
-        self._job_logs.forget_org(org_id)
+        self._job_logs.removals.forget_org(org_id)
 
     def _finish(self, org_id: str) -> bool:
         """End a removal if nothing is left, in the very transaction in which that is seen."""
@@ -176,7 +178,7 @@ class OrgRemoval:
             return False
         self._sessions.invalidate()
         self._database.release_free_space()
-        self._job_logs.release_free_space()
+        self._job_logs.removals.release_free_space()
         return True
 
     def _step(

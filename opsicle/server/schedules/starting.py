@@ -29,7 +29,7 @@ from opsicle.server.access.member_actors import member_actor
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MOST_REASON_CHARACTERS, Starter
 from opsicle.server.documents.record_of_pushes import require_as_pushed
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import audit, documents, schedules
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind

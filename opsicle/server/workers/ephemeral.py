@@ -7,7 +7,7 @@ from datetime import timedelta
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock, to_text
 from opsicle.server.access.actor import SystemActor, WorkerActor
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import SilentRow

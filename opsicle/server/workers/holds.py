@@ -12,7 +12,7 @@ from collections.abc import Callable
 from opsicle.domain.errors import Conflict
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor, SystemActor
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import audit, epochs
 from opsicle.server.store.database import Connection, Database
 

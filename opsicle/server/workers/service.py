@@ -11,7 +11,7 @@ from opsicle.security.certificates import WorkerIdentity
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.access.cache import Cache
 from opsicle.server.access.validators import SHARED_SCOPE
-from opsicle.server.fleet.presence import Fleet
+from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import audit, workers
