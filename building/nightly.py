@@ -63,13 +63,6 @@ SUITES = {
         ),
         ("debootstrap", "qemu-user-static"),
     ),
-    "systemd": Suite(
-        "the units under a real systemd",
-        ("tests/packaging/test_real_systemd.py",),
-        "OPSICLE_DEBIAN_SYSTEMD",
-        ("--variant=minbase", "--include=systemd,dbus,procps,python3", "bookworm"),
-        ("debootstrap",),
-    ),
     "scale": Suite(
         "images, a built upgrade, larger models: OPSICLE_TEST_SCALE=2",
         (

@@ -244,7 +244,7 @@ function where(approval) {
     [t`In the queue`, visible(queueTexts(approval).join(", ")) || t`like others`],
     [
       approval.fan_out ? t`Runs on each of` : t`Workers that fit`,
-      visible(approval.workers.join(", ")) || t`none is connected`,
+      visible(approval.workers.map(workerText).join(", ")) || t`none is connected`,
     ],
     approval.fan_out && [t`How many`, fanOutText(approval.fan_out)],
     approval.keep_workspace && [
@@ -256,6 +256,12 @@ function where(approval) {
     [t`Manifest (SHA-256)`, h("code", { class: "command" }, approval.manifest_digest)],
   ];
   return pairs(facts.filter(Boolean));
+}
+
+/** A worker's name, and why it is not there if none is. */
+function workerText(text) {
+  const [name, why] = text.split(", which ");
+  return why ? t`${name}, which ${ofServer(why)}` : name;
 }
 
 /** Several policies that apply by themselves together have no version. */

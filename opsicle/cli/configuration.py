@@ -67,7 +67,7 @@ def read_defaults(root: click.Group) -> dict[str, Any]:
     if own:
         defaults = _read(own, root)
 
-    if here.exists() and not (own and _is_same(own, here)):
+    if _is_there(here) and not (own and _is_same(own, here)):
         found = _read(here, root)
         for key in _TRUSTED_ONLY:
             if key in found:
@@ -75,6 +75,18 @@ def read_defaults(root: click.Group) -> dict[str, Any]:
         _merge(defaults, found)
 
     return defaults
+
+
+def _is_there(here: Path) -> bool:
+    """Return whether there is such a file, as far as this user can see.
+
+    Whoever becomes another user by `runuser` stays in a folder that may be closed to that one.
+    """
+    try:
+        here.stat()
+    except OSError:
+        return False
+    return True
 
 
 def _read(path: Path, root: click.Group) -> dict[str, Any]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from opsicle.cli.backups import DEFAULT_DATA_DIR, ActivityLine, data_dir_option
 from opsicle.cli.input_files import FolderName
+from opsicle.cli.installed_units import find_installed
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.root import VerbCommand
@@ -25,6 +27,7 @@ from opsicle.wire.endpoints.workers import LIST_WORKERS
 
 if TYPE_CHECKING:
     from opsicle.server.doctor.findings import Diagnosis
+    from opsicle.server.litestream import LitestreamReport
 
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 _PROXY_HINT = "Look at the proxy's log; docs/operations/proxies.md has its settings."
@@ -96,7 +99,8 @@ def upgrade(check: bool, data_dir: Path) -> str | None:
 
     Exit code 1 if something stands in its way: too little room, documents or automations of a form
     that this program does not take. The upgrade itself is a backup, the new file in the old one's
-    place, and a restart. Workers may follow later.
+    place, and a restart. Workers may follow later. It also says whether the units that systemd has
+    are those that this program prints, and which Litestream copies the state.
     """
     from opsicle.server.upgrade_check import check_upgrade
 
@@ -108,8 +112,9 @@ def upgrade(check: bool, data_dir: Path) -> str | None:
         )
     found = check_upgrade(data_dir, ActivityLine())
     others = [f"{count} of {version}" for version, count in found.workers.items()]
+    units = list(find_installed())
     emit(
-        found,
+        {**msgspec.structs.asdict(found), "units": units},
         [
             ("this program", found.version),
             ("schema", f"{found.schema} → {found.new_schema}"),
@@ -120,6 +125,8 @@ def upgrade(check: bool, data_dir: Path) -> str | None:
             ("room", f"{_mib(found.needed_bytes)} at most, of {_mib(found.free_bytes)} free"),
             ("last backup", _backup_text(found.last_backup_at)),
             ("workers of other versions", ", ".join(others) or "none"),
+            ("units of systemd", "; ".join(unit.text for unit in units)),
+            ("Litestream", _litestream_text(found.litestream)),
             ("way back", "a backup from before: an older program refuses a newer schema"),
             ("in its way", "; ".join(found.obstacles) or "nothing"),
         ],
@@ -137,6 +144,21 @@ def _backup_text(made_at: datetime | None) -> str:
         return "none: make one first"
     age = duration_text(max(0.0, (SystemClock().now() - made_at).total_seconds()))
     return f"{age} old: make a new one first"
+
+
+def _litestream_text(found: LitestreamReport | None) -> str:
+    """Say which one it is, and whether it keeps up; nothing where none has ever run."""
+    if found is None:
+        return ""
+    said = [found.version or "not on the path, so of an unknown version"]
+    if found.version and not found.is_tested:
+        said.append("not one with which the standby is tested")
+    if found.copied_at is None:
+        said.append("when it copied last cannot be read")
+    else:
+        age = duration_text(max(0.0, (SystemClock().now() - found.copied_at).total_seconds()))
+        said.append(f"copied last {age} ago" + ", and lacks what came then" * found.is_behind)
+    return "; ".join(said)
 
 
 def _show(findings: list[Diagnosis]) -> None:

@@ -16,8 +16,9 @@ from opsicle.domain import template_parser
 from opsicle.domain.errors import OpsicleError
 from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, formats_text
 from opsicle.domain.problems import first_names
-from opsicle.server import last_backup
+from opsicle.server import last_backup, litestream
 from opsicle.server.data_folder import find_running, require_server_folder
+from opsicle.server.litestream import LitestreamReport
 from opsicle.server.store import migrations, whole_documents, whole_fleet
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
@@ -47,7 +48,8 @@ class UpgradeReport(msgspec.Struct, frozen=True, kw_only=True):
     `running` is the version of the server that runs on the folder, "" for none or one that does not
     say. `log_migrations` are those of the logs, which are not tried. `workers` are those of another
     version than this program, by version. `needed_bytes` is the room that migrations may take, of
-    `free_bytes`. `obstacles` is what would go wrong.
+    `free_bytes`. `litestream` is what copies the state elsewhere, None if nothing does. `obstacles`
+    is what would go wrong.
     """
 
     version: str
@@ -62,6 +64,7 @@ class UpgradeReport(msgspec.Struct, frozen=True, kw_only=True):
     free_bytes: int
     last_backup_at: datetime | None
     workers: dict[str, int]
+    litestream: LitestreamReport | None
     obstacles: tuple[str, ...]
 
 
@@ -118,6 +121,7 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         free_bytes=free,
         last_backup_at=None if backup is None else datetime.fromtimestamp(backup, UTC),
         workers={version: versions.count(version) for version in sorted(set(versions))},
+        litestream=litestream.look(folder),
         obstacles=tuple(obstacles),
     )
 

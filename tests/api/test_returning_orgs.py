@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.server.store import orgs
+from opsicle.domain.automations import JobState
+from opsicle.server.store import migrations, orgs
 from opsicle.server.store.suspensions import SuspensionRow
+from opsicle.wire.jobs import Outcome
+from opsicle.wire.worker_api import Enrolment, FinishRequest
 from tests.api.moving_orgs import ALICE, export, refused, served, stand, take
-from tests.api.running_server import PASSWORD
+from tests.api.running_server import PASSWORD, ApiServer
 from tests.api.test_removed_orgs import unreachable
 
 BOB = "bob@example.com"
+SAID = b"hello\n"
 SAME_PASSWORD = """
 UPDATE users SET password_hash = (SELECT password_hash FROM users WHERE email = ?) WHERE email = ?
 """
@@ -61,6 +65,67 @@ def delete(folder: Path) -> None:
         stand(api_server, SuspensionRow(now, "it moved", now - timedelta(days=1), "olga"))
         api_server.services.org_removal.turn()
         assert api_server.state.read(lambda db: orgs.find_by_code(db, "acme")) is None
+
+
+def run_on(api_server: ApiServer, worker: Enrolment) -> str:
+    """Let a shared worker carry out what waits, be its log durable or not; the automation's id."""
+    actor, (work,) = api_server.poll(worker, "provider")
+    api_server.services.jobs.start(actor, work.job_id, work.fence)
+    end = FinishRequest(
+        fence=work.fence,
+        outcome=Outcome(state=JobState.SUCCEEDED, phases=()),
+        log_bytes=len(SAID),
+        chunks=((0, 0, 1, 0, SAID),),
+    )
+    api_server.services.jobs.finish(actor, work.job_id, end)
+    return work.automation_id
+
+
+def test_a_shared_worker_that_stayed_behind_does_not_keep_an_org_from_coming_back(
+    first: Path, second: Path
+) -> None:
+    with served(first) as api_server:
+        alice = api_server.session(ALICE, "acme")
+        assert alice.patch("/api/v1/orgs/acme", {"allows_shared_workers": True}).status == 200
+        assert alice.post("/api/v1/templates", {"source": TEMPLATE}).status == 201
+        assert alice.post("/api/v1/automations", {"template": "greet"}).status == 201
+        pool = api_server.worker("provider", "pool")
+        ran = run_on(api_server, pool)
+    take(left(first), second)
+    delete(first)
+
+    take(left(second), first, links=True)
+
+    with served(first) as api_server:
+        stand(api_server, SuspensionRow())
+        alice = api_server.session(ALICE, "acme")
+        (job,) = alice.get(f"/api/v1/automations/{ran}").json["jobs"]
+        assert job["worker"]["name"] == "pool"
+        actor, _ = api_server.poll(pool, "provider")
+        assert actor.is_shared, "it works for others as before"
+
+
+def test_the_end_of_a_log_that_a_power_cut_took_comes_along(first: Path, second: Path) -> None:
+    with served(first) as api_server:
+        alice = api_server.session(ALICE, "acme")
+        assert alice.patch("/api/v1/orgs/acme", {"allows_shared_workers": True}).status == 200
+        assert alice.post("/api/v1/templates", {"source": TEMPLATE}).status == 201
+        assert alice.post("/api/v1/automations", {"template": "greet"}).status == 201
+        ran = run_on(api_server, api_server.worker("provider", "pool"))
+        stand(api_server, SuspensionRow(api_server.clock.now(), "it moves"))
+        shutil.copytree(first, first.parent / "without power")
+    (first.parent / "without power" / "logs.db").unlink()  # all of it, and what it had not synced
+    for name in ("logs.db-wal", "logs.db-shm"):
+        (first.parent / "without power" / name).unlink(missing_ok=True)
+    migrations.migrate(first.parent / "without power/logs.db", migrations.LOG_MIGRATIONS)
+
+    take(export(first.parent / "without power"), second)
+
+    with served(second) as api_server:
+        api_server.services.log_tails.recover()
+        stand(api_server, SuspensionRow())
+        log = api_server.session(ALICE, "acme").get(f"/api/v1/automations/{ran}/log")
+        assert SAID in log.content
 
 
 def test_an_org_comes_back_with_what_it_has_done_meanwhile(first: Path, second: Path) -> None:

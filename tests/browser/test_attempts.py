@@ -86,6 +86,8 @@ def test_each_failed_attempt_is_shown_with_its_end_and_leads_to_its_place_in_the
     titles = rows.locator(".timeline-what > :last-child").all_inner_texts()
     command = automation["phases"][0]["commands"][0]["command"]
     assert titles[-5:] == ["try", "attempt 1", "attempt 2", "attempt 3", command]
+    page.set_viewport_size({"width": 320, "height": 740})
+    assert has_no_horizontal_scroll(page)
     ticks = page.locator(".timeline-ticks span").all_inner_texts()
     assert 2 <= len(ticks) <= 6
     assert [tick for tick in ticks if not re.fullmatch(r"[\d.]+ (ms|s|min)", tick)] == []

@@ -36,7 +36,7 @@ def test_what_has_failed_stands_on_home_with_its_line_and_leads_there(
 ) -> None:
     installation.push(BREAKS)
     installation.admin.attempt("run", "breaks", "--follow")
-    planned = installation.admin.json("run", "count", "--at", "72h")
+    planned = installation.admin.json("run", "breaks", "--at", "72h")
     page = open_page("/")
     expect(page.get_by_role("list", name="Workers").get_by_role("link")).not_to_have_count(0)
     running = page.locator(f".tile-row[href$='{planned['id']}']")
@@ -117,8 +117,8 @@ def test_what_a_person_ran_and_failed_waits_for_them_until_it_has_succeeded(
     page.get_by_role("button", name="by anybody").click()
     expect(rows.filter(has_text="mended").filter(has_text="succeeded")).to_have_count(1)
     page.get_by_role("link", name="Home", exact=True).click()
-    expect(waiting.get_by_role("link")).to_have_count(1)
-    expect(waiting).to_contain_text("left-broken")
+    left = waiting.get_by_role("link", name=re.compile("left-broken ?Your run ended badly"))
+    expect(left).to_be_visible()
 
 
 def test_home_follows_what_runs_and_sums_up_how_it_went(
@@ -143,6 +143,8 @@ def test_home_follows_what_runs_and_sums_up_how_it_went(
     each = Counter(path.rpartition("/api/v1/")[2] for path in asked)
     looks = each.pop("workers")
     each.pop("approvals")  # by the bell too
+    rare = [each.pop(name, 0) for name in ("templates", "users", "channels")]
+    assert max(rare) <= 1  # after a minute, which a busy machine takes for this
     assert set(each) <= {"events", "automations", "recent-runs"}
     assert max(each.values()) <= looks + 1
 

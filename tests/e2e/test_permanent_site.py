@@ -191,6 +191,7 @@ def alice(site: Site, tmp_path_factory: pytest.TempPathFactory) -> User:
     assert "--server unix:" in through_proxy.stderr
 
     assert "opsicle setup --server unix:/run/opsicle/http.sock --token-file" in GUIDE
+    assert "opsicle login --server https://ops.example.com --email" in GUIDE
     alice.cli("setup", "--server", f"unix:{site.socket}", *first)
     alice.environment["OPSICLE_CA_FILE"] = str(site.ca)
     alice.cli(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,12 @@ def lag(site: Site) -> float:
     return float(shown)
 
 
+def planned(site: Site) -> dict[str, Any]:
+    """Return what the check before an upgrade says of Litestream."""
+    plan = site.installation.admin.json("upgrade", "--check", "--data-dir", str(site.data))
+    return dict(plan["litestream"])
+
+
 def test_the_lag_grows_while_litestream_is_away_and_falls_once_it_is_back(
     site: Site, tmp_path: Path
 ) -> None:
@@ -44,12 +52,18 @@ def test_the_lag_grows_while_litestream_is_away_and_falls_once_it_is_back(
         assert "replica" in said
         assert "that of opsicle.db was written" in site.do_documented(ON_THE_STANDBY, GUIDE, here)
         site.litestream_config = folder / "litestream.yml"
+        admin.environment["PATH"] = f"{litestream().parent}:{os.environ['PATH']}"
+        wait_until(lambda: not planned(site)["is_behind"], what="Litestream to keep up")
+        known = planned(site)
+        assert (known["version"][:3], known["is_tested"]) == ("0.5", True)
+        assert known["copied_at"]
         program = {"litestream ltx": f"{litestream()} ltx"}
         assert "created" in site.do_documented("litestream ltx", GUIDE, program)
 
     admin.cli("orgs", "create", "written-meanwhile")
     before = wait_until(lambda: lag(site), what="something to be missing")
     wait_until(lambda: lag(site) > before + 5, what="the lag to grow")
+    assert planned(site)["is_behind"] is True
     checked = admin.attempt("doctor", "--data-dir", str(site.data), "--replica", str(folder))
     assert checked.returncode == 1
     assert "that of opsicle.db has nothing that was written after" in checked.stdout

@@ -36,8 +36,8 @@ LISTS = (
 )  # fmt: skip
 
 OF_THE_MOMENT = {
-    "busy", "clock_offset_seconds", "formats", "is_connected", "last_seen_at", "last_used_at",
-    "open_deliveries", "waiting_reason",
+    "busy", "clock_offset_seconds", "formats", "idle_expires_at", "is_connected", "last_seen_at",
+    "last_used_at", "open_deliveries", "waiting_reason",
 }  # fmt: skip
 """What lists show that no database holds, or that each request changes."""
 

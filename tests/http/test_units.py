@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,9 +17,11 @@ from shutil import which
 import pytest
 from click.testing import CliRunner
 
+from opsicle.cli.installed_units import find_installed
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.root import root
 from opsicle.server.lifecycle import FINISH_SECONDS
+from opsicle.version import __version__
 from opsicle.worker.main import _DRAIN_SECONDS
 from tests.product import CHECKOUT, Process, program
 from tests.support import require
@@ -37,15 +40,15 @@ def setting(unit: str, name: str) -> str:
     return str(value)
 
 
-@pytest.mark.parametrize("kind", ["server", "worker"])
-def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("options", [("server",), ("worker",), ("worker", "--unconfined")])
+def test_systemd_takes_the_unit_without_a_word(tmp_path: Path, options: tuple[str, ...]) -> None:
     require(which("systemd-analyze") is not None, "the package systemd")
     program_file = tmp_path / "opsicle 100%"
     program_file.write_text("#!/bin/sh\n")
     program_file.chmod(0o755)
-    path = tmp_path / f"opsicle-{kind}.service"
+    path = tmp_path / f"opsicle-{options[0]}.service"
     path.write_text(
-        printed(kind, "--program", str(program_file), "--user", "root", "--group", "www-data")
+        printed(*options, "--program", str(program_file), "--user", "root", "--group", "www-data")
     )
 
     done = subprocess.run(
@@ -76,10 +79,8 @@ def test_systemd_takes_the_units_of_the_guide_to_backups(tmp_path: Path) -> None
     assert (done.returncode, about_ours) == (0, [])
 
 
-@pytest.mark.parametrize("options", [("server",), ("worker", "--confined")])
-def test_whoever_takes_over_a_confined_unit_gets_little(
-    tmp_path: Path, options: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("options", [("server",), ("worker",)])
+def test_whoever_takes_over_a_unit_gets_little(tmp_path: Path, options: tuple[str, ...]) -> None:
     require(which("systemd-analyze") is not None, "the package systemd")
     path = tmp_path / "opsicle.service"
     path.write_text(printed(*options))
@@ -123,13 +124,44 @@ def test_systemd_makes_the_users_and_folders_that_the_units_name(tmp_path: Path)
             assert (folder.st_uid, folder.st_mode & 0o7777) == (uid, 0o700)
 
 
-def test_what_no_unit_takes_is_refused() -> None:
-    done = CliRunner().invoke(
-        root, ["service", "print", "sysusers", "--user", "me"], obj=Invocation()
-    )
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["sysusers", "--user", "me"], "takes no options"),
+        (["server", "--unconfined"], "--unconfined is for workers"),
+    ],
+)
+def test_what_no_unit_takes_is_refused(arguments: list[str], says: str) -> None:
+    done = CliRunner().invoke(root, ["service", "print", *arguments], obj=Invocation())
 
     assert done.exit_code == 2
-    assert "takes no options" in done.output
+    assert says in done.output
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("server", "--group", "www-data", "--group", "ssl-cert"),
+        ("worker", "--unconfined", "--user", "runner"),
+        ("worker", "--program", "/opt/100% sure/opsicle"),
+    ],
+)
+def test_an_installed_unit_is_known_and_one_that_differs_is_printed_anew(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    path = tmp_path / f"opsicle-{options[0]}.service"
+    path.write_text(printed(*options) + "# a word of the operator's\n")
+    (current,) = find_installed(tmp_path)
+
+    older = printed(*options).replace("LimitCORE=0\n", "").replace(__version__, "0.0.9", 1)
+    path.write_text(older)
+    (found,) = find_installed(tmp_path)
+
+    assert (current.is_current, current.made_by) == (True, __version__)
+    assert (found.is_current, found.made_by) == (False, "0.0.9")
+    anew = shlex.split(found.command)
+    assert anew[:3] == ["opsicle", "service", "print"]
+    assert printed(*anew[3:]) == printed(*options)
 
 
 @pytest.mark.parametrize(

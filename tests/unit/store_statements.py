@@ -42,6 +42,7 @@ WITHOUT_STATEMENTS = {
     "migrations",
     "migration_steps",
     "org_copies",
+    "org_returns",
     "org_tables",
     "rows",
 }

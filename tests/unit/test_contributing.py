@@ -81,3 +81,24 @@ def test_every_test_that_a_promise_names_is_there() -> None:
 
     assert len(named) > 40
     assert [path for path in named if not (CHECKOUT / "tests" / path).exists()] == []
+
+
+def test_every_folder_of_the_server_stands_in_the_page_about_the_architecture() -> None:
+    page = (CHECKOUT / "docs/architecture.md").read_text()
+    folders = {path.parent.name for path in (CHECKOUT / "opsicle/server").glob("*/__init__.py")}
+
+    assert len(folders) > 20
+    assert [name for name in sorted(folders) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_file_and_function_on_the_way_through_the_code_is_there(page: str) -> None:
+    text = (CHECKOUT / page).read_text()
+    named = re.findall(r"`((?:server|worker|client|cli|domain|wire)/[\w/]+\.py)(?:: (\w+))?`", text)
+
+    assert len(named) >= 8
+    for path, function in named:
+        source = (CHECKOUT / "opsicle" / path).read_text()
+        assert not function or re.search(
+            rf"\bdef {function}\(|^{function} = ", source, re.MULTILINE
+        ), path

@@ -1,4 +1,8 @@
-"""The examples of how to deploy: by foreign schemas where there are some, and by what they say."""
+"""The examples of how to deploy: by foreign schemas where there are some, and by what they say.
+
+For Nomad there is no package with its schema, on PyPI or in Debian; for KEDA one of another release
+than people run, with ten packages that nothing else needs (examples/deploy/README.md).
+"""
 
 from __future__ import annotations
 

@@ -1,51 +1,42 @@
-"""Every command of the operator's guides is run by a test that takes it from its page."""
+"""Every command of the operator's guides is run: by `tests/e2e/test_guides.py`, or as a table says.
+
+What is run there is all of a page, in its order; so a new command is, too, or is in the table.
+"""
 
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
+from tests.guides import ELSEWHERE, PAGES, commands, elsewhere
 from tests.product import CHECKOUT
 
-WHOLE = ("install",)
-"""Pages of which `tests/packaging/test_real_systemd.py` runs every command, in their order."""
-
-PAGES = sorted(
-    path for path in (CHECKOUT / "docs/operations").glob("*.md") if path.stem not in WHOLE
-)
-BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-NAMES_ONE = re.compile(r"opsicle \S+ \S.*|(?!opsicle )\S+ \S.*", re.DOTALL)
-"""A beginning by which a test names a command: a shorter one would name too many."""
+TESTS = CHECKOUT / "tests"
 
 
-def commands(page: Path) -> Iterator[str]:
-    """Yield a page's commands; what goes on after a backslash is one."""
-    for block in BLOCK.findall(page.read_text()):
-        for line in block.replace("\\\n", "").splitlines():
-            if line.strip() and not line.startswith("#"):
-                yield line
-
-
-@cache
-def named_by_tests() -> tuple[str, ...]:
-    """Return every text in the tests' sources that may be the beginning of a command."""
+def texts(path: Path, function: str) -> set[str]:
+    """Return the texts that a file hands to a function, or names in a list of commands."""
     found = set()
-    for path in (CHECKOUT / "tests").rglob("*.py"):
-        if path != Path(__file__):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    found.add(node.value)
-    return tuple(text for text in found if NAMES_ONE.fullmatch(text))
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(function):
+            found |= {each.value for each in node.args if isinstance(each, ast.Constant)}
+    return {each for each in found if isinstance(each, str)}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_test_runs_each_command(page: Path) -> None:
-    """Where this is red, take the command from its page in a test, as `do_documented` does."""
-    not_run = [line for line in commands(page) if not line.startswith(named_by_tests())]
+@pytest.mark.parametrize("page", [page for page in PAGES if any(commands(page))])
+def test_a_page_is_followed_or_all_of_it_is_run_elsewhere(page: str) -> None:
+    left = [command for command in commands(page) if not elsewhere(page, command)]
 
-    assert not_run == []
+    assert not left or page in texts(TESTS / "e2e/test_guides.py", "follow")
+
+
+@pytest.mark.parametrize(("page", "beginning"), ELSEWHERE)
+def test_what_is_run_elsewhere_stands_in_its_page_and_in_that_test(
+    page: str, beginning: str
+) -> None:
+    found = ELSEWHERE[page, beginning]
+
+    assert [each for each in commands(page) if elsewhere(page, each) == found]
+    assert beginning in (TESTS / found.test).read_text(), f"{found.test} does not run it"

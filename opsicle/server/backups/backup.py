@@ -43,13 +43,12 @@ from opsicle.server.backups.archive import (
 )
 from opsicle.server.data_folder import LAST_BACKUP, explained, require_server_folder
 from opsicle.server.keys.key_files import check_private, key_files
-from opsicle.server.store import contents
+from opsicle.server.store import contents, migrations
 from opsicle.server.store.contents import ContentRow
 from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.inspection import inspect, open_untouched
 from opsicle.server.store.integrity import check_integrity
-from opsicle.server.store.migrations import newest_schema
 from opsicle.version import __version__
 
 WORKPLACE = ".backing-up"
@@ -102,7 +101,7 @@ class Backup:
         that are not private, Unavailable where the disk has no room for a copy of the databases,
         and OSError from `target`.
         """
-        with files.as_owner_of(self._folder):
+        with acting_as_owner(self._folder):
             return self._write(target, key, parts)
 
     def _write(self, target: IO[bytes], key: LockingKey, parts: BackupParts) -> BackupReport:
@@ -172,6 +171,17 @@ class Backup:
         logs.unlink()
 
 
+@contextmanager
+def acting_as_owner(folder: Path) -> Iterator[None]:
+    """Act as the owner of a data folder, if root does, once all of the program is read.
+
+    It lies in root's cache, which is closed to that owner. Raises OSError.
+    """
+    migrations.keep_in_memory()
+    with files.as_owner_of(folder):
+        yield
+
+
 def add_artifacts(
     archive: ArchiveWriter, folder: Path, db: Connection, on_progress: OnProgress
 ) -> tuple[int, list[str]]:
@@ -239,9 +249,10 @@ def _head(
     db: Connection, state: Path, keys: dict[str, bytes], parts: BackupParts, began_at: datetime
 ) -> BackupHead:
     found, authority = inspect(db, state), keys["authority.pem"].decode("ascii")
-    if found.schema != newest_schema():
+    newest = migrations.newest_schema()
+    if found.schema != newest:
         raise Conflict(
-            f"{state.name} has schema {found.schema}, and this program {newest_schema()}",
+            f"{state.name} has schema {found.schema}, and this program {newest}",
             hint="Back it up with the program that runs on it; a newer one can restore that.",
         )
     return BackupHead(

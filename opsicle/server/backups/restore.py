@@ -26,7 +26,7 @@ from opsicle.security import audit_record
 from opsicle.security.age_keys import OpeningKey
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.backups.archive import LOGS, STATE, BackupHead, artifact_name
-from opsicle.server.backups.backup import OnProgress
+from opsicle.server.backups.backup import OnProgress, acting_as_owner
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import RESTORING, DataFolder, explained
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
@@ -86,7 +86,7 @@ class Restore:
         behind then.
         """
         with explained(self._data_dir), _claimed(self._data_dir, self._draft):
-            with files.as_owner_of(self._data_dir):
+            with acting_as_owner(self._data_dir):
                 unpacked = unpack(source, key, self._draft, self._on_progress, BackupHead)
             self._on_progress("reading the databases through")
             check_integrity(self._draft / STATE, is_thorough=True)

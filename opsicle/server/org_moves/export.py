@@ -38,6 +38,7 @@ from opsicle.server.backups.archive import (
 )
 from opsicle.server.backups.backup import (
     OnProgress,
+    acting_as_owner,
     add_artifacts,
     add_file,
     check_room,
@@ -121,7 +122,7 @@ class OrgExport:
         the disk has no room for copies of the databases; and OSError from `target`.
         """
         with (
-            files.as_owner_of(self._folder),
+            acting_as_owner(self._folder),
             workplace(self._folder, WORKPLACE, "export") as copies,
         ):
             check_room(self._folder)

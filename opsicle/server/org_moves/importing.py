@@ -33,7 +33,7 @@ from opsicle.server.access import validators
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.backups.archive import LOGS, STATE, OrgHead
-from opsicle.server.backups.backup import OnProgress, workplace
+from opsicle.server.backups.backup import OnProgress, acting_as_owner, workplace
 from opsicle.server.backups.unpacking import Unpacked, unpack
 from opsicle.server.data_folder import DataFolder, explained, require_server_folder
 from opsicle.server.keys.order_keys import take_along
@@ -47,6 +47,7 @@ from opsicle.server.store import (
     forwarding,
     migrations,
     org_copies,
+    org_returns,
     orgs,
     users,
 )
@@ -116,7 +117,7 @@ class OrgImport:
         """
         with (
             explained(self._data_dir),
-            files.as_owner_of(self._data_dir),
+            acting_as_owner(self._data_dir),
             closing(DataFolder.open(self._data_dir)) as folder,
             workplace(folder.path, WORKPLACE, "import") as draft,
         ):
@@ -149,6 +150,9 @@ class OrgImport:
             take_along(db, head.org_id, before, keys.binding)
             linked = self._link(db, state)
             org_copies.retire_workers(db, head.org_id)
+            # Those that serve all orgs here, and have worked for this one when it was here before:
+            # its history names them as they are.
+            org_returns.leave_out(db, state.read(org_returns.list_shared_ids))
             ended = org_copies.end_open_work(db, self._clock.now())
             keys.vault.take_over(db, _transport_key(draft))
             reseal(db, Seal((draft / "identity.key").read_bytes()), Seal(folder.identity_key()))
@@ -320,6 +324,8 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     foreign = org_copies.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
         raise _foreign(foreign or "orgs")
+    if org_copies.has_foreign_tails(db):
+        raise _foreign("log_tails")
     if name := org_copies.find_undigested(db):
         raise InvalidInput(f"a file in the export is called {name!r:.99}, which is not a digest")
     verdict = audit_record.verify(

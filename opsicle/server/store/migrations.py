@@ -29,6 +29,9 @@ _CACHE_KIB = 64 * 1024
 _SMALL_BYTES = 64 * 1024 * 1024
 """A file up to this size that cannot give room back is rewritten at the start, in half a second."""
 
+_kept: dict[Path, dict[str, str]] = {}
+"""The SQL of files by name, for folders that were read as a whole."""
+
 _FILE_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 
 
@@ -42,6 +45,8 @@ class Migration(msgspec.Struct, frozen=True):
     @property
     def sql(self) -> str:
         """What it runs; read when asked for, because a start has mostly none to run."""
+        if kept := _kept.get(self.folder):
+            return kept[self.name]
         return (self.folder / self.name).read_text(encoding="utf-8")
 
 
@@ -56,9 +61,7 @@ def check_sqlite() -> None:
 def migrations(folder: Path) -> list[Migration]:
     """Return the migrations in a folder, in order."""
     found: list[Migration] = []
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.endswith(".sql"))
-    for name in names:
+    for name in sorted(_kept.get(folder, ())) or _names(folder):
         match = _FILE_NAME.fullmatch(name)
         if match is None or int(match[1]) != len(found) + 1:
             raise ValueError(
@@ -66,6 +69,17 @@ def migrations(folder: Path) -> list[Migration]:
             )
         found.append(Migration(int(match[1]), name, folder))
     return found
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.name.endswith(".sql"))
+
+
+def keep_in_memory() -> None:
+    """Read all migrations now: the files may not be readable for whom this process acts then."""
+    for folder in (STATE_MIGRATIONS, LOG_MIGRATIONS):
+        _kept[folder] = {step.name: step.sql for step in migrations(folder)}
 
 
 def newest_schema() -> int:

@@ -171,6 +171,12 @@ def find_foreign(db: apsw.Connection, org_id: str, tables: Iterable[str]) -> str
     return ""
 
 
+def has_foreign_tails(db: apsw.Connection) -> bool:
+    """Return whether a draft holds the end of a log of a job that it does not hold."""
+    sql = "SELECT 1 FROM log_tails WHERE job_id NOT IN (SELECT id FROM jobs) LIMIT 1"
+    return db.execute(sql).fetchone() is not None
+
+
 def find_undigested(db: apsw.Connection) -> str | None:
     """Return the name of a file that is no SHA-256: it would lead to another place on the disk."""
     sql = "SELECT sha256 FROM contents WHERE length(sha256) <> 64 OR sha256 GLOB '*[^0-9a-f]*'"
