@@ -21,7 +21,9 @@ _SYSTEMD = "/lib/systemd/systemd"
 
 _BOOT = """
 mount --make-rprivate /
-mount -t tmpfs tmpfs "$2"; mkdir "$2/root"; mkdir -p "$3/up" "$3/work"; cd "$2/root"
+mount -t tmpfs tmpfs "$2"; mkdir "$2/root"
+case "$(stat -f -c %T "$3")" in overlayfs) set -- "$1" "$2" "$2" ;; esac  # no layer above a layer
+mkdir -p "$3/up" "$3/work"; cd "$2/root"
 mount -t overlay -o "lowerdir=$1,upperdir=$3/up,workdir=$3/work" overlay . ; cd "$2/root"
 
 # Nothing of what this machine is set up for: neither services nor an Opsicle of its own.
