@@ -13,6 +13,9 @@ const MOMENT = /\b(\d{4}-\d\d-\d\d)(?: at)? (\d\d:\d\d(?::\d\d)?) UTC\b/g;
 /** So long at most an error waits for its translation. */
 const PATIENCE_MS = 5_000;
 
+/** What is longer is not compared with errors: that would take ever longer, up to seconds. */
+const LONGEST_ERROR = 1_000;
+
 /** Between the last two words of a list. */
 const ALTERNATIVE = "` " + t`or` + " `";
 
@@ -253,6 +256,7 @@ function translated(text) {
 function translatedError(text) {
   const whole = errors.whole.get(text);
   if (whole) return whole;
+  if (text.length > LONGEST_ERROR) return null;
   for (const [pattern, own] of errors.patterns) {
     const found = pattern.exec(text);
     if (found)

@@ -119,6 +119,12 @@ def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_th
     expect(page.get_by_text("Here is what you had typed")).to_have_count(0)
 
 
+TRIALS_OF = """async (sources) => {
+  const { trialOf } = await import("/components/template-trial.js");
+  return sources.map((source) => trialOf(source, "a")?.source ?? null);
+}"""
+
+
 def test_a_template_is_tried_on_a_chosen_worker_before_anybody_else_runs_it(
     open_page: OpenPage, installation: Installation
 ) -> None:
@@ -132,6 +138,13 @@ def test_a_template_is_tried_on_a_chosen_worker_before_anybody_else_runs_it(
     expect(dialog).to_contain_text("Pushed as a version of tried")
     assert is_accessible(page, "dialog")
 
+    labelled = ["metadata:\n  labels:\n    name: a\n  name: a", "metadata: {x: {name: a}, name: a}"]
+    labelled += ["metadata:\n" + "    key: value\n" * 1000]  # looked through once, not for ever
+    assert page.evaluate(TRIALS_OF, labelled) == [
+        "metadata:\n  labels:\n    name: a\n  name: a-trial",
+        None,
+        None,
+    ]
     dialog.get_by_role("button", name="Try as tried-trial").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Run tried-trial")
     page.get_by_label("Worker").select_option("edge")

@@ -147,6 +147,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "you may not invite bob@example.com as admin: that takes more than you may yourself"
               + " (people)",
             "the document cannot be used: it is empty",
+            "there is no template " + "x".repeat(1000), // no text may keep the page busy
           ].map(said);
         }"""
     )
@@ -170,6 +171,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "nicht erlaubt: bob@example.com als admin einladen. Das braucht mehr, "
         "als das eigene Konto darf (people)",
         "das Dokument ist nicht zu gebrauchen: es ist leer",
+        f"there is no template {'x' * 1000}",
     ]
     offered = page.evaluate(
         """async () => {
