@@ -93,7 +93,13 @@ function grid(items, trouble) {
     });
     return h("tr", {}, h("th", { scope: "row" }, text), cells);
   });
-  return h("table", { class: "table" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
+  const style = { "--columns": `minmax(0, 24rem) repeat(${channels.length}, minmax(5rem, auto))` };
+  return h(
+    "table",
+    { class: "table", style },
+    h("thead", {}, h("tr", {}, heads)),
+    h("tbody", {}, rows),
+  );
 }
 
 function box(item, text, trouble) {

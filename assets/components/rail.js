@@ -10,7 +10,13 @@ import { t } from "../lib/language.js";
 const AT_THE_THUMB = 4;
 
 /** Pages that belong to one whose path theirs does not begin with. */
-const BELONGS = { "/push": "/templates", "/logs": "/automations" };
+const BELONGS = {
+  "/push": "/templates",
+  "/logs": "/automations",
+  "/planned": "/schedules",
+  "/join-tokens": "/workers",
+  "/access": "/people",
+};
 
 /**
  * Fill `nav` with links to the `pages` that the person may see; `waiting` counts what waits for

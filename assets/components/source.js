@@ -32,7 +32,7 @@ function row(number, parts, problems) {
   const content = h(
     "div",
     { class: "source-text" },
-    parts.map(colouredPart),
+    parts.some(([, part]) => part) ? parts.map(colouredPart) : " ",
     problems.map((problem) => h("p", { class: "source-problem" }, visible(said(problem.message)))),
   );
   return h(
@@ -45,5 +45,5 @@ function row(number, parts, problems) {
 
 function colouredPart([kind, part]) {
   const text = visible(part);
-  return kind ? h("span", { class: `code-${kind}` }, text) : text || " ";
+  return kind ? h("span", { class: `code-${kind}` }, text) : text;
 }

@@ -61,6 +61,11 @@ def test_the_page_of_a_template_shows_its_flow_its_surroundings_its_runs_and_its
     expect(secret).to_contain_text("is not there yet")
     expect(panel.get_by_role("listitem").filter(has_text="role admin").first).to_be_visible()
 
+    page.get_by_role("tab", name="Source").click()
+    page.get_by_role("region", name="Source").wait_for()
+    lines = page.locator(".source-text").all_text_contents()
+    assert lines == TEMPLATE.replace("echo b", "echo c").splitlines()
+
     page.get_by_role("tab", name="Versions").click()
     first = page.get_by_role("listitem").filter(has_text="version 1")
     expect(first).to_contain_text("for OPS-77 <b>")
