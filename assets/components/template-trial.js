@@ -6,22 +6,35 @@ import { ask } from "./dialogs.js";
 
 const ENDING = "-trial";
 const LONGEST = 63; // characters of a name
-const NAME =
-  /^(metadata:[ \t]*(?:\{[^}\n]*?\bname:[ \t]*|(?:#.*)?\n(?:[ \t]+.*\n)*?[ \t]+name:[ \t]*))(["']?)([a-z0-9-]+)\2/m;
+const MOST = 8; // places that may be the template's name
 
-/**
- * The text under a name of its own: { name, source }. Null where that is one already, or where it
- * does not say `name` in a way that is known here.
- */
-export function trialOf(source, name) {
-  const found = NAME.exec(source);
-  if (found?.[3] !== name || name.endsWith(ENDING)) return null;
-  const own = name.slice(0, LONGEST - ENDING.length) + ENDING;
-  return { name: own, source: source.replace(NAME, `$1${own}`) };
+/** Whether a template is there to be tried only, and may get a version without a question. */
+export function isTrial(name) {
+  return name.endsWith(ENDING);
 }
 
-/** Ask as what the template of this name is to be tried: as its next version, or apart from it. */
+/**
+ * The text under a name of its own: { name, source }. Null where that cannot be made. A label can
+ * be called `name` too, so `nameOf(source)` says which name a text gives: the server's word for it.
+ */
+export async function trialOf(source, name, nameOf) {
+  const own = name.slice(0, LONGEST - ENDING.length) + ENDING;
+  const place = new RegExp(`(?<=\\bname["']?\\s*:\\s*["']?)${name}(?![\\w-])`, "g");
+  for (const { index } of [...source.matchAll(place)].slice(0, MOST)) {
+    const changed = source.slice(0, index) + own + source.slice(index + name.length);
+    if ((await nameOf(changed)) === own) return { name: own, source: changed };
+  }
+  return null;
+}
+
+/**
+ * Ask as what the template of this name is to be tried: as its next version, or apart from it,
+ * where `trial` says how.
+ */
 export function askToTry({ name, trial, asVersion, apart }) {
+  const hint = trial
+    ? t`As ${trial.name} it is a template of its own, to be deleted afterwards.`
+    : t`To try it apart from that, give it another name under “metadata” first: its name was not found in the text.`;
   ask({
     title: t`Try the template ${name}?`,
     content: [
@@ -30,11 +43,11 @@ export function askToTry({ name, trial, asVersion, apart }) {
         {},
         t`Pushed as a version of ${name}, it is what everybody, schedules and triggers run from then on.`,
       ),
-      h("p", {}, t`As ${trial.name} it is a template of its own, to be deleted afterwards.`),
+      h("p", {}, hint),
     ],
     actions: [
       { text: t`Push and try`, run: asVersion },
-      { text: t`Try as ${trial.name}`, look: "primary", run: apart },
-    ],
+      trial && { text: t`Try as ${trial.name}`, look: "primary", run: apart },
+    ].filter(Boolean),
   });
 }
