@@ -150,19 +150,40 @@ function bar(milliseconds, longest, look) {
   return h("span", { class: `timeline-bar ${look}`, style: { left: "0", width } });
 }
 
-/** Where the logs differ: those of the failed phase, or of all where none failed. */
+/**
+ * Where the logs differ: those of the failed phase, or of all where none failed. What was printed
+ * to standard error may stand far above the last lines: it is compared alone where they are alike.
+ */
 async function logChanges(now, before, signal) {
   const name = now.phases.find(({ state }) => FAILED.includes(state))?.name ?? "";
-  const texts = (automation) => phaseLines(automation, name, LINES, { signal });
+  const compared = async (stream) => {
+    const texts = (automation) => phaseLines(automation, name, LINES, { signal, stream });
+    return lineDiff(await texts(before), await texts(now));
+  };
   try {
-    const diff = lineDiff(await texts(before), await texts(now));
-    if (!diff) return h("p", { class: "muted" }, t`Both say the same.`);
-    const what = name
-      ? t`Of the last ${LINES} lines that ${name} printed: only before (-), and only now (+).`
-      : t`Of the last ${LINES} lines of each log: only before (-), and only now (+).`;
-    return [h("p", { class: "muted" }, visible(what)), changedLines(diff.split("\n"))];
+    const diff = await compared();
+    if (diff) return differences(diff, ofLastLines(name));
+    const errors = await compared("stderr");
+    if (errors) return differences(errors, ofLastErrors(name));
+    return h("p", { class: "muted" }, t`The last ${LINES} lines are the same in both.`);
   } catch (error) {
     if (error.status !== 410) throw error;
     return h("p", { class: "muted" }, t`One of the two has been removed.`);
   }
+}
+
+function differences(diff, what) {
+  return [h("p", { class: "muted" }, visible(what)), changedLines(diff.split("\n"))];
+}
+
+function ofLastLines(name) {
+  return name
+    ? t`Of the last ${LINES} lines that ${name} printed: only before (-), and only now (+).`
+    : t`Of the last ${LINES} lines of each log: only before (-), and only now (+).`;
+}
+
+function ofLastErrors(name) {
+  return name
+    ? t`Of the last ${LINES} lines that ${name} printed to standard error: only before (-), and only now (+).`
+    : t`Of the last ${LINES} lines to standard error of each log: only before (-), and only now (+).`;
 }

@@ -87,10 +87,10 @@ function beginOf(number, errors) {
 }
 
 /**
- * The last lines that a phase of a run printed, as texts; "" for the name: the last of the whole
- * log. None where there is no such phase. Throws ApiError.
+ * The last lines that a phase of a run printed, or printed to one `stream`, as texts; "" for the
+ * name: the last of the whole log. None where there is no such phase. Throws ApiError.
  */
-export async function phaseLines({ id, phases }, name, count, { signal }) {
+export async function phaseLines({ id, phases }, name, count, { signal, stream }) {
   const index = phases.findIndex((phase) => phase.name === name);
   if (name && index < 0) return [];
   const path = { automation_id: id };
@@ -98,7 +98,8 @@ export async function phaseLines({ id, phases }, name, count, { signal }) {
     (await get("/automations/{automation_id}/log/lines", { path, query, signal })).lines;
   const end = name ? beginAfter(phases, index) : null;
   const [behind] = end === null ? [] : await ask({ from_byte: end, lines: 1 });
-  const lines = await ask({ tail: count, ...(behind && { before_line: behind.line }) });
+  const which = { ...(stream && { stream }), ...(behind && { before_line: behind.line }) };
+  const lines = await ask({ tail: count, ...which });
   return lines.filter(({ phase }) => !name || phase === index).map((line) => shownLine(line).text);
 }
 

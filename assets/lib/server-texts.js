@@ -13,6 +13,9 @@ const MOMENT = /\b(\d{4}-\d\d-\d\d)(?: at)? (\d\d:\d\d(?::\d\d)?) UTC\b/g;
 /** So long at most an error waits for its translation. */
 const PATIENCE_MS = 5_000;
 
+/** What is longer is not compared with errors: that would take ever longer, up to seconds. */
+const LONGEST_ERROR = 1_000;
+
 /** Between the last two words of a list. */
 const ALTERNATIVE = "` " + t`or` + " `";
 
@@ -319,7 +322,9 @@ function translated(text) {
 
 /** Of an error, whose translation marks a value that is such a sentence itself: `{0!}`. */
 function translatedError(text) {
-  return errors.whole.get(text) ?? firstFilled(errors.patterns, text);
+  const whole = errors.whole.get(text);
+  if (whole || text.length > LONGEST_ERROR) return whole ?? null;
+  return firstFilled(errors.patterns, text);
 }
 
 function firstFilled(sentences, text) {

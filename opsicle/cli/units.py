@@ -180,9 +180,9 @@ class Unit(NamedTuple):
             words += ["--group", group]
         if not self.is_confined:
             words.append("--unconfined")
-        started = self.program.replace("%%", "%").replace("$$", "$")
-        if len(shlex.split(started)) == 1:  # else by a Python that is named, as that program says
-            words += ["--program", *shlex.split(started)]
+        program = self._program_words()
+        if len(program) == 1:  # else by a Python that is named, as that program says
+            words += ["--program", *program]
         return shlex.join(words)
 
     def render(self) -> str:
@@ -197,6 +197,13 @@ class Unit(NamedTuple):
             "groups": f"SupplementaryGroups={' '.join(self.groups)}\n" if self.groups else "",
         }
         return (_HEAD + "\n" + _TEXTS[self.kind]).format(**values)
+
+    def _program_words(self) -> list[str]:
+        """Return what systemd starts, word by word; nothing where a quote is left open."""
+        try:
+            return shlex.split(self.program.replace("%%", "%").replace("$$", "$"))
+        except ValueError:
+            return []
 
     def _confinement(self) -> str:
         """Return the part that says what its processes may not do."""

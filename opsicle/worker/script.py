@@ -32,15 +32,16 @@ _COULD_NOTICE = re.compile(
 """In a phase that has this in it, a boundary could be noticed."""
 
 _RESERVED = "if then elif else fi for select while until do done case esac in function time coproc"
-_WORD = r"\w./=:@%+,^*?~\[\]-"
+_IN_WORD = r"\w./=:@%+,^*?~\]-"
 _ITEM = re.compile(
     rf"""[ \t]*(?:
     # quoted, nothing nested in it
       '[^']*' | "(?:[^"\\`$]|\\.|\$\w+(?!\w)|\$\{{\w+\}}|\$[?$!\#*@])*"
     # a variable, an escape, find's {{}}
     | \$\w+ | \$\{{\w+\}} | \$[?$!*@] | \\[^\n] | \{{\}}
-    # a word that opens or closes nothing
-    | (?!(?:{_RESERVED.replace(" ", "|")})(?![{_WORD}])|\[\[)[{_WORD}]+
+    # a word that opens or closes nothing: Bash reads one like `a[` on to its `]`, over lines
+    | (?!(?:{_RESERVED.replace(" ", "|")})(?![\[{_IN_WORD}])|\[\[)
+      (?:\[(?=[ \t]) | (?:[{_IN_WORD}]|\[[{_IN_WORD}]*\])+)
     # a redirection, no here-document
     | [0-9]?(?:>>?|<(?!<))(?:&[0-9](?!\w)|[ \t]*(?=[\w./$'"-]))
     )""",

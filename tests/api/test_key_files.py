@@ -17,6 +17,7 @@ import pytest
 from opsicle.domain.errors import InvalidInput, NotAllowed
 from opsicle.kit import files
 from opsicle.server.data_folder import DataFolder
+from opsicle.server.http.wire.tls import Tls
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.rotation import rotate_master_key
 from tests.api.running_server import ApiServer
@@ -33,7 +34,9 @@ def folder(prepared_folder: Path) -> Iterator[Path]:
         Path(above).chmod(0o755)
         folder = Path(above) / "data"
         shutil.copytree(prepared_folder, folder)
-        ApiServer(folder).close()  # it makes what is missing of the keys
+        server = ApiServer(folder)  # it makes what is missing of the keys
+        Tls(server.folder, server.services.core.authority, ("127.0.0.1",), server.clock.now())
+        server.close()
         yield folder
 
 

@@ -24,7 +24,6 @@ from opsicle.domain.errors import (
 from opsicle.kit.clock import SystemClock
 from opsicle.security.age_files import DecryptingReader, EncryptingWriter
 from opsicle.security.age_keys import Passphrase
-from opsicle.server.backups import backup as backing_up
 from opsicle.server.backups import restore as restoring
 from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
 from opsicle.server.backups.restore import RestoreOptions
@@ -119,7 +118,7 @@ def test_a_backup_of_an_older_program_is_brought_to_the_schema_of_this_one(
     with pytest.raises(Conflict, match="has schema"):
         back_up(data)
     with monkeypatch.context() as patch:
-        patch.setattr(backing_up, "newest_schema", lambda: len(known) - 3)
+        patch.setattr(migrations, "newest_schema", lambda: len(known) - 3)
         backup = back_up(data)
     restore(backup, to)
 

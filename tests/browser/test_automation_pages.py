@@ -88,6 +88,34 @@ def test_what_failed_is_opened_at_the_line_where_it_did_and_its_plan_is_read_bes
     expect(page).to_have_url(re.compile(succeeded["id"]))
 
 
+FAILS_EARLY = """apiVersion: v1
+type: AutomationTemplate
+metadata: {name: fails-early}
+spec:
+  variables: [{id: code, type: number, default: 3}]
+  template:
+    phases:
+      - name: apply
+        commands:
+          - |
+            [ "$OPSICLE_VAR_CODE" = 0 ] || echo "no such table" >&2
+            seq 400
+            exit "$OPSICLE_VAR_CODE"
+"""
+
+
+def test_an_error_above_the_last_lines_is_a_difference_too(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    installation.push(FAILS_EARLY)
+    installation.admin.json("run", "fails-early", "--var", "code=0", "--follow")
+    ran = installation.admin.attempt("-o", "json", "run", "fails-early", "--follow")
+    page = open_page(f"/automations/{json.loads(ran.stdout)['id']}?view=compare")
+
+    differences = page.get_by_role("region", name="Differences")
+    expect(differences.locator(".is-added")).to_have_text(["+no such table"])
+
+
 def _reads_errors_alone(page: Page, number: str) -> None:
     """Show standard error alone, of which most is not on the page, and search it."""
     field, count = page.get_by_label("Search the log"), page.locator(".log-count")

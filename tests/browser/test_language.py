@@ -156,6 +156,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "it must be signed by somebody who may",
             "edge. Another worker may take it, but that is busy",
             "there is no template of this name. Look at who may see it",
+            "there is no template " + "x".repeat(1000), // no text may keep the page busy
           ].map(said);
         }"""
     )
@@ -186,6 +187,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "it must be signed by somebody who may",
         "edge. Another worker may take it, but that is busy",
         "there is no template of this name. Look at who may see it",
+        f"there is no template {'x' * 1000}",
     ]
     offered = page.evaluate(
         """async () => {

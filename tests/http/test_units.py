@@ -163,6 +163,10 @@ def test_an_installed_unit_is_known_and_one_that_differs_is_printed_anew(
     assert anew[:3] == ["opsicle", "service", "print"]
     assert printed(*anew[3:]) == printed(*options)
 
+    path.write_text(re.sub("^ExecStart=", "ExecStart='", printed(*options), flags=re.MULTILINE))
+    (broken,) = find_installed(tmp_path)
+    assert "opsicle service print" in broken.command
+
 
 @pytest.mark.parametrize(
     ("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)]

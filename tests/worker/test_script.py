@@ -196,6 +196,11 @@ def test_no_marker_is_set_where_it_would_not_be_between_two_commands(
     assert not make_script(shell, [command, "true"], marker_pipe.path, 1).has_markers
 
 
+def test_an_index_over_two_commands_has_no_marker_in_it(marker_pipe: MarkerPipe) -> None:
+    commands = ["a[", "1]=x; echo ok"]
+    assert not make_script("/usr/bin/bash", commands, marker_pipe.path, 1).has_markers
+
+
 @pytest.mark.parametrize("shell", ["/usr/bin/python3", "/usr/bin/perl", "zsh"])
 def test_other_interpreters_get_the_plain_commands(shell: str, marker_pipe: MarkerPipe) -> None:
     assert make_script(shell, ["a", "b"], marker_pipe.path, 1) == (b"a\nb", False)
