@@ -28,7 +28,9 @@ const LARGEST_PAGE = 200; // what the server gives at most at once
  * What it looks like: `columns` (see list-table.js), for a table (what is false among them is left
  * out), or `row(item)` for elements of a <ul>; `look` is a class for either. `label` tells a screen
  * reader what the list holds. Of a table: `link(item)` is where a click on a row leads, or
- * `show(item)` what it does (an onclick that opens a dialog, to which the address leads too), `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
+ * `show(item)` what it does (an onclick that opens a dialog, to which the address leads too),
+ * `showNamed(name)` the same for an item of a further page, `shownAs(item)` its name in the address,
+ * `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
  *
  * What is in it: the items of `endpoint`, further ones as they are asked for, or all at once if it
  * `isWhole`; `query` goes along. Or what `load(query)` resolves to, which gets the filters' values,
@@ -195,20 +197,24 @@ export class List {
     this.#showFromAddress(shown);
   }
 
-  /** Press the row that the address names, once there are rows. */
+  /** Press the row that the address names, once there are rows; what has none yet is fetched. */
   #showFromAddress(items) {
-    const at = items.findIndex((item) => this.#nameOf(item) === this.#toShow);
+    const name = this.#toShow;
+    if (name === null) return;
     this.#toShow = null;
-    this.#body.children[at]?.querySelector("button.row-link")?.click();
+    const at = items.findIndex((item) => this.#shownAs(item) === name);
+    const row = this.#body.children[at]?.querySelector("button.row-link");
+    const onclick = row ? null : this.#options.showNamed?.(name);
+    (row ?? (onclick && h("button", { onclick })))?.click();
   }
 
-  #nameOf(item) {
-    return String(item.name ?? this.#options.key(item));
+  #shownAs(item) {
+    return this.#options.shownAs?.(item) ?? String(item.name ?? this.#options.key(item));
   }
 
   #showing(item) {
     const show = this.#options.show?.(item);
-    return show && ((event) => (noteShown(this.#nameOf(item)), show(event)));
+    return show && ((event) => (noteShown(this.#shownAs(item)), show(event)));
   }
 
   #row(item, before) {

@@ -104,7 +104,7 @@ async function people(signal) {
       title: visible(name || email),
       detail: `${visible(email)} · ${role}`,
       symbol: "people",
-      href: "/people",
+      href: `/people?show=${encodeURIComponent(email)}`,
     }),
   );
 }

@@ -146,7 +146,7 @@ function failureFacts({ pause, calls = [], timeout = DEFAULT_TIMEOUT_SECONDS, on
 function facts(phase) {
   const all = [
     phase.isDoneBefore && t`done before, not run again`,
-    phase.when && phase.when !== "success" && t`when: ${phase.when}`,
+    phase.when !== "success" && WHEN[phase.when],
     ...(phase.image ? containerFacts(phase) : []),
     ...usageLimits(phase.limits ?? {}),
     ...clusterFacts(phase),

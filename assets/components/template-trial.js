@@ -6,39 +6,35 @@ import { ask } from "./dialogs.js";
 
 const ENDING = "-trial";
 const LONGEST = 63; // characters of a name
-const IN_BRACES =
-  /^(metadata:[ \t]*\{(?:[^{}"'\n]*?,)?[ \t]*name:[ \t]*)(["']?)([a-z0-9-]+)\2(?![^\s,}])/m;
-const IN_LINE = /^([ \t]+name:[ \t]*)(["']?)([a-z0-9-]+)\2(?!\S)/;
+const MOST = 8; // places that may be the template's name
+
+/** Whether a template is there to be tried only, and may get a version without a question. */
+export function isTrial(name) {
+  return name.endsWith(ENDING);
+}
 
 /**
- * The text under a name of its own: { name, source }. Null where that is one already, or where it
- * does not say `name` in a way that is known here.
+ * The text under a name of its own: { name, source }. Null where that cannot be made. A label can
+ * be called `name` too, so `nameOf(source)` says which name a text gives: the server's word for it.
  */
-export function trialOf(source, name) {
-  if (name.endsWith(ENDING)) return null;
+export async function trialOf(source, name, nameOf) {
   const own = name.slice(0, LONGEST - ENDING.length) + ENDING;
-  const renamed = (text, pattern) =>
-    pattern.exec(text)?.[3] === name ? text.replace(pattern, `$1${own}`) : null;
-
-  const lines = source.split("\n");
-  const at = nameLine(lines);
-  const line = at < 0 ? null : renamed(lines[at], IN_LINE);
-  const found = at < 0 ? renamed(source, IN_BRACES) : line && lines.with(at, line).join("\n");
-  return found && { name: own, source: found };
+  const place = new RegExp(`(?<=\\bname["']?\\s*:\\s*["']?)${name}(?![\\w-])`, "g");
+  for (const { index } of [...source.matchAll(place)].slice(0, MOST)) {
+    const changed = source.slice(0, index) + own + source.slice(index + name.length);
+    if ((await nameOf(changed)) === own) return { name: own, source: changed };
+  }
+  return null;
 }
 
-/** Which line says the name in the block of `metadata`, and no label of that name; -1 if none. */
-function nameLine(lines) {
-  const begin = lines.findIndex((line) => /^metadata:[ \t]*(#.*)?$/.test(line)) + 1;
-  const end = lines.findIndex((line, at) => at >= begin && /^[^\s#]/.test(line));
-  const block = begin ? lines.slice(begin, end < 0 ? undefined : end) : [];
-  const indent = /^[ \t]+(?=[^\s#])/.exec(block.find((line) => /^[ \t]+[^\s#]/.test(line)))?.[0];
-  const at = block.findIndex((line) => line.startsWith(`${indent}name:`));
-  return at < 0 ? -1 : begin + at;
-}
-
-/** Ask as what the template of this name is to be tried: as its next version, or apart from it. */
+/**
+ * Ask as what the template of this name is to be tried: as its next version, or apart from it,
+ * where `trial` says how.
+ */
 export function askToTry({ name, trial, asVersion, apart }) {
+  const hint = trial
+    ? t`As ${trial.name} it is a template of its own, to be deleted afterwards.`
+    : t`To try it apart from that, give it another name under “metadata” first: its name was not found in the text.`;
   ask({
     title: t`Try the template ${name}?`,
     content: [
@@ -47,11 +43,11 @@ export function askToTry({ name, trial, asVersion, apart }) {
         {},
         t`Pushed as a version of ${name}, it is what everybody, schedules and triggers run from then on.`,
       ),
-      h("p", {}, t`As ${trial.name} it is a template of its own, to be deleted afterwards.`),
+      h("p", {}, hint),
     ],
     actions: [
       { text: t`Push and try`, run: asVersion },
-      { text: t`Try as ${trial.name}`, look: "primary", run: apart },
-    ],
+      trial && { text: t`Try as ${trial.name}`, look: "primary", run: apart },
+    ].filter(Boolean),
   });
 }

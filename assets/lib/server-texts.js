@@ -182,10 +182,52 @@ const SENTENCES = [
 /** The longest first, which says the most. */
 const known = (LANGUAGE === "en" ? [] : SENTENCES)
   .toSorted(([one], [other]) => other.length - one.length)
-  .map(([english, ...rest]) => [patternOf(english, "((?:(?!; ).)+?)"), ...rest]);
+  .map(([english, own, nested]) => ({
+    pattern: patternOf(english, "((?:(?!; ).)+?)"),
+    own: own.replace(`{${nested}}`, `{${nested}!}`),
+    free: freeOf(english),
+  }));
 
 /** Sentences without values by what they are in English; and patterns of those with values. */
-const errors = { whole: new Map(), patterns: [] };
+const errors = { whole: new Map(), patterns: [], areLoaded: false };
+
+/** What is drawn in English since the sentences of errors were not there yet, by the texts. */
+const drawn = new Map();
+
+/** Words of sentences, of which no name and no list of names is made. */
+const PROSE =
+  /^(is|are|was|were|has|have|had|will|would|can|cannot|could|must|may|might|should|do|does|did|not|that|which|who|because|but|if|when|until|while|nothing|nobody|the|an|this|these|its|they|then|there)$/;
+const MOST_WORDS = 4; // of a value that is none of several
+
+/** Whether this can be what is put into a sentence, and not a part of one that is not known. */
+function isValue(text) {
+  if (!text.includes(" ")) return true;
+  const plain = text.replace(/`[^`]*`|"[^"]*"/g, "x");
+  if (/; |[a-z]{3}[.!?] /.test(plain)) return false;
+  if (plain.split(/[ ,]+/).some((word) => PROSE.test(word))) return false;
+  const isName = (word) => /[^\d\W]/.test(word);
+  const items = plain.split(/, | or | and /);
+  return items.every((item) => item.split(" ").filter(isName).length <= MOST_WORDS);
+}
+
+/** The value behind a colon at the end, which may be anything: what a person or a program said. */
+function freeOf(english) {
+  return /: \{(\d)\}$/.exec(english)?.[1];
+}
+
+/** The text in the language of the page; null if it only looks like that sentence. */
+function filled({ pattern, own, free }, text) {
+  const found = pattern.exec(text);
+  if (!found) return null;
+  let isKnown = true;
+  const filledIn = own.replace(/\{(\d)(!?)\}/g, (_, at, isSentence) => {
+    const value = found[Number(at) + 1];
+    const inside = isSentence ? saidInside(value) : value;
+    isKnown &&= at === free || inside !== value || isValue(value);
+    return isSentence ? inside : value.replaceAll("` or `", ALTERNATIVE);
+  });
+  return isKnown ? filledIn : null;
+}
 
 function patternOf(english, value) {
   const pattern = english
@@ -212,7 +254,35 @@ async function fetchErrors() {
   errors.patterns = sentences
     .filter(([english]) => /\{\d\}/.test(english))
     .toSorted(([one], [other]) => weightOf(other) - weightOf(one))
-    .map(([english, own]) => [patternOf(english, "(.*?)"), own]);
+    .map(([english, own]) => ({
+      pattern: patternOf(english, "(.*?)"),
+      own,
+      free: freeOf(english),
+    }));
+  errors.areLoaded = true;
+  exchangeDrawn();
+}
+
+/** Say what is on the page already, and was not known then, in the language of the page. */
+function exchangeDrawn() {
+  const texts = [...drawn]
+    .map(([text, before]) => [before, said(text)])
+    .filter(([before, after]) => before !== after)
+    .flatMap(([before, after]) => [
+      [before, after],
+      [capital(before), capital(after)],
+    ]);
+  drawn.clear();
+  const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const node = nodes.currentNode;
+    const found = texts.find(([before]) => node.data.includes(before));
+    if (found) node.data = node.data.replace(found[0], () => found[1]);
+  }
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** How much of a sentence is said before any value stands in it. */
@@ -226,7 +296,12 @@ function weightOf(english) {
  */
 export function said(text) {
   if (!text) return text;
-  return inLanguage(text).replace(MOMENT, (_, day, time) => exactTime(`${day}T${time}Z`));
+  const own = inLanguage(text).replace(MOMENT, (_, day, time) => exactTime(`${day}T${time}Z`));
+  if (LANGUAGE !== "en" && !errors.areLoaded && translated(text) === null) {
+    drawn.set(text, own);
+    loadErrors();
+  }
+  return own;
 }
 
 function inLanguage(text) {
@@ -242,28 +317,20 @@ function inLanguage(text) {
 }
 
 function translated(text) {
-  for (const [pattern, own, nested] of known) {
-    const found = pattern.exec(text);
-    if (found) {
-      const value = (at) => (at === nested ? inLanguage(found[at + 1]) : found[at + 1]);
-      return own.replace(/\{(\d)\}/g, (_, at) => value(Number(at)));
-    }
-  }
-  return null;
+  return firstFilled(known, text);
 }
 
 /** Of an error, whose translation marks a value that is such a sentence itself: `{0!}`. */
 function translatedError(text) {
   const whole = errors.whole.get(text);
-  if (whole) return whole;
-  if (text.length > LONGEST_ERROR) return null;
-  for (const [pattern, own] of errors.patterns) {
-    const found = pattern.exec(text);
-    if (found)
-      return own.replace(/\{(\d)(!?)\}/g, (_, at, isSaid) => {
-        const value = found[Number(at) + 1];
-        return isSaid ? saidInside(value) : value.replaceAll("` or `", ALTERNATIVE);
-      });
+  if (whole || text.length > LONGEST_ERROR) return whole ?? null;
+  return firstFilled(errors.patterns, text);
+}
+
+function firstFilled(sentences, text) {
+  for (const sentence of sentences) {
+    const own = filled(sentence, text);
+    if (own !== null) return own;
   }
   return null;
 }

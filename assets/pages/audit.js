@@ -9,12 +9,12 @@ import {
   sentenceOf,
 } from "../components/audit-sentences.js";
 import { busyWhile, button, buttonLink } from "../components/buttons.js";
-import { ask } from "../components/dialogs.js";
+import { ask, opensWith } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
-import { addressOf, get } from "../lib/api.js";
+import { addressOf, ApiError, get } from "../lib/api.js";
 import { BrokenRecord, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
 import { number, t } from "../lib/language.js";
@@ -54,6 +54,7 @@ export function mount(root, { title, query }) {
     columns: COLUMNS,
     look: "audit",
     show: (entry) => () => showEntry(entry),
+    showNamed: (seq) => opensWith(() => entryOf(seq), showEntry),
     key: ({ seq }) => seq,
     filters: [formFilter({ label: t`Filter the record`, query, controls: FILTERS })],
     empty: (isNarrowed) => emptyState(isNarrowed ? t`Nothing like this` : t`Nothing yet`),
@@ -103,6 +104,14 @@ const COLUMNS = [
     { isMinor: true },
   ),
 ];
+
+/** The entry of this number, wherever it stands in the record. */
+async function entryOf(seq) {
+  const query = { cursor: String(Number(seq) + 1), limit: 1 };
+  const [entry] = (await get("/audit", { query })).items;
+  if (String(entry?.seq) !== seq) throw new ApiError({ title: t`There is no entry ${seq}` });
+  return entry;
+}
 
 function showEntry(entry) {
   const reason = reasonOf(entry);

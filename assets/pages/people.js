@@ -11,6 +11,7 @@ import {
 } from "../components/invitations.js";
 import { linkBox } from "../components/link-box.js";
 import { actionsColumn, column, List } from "../components/list.js";
+import { pairs } from "../components/pairs.js";
 import { sentence } from "../components/problems.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -28,12 +29,19 @@ export function mount(root, { title }) {
     button(t`Change…`, {
       look: "quiet",
       "aria-label": t`Change ${user.email}`,
-      onclick: opensWith(roles, (known) => openForm(user, known, list.reload)),
+      onclick: show(user),
     });
+  const show = (user) =>
+    may("users.manage")
+      ? opensWith(roles, (known) => openForm(user, known, list.reload))
+      : () => showPerson(user);
   const list = new List({
     label: title,
     load: () => load(page),
     columns: [...COLUMNS, may("users.manage") && actionsColumn(change)],
+    show: (user) => show(user),
+    showNamed: () => () => ask(NOBODY),
+    shownAs: ({ email }) => email,
     rowClass: (user) => (user.is_disabled ? "is-off" : null),
     signal: page.signal,
   });
@@ -106,6 +114,23 @@ const COLUMNS = [
   ]),
   column(t`Since`, ({ created_at: at }) => ago(at)),
 ];
+
+const NOBODY = {
+  title: t`Nobody here`,
+  content: h("p", {}, t`Nobody of this org has that address.`),
+  actions: [],
+};
+
+/** What there is to know of a person, for who may not change it. */
+function showPerson({ email, name, role, manager, created_at: at }) {
+  const rows = [
+    [t`Name`, visible(name || "–")],
+    [t`Role`, visible(role)],
+    [t`Manager`, visible(manager || t`none`)],
+    [t`Since`, ago(at)],
+  ];
+  ask({ title: visible(email), content: pairs(rows), actions: [], back: t`Close` });
+}
 
 /** The form for a new person, or for one that there is. */
 function openForm(user, roles, done) {

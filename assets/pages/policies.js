@@ -37,7 +37,8 @@ export function mount(root, { title }) {
     endpoint: "/policies",
     columns: [...COLUMNS, actionsColumn((policy) => actions(policy, list))],
     key: ({ name }) => name,
-    show: (policy) => showing(policy, list),
+    show: ({ name }) => showing(name, list),
+    showNamed: (name) => showing(name, list),
     empty: nothingYet,
     signal: page.signal,
   });
@@ -115,9 +116,9 @@ const COLUMNS = [
   column(t`By`, ({ pushed_by: person }) => visible(person.email), { isMinor: true }),
 ];
 
-function showing({ name, version }, list) {
+function showing(name, list) {
   const load = () => get("/policies/{policy}", { path: { policy: name } });
-  return opensWith(load, ({ source }) => {
+  return opensWith(load, ({ source, version }) => {
     const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list) };
     ask({
       title: t`${name}, version ${version}`,

@@ -36,7 +36,8 @@ export function mount(root, { title }) {
     endpoint: "/schedules",
     columns: [...COLUMNS, actionsColumn((schedule) => actions(schedule, list))],
     key: ({ name }) => name,
-    show: (schedule) => showing(schedule, list),
+    show: ({ name }) => showing(name, list),
+    showNamed: (name) => showing(name, list),
     empty: () =>
       emptyState(t`No schedules`, h("p", {}, t`A schedule runs a template by itself, at times.`)),
     signal: page.signal,
@@ -80,7 +81,7 @@ function lastOutcome(last) {
   ];
 }
 
-function showing({ name }, list) {
+function showing(name, list) {
   const path = { schedule: name };
   const load = async () => [
     await get("/schedules/{schedule}", { path }),

@@ -21,11 +21,8 @@ export function mount(root, { title }) {
     endpoint: "/secrets",
     columns: [...COLUMNS, actionsColumn((secret) => actions(secret, list))],
     key: ({ name }) => name,
-    show: ({ name }) =>
-      opensWith(
-        () => usesOf(name),
-        (uses) => showUses(name, uses),
-      ),
+    show: ({ name }) => showing(name),
+    showNamed: showing,
     empty: nothingYet,
     signal: page.signal,
   });
@@ -62,6 +59,13 @@ function lastUse(use) {
   const { at, automation, template } = use;
   const link = automation && h("a", { href: `/automations/${automation}` }, visible(template));
   return [ago(at), link && h("div", { class: "small" }, t`by ${link}`)];
+}
+
+function showing(name) {
+  return opensWith(
+    () => usesOf(name),
+    (uses) => showUses(name, uses),
+  );
 }
 
 function actions(secret, list) {

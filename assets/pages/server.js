@@ -1,7 +1,7 @@
 // The server as those see it who run it: how it is, and its orgs, of which no content is shown.
 
 import { button } from "../components/buttons.js";
-import { ask, askForm, confirm } from "../components/dialogs.js";
+import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { heldQueue } from "../components/held-queue.js";
@@ -10,7 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
 import { postedAnnouncements } from "../components/posted-announcements.js";
 import { noticeBox, sentence } from "../components/problems.js";
-import { get, patch, post } from "../lib/api.js";
+import { ApiError, get, getAll, patch, post } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h, replace } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
@@ -28,6 +28,8 @@ export function mount(root, { title }) {
     columns: [...COLUMNS, actionsColumn((org) => actions(org, list))],
     key: ({ code }) => code,
     show: (org) => () => showOrg(org),
+    showNamed: (code) => opensWith(() => orgOf(code), showOrg),
+    shownAs: ({ code }) => code,
     signal: page.signal,
   });
   const health = h("section", { class: "part" });
@@ -106,6 +108,12 @@ function suspensionText({ suspended_at: since, delete_at: end, removal }) {
   }
   if (end) return t`suspended, deleted on ${exactTime(end)}`;
   return since ? t`suspended` : "";
+}
+
+async function orgOf(code) {
+  const org = (await getAll("/server/orgs")).find((each) => each.code === code);
+  if (!org) throw new ApiError({ title: t`There is no org ${code}` });
+  return org;
 }
 
 function showOrg(org) {

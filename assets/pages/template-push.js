@@ -9,7 +9,7 @@ import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { keptNotice, noticeBox, problemList, problemBox } from "../components/problems.js";
 import { templatePreview } from "../components/template-preview.js";
-import { askToTry, trialOf } from "../components/template-trial.js";
+import { askToTry, isTrial, trialOf } from "../components/template-trial.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
@@ -106,7 +106,11 @@ class Writing {
   #try = button(t`Try it`, {
     name: "run",
     title: t`Pushes it, then shows its form`,
-    onclick: () => this.#tryIt(),
+    onclick: async () => {
+      const ask = await busyWhile(this.#try, () => this.#tryIt());
+      this.#try.focus(); // where the dialog gives the focus back to
+      ask?.();
+    },
   });
   #push = button(t`Push`, {
     look: "primary",
@@ -283,13 +287,29 @@ class Writing {
     }
   }
 
-  /** Where others run the template, ask whether they are to run this from then on. */
-  #tryIt() {
+  /**
+   * Where others run the template, give what asks whether they are to run this from then on; else
+   * push it.
+   */
+  async #tryIt() {
     const push = () => busyWhile(this.#try, () => this.#send("/run"));
-    const name = this.#checked || this.#name;
-    const trial = this.#version > 0 && this.#isChanged && trialOf(this.text.value, name);
-    if (!trial) return push();
-    return askToTry({ name, trial, asVersion: push, apart: () => this.#tryApart(trial) });
+    if (!this.#version || !this.#isChanged) return this.#send("/run");
+    const source = this.text.value;
+    let name, trial;
+    try {
+      name = await this.#nameOf(source);
+      trial = isTrial(name) ? null : await trialOf(source, name, (text) => this.#nameOf(text));
+    } catch (error) {
+      return this.#showMistakes(error);
+    }
+    if (this.#signal.aborted) return null;
+    if (isTrial(name)) return this.#send("/run");
+    return () => askToTry({ name, trial, asVersion: push, apart: () => this.#tryApart(trial) });
+  }
+
+  async #nameOf(source) {
+    const body = { source };
+    return (await post("/templates/validate", { body, signal: this.#signal })).name;
   }
 
   async #tryApart({ source }) {

@@ -38,7 +38,8 @@ export function mount(root, { title }) {
     endpoint: "/triggers",
     columns: [...COLUMNS, actionsColumn((trigger) => actions(trigger, list, fresh))],
     key: ({ name }) => name,
-    show: (trigger) => showing(trigger, list, fresh),
+    show: ({ name }) => showing(name, list, fresh),
+    showNamed: (name) => showing(name, list, fresh),
     empty: () =>
       emptyState(t`No triggers`, h("p", {}, t`A trigger runs a template when a webhook comes in.`)),
     signal: page.signal,
@@ -69,7 +70,7 @@ function outcome({ outcome: what, automation_id: id, automation_state: state, re
   return [link || text, reason && h("div", { class: "muted small" }, visible(said(reason)))];
 }
 
-function showing({ name }, list, fresh) {
+function showing(name, list, fresh) {
   const path = { trigger: name };
   const load = async () => [
     await get("/triggers/{trigger}", { path }),

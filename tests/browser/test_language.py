@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.accessibility import findings
 from tests.browser.conftest import MOTION, PATIENCE_MS
 from tests.browser.layout import fits
+from tests.browser.test_half_loaded import hold, release
 from tests.product import PASSWORD, Installation
 
 Open = Callable[..., Page]
@@ -147,6 +148,14 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "you may not invite bob@example.com as admin: that takes more than you may yourself"
               + " (people)",
             "the document cannot be used: it is empty",
+            "it speaks manifest formats 3, 4; this server needs one of 7, 8",
+            // What only looks like a sentence that is known
+            "update the whole fleet first, and then look again",
+            "the policy that was shown is another one by now",
+            "the box that nobody has opened yet is busy",
+            "it must be signed by somebody who may",
+            "edge. Another worker may take it, but that is busy",
+            "there is no template of this name. Look at who may see it",
             "there is no template " + "x".repeat(1000), // no text may keep the page busy
           ].map(said);
         }"""
@@ -171,6 +180,13 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "nicht erlaubt: bob@example.com als admin einladen. Das braucht mehr, "
         "als das eigene Konto darf (people)",
         "das Dokument ist nicht zu gebrauchen: es ist leer",
+        "er spricht die Manifestformate 3, 4; dieser Server braucht eines von 7, 8",
+        "update the whole fleet first, and then look again",
+        "the policy that was shown is another one by now",
+        "the box that nobody has opened yet is busy",
+        "it must be signed by somebody who may",
+        "edge. Another worker may take it, but that is busy",
+        "there is no template of this name. Look at who may see it",
         f"there is no template {'x' * 1000}",
     ]
     offered = page.evaluate(
@@ -186,6 +202,32 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Dieser Link führt nirgends hin")
     page.get_by_role("link", name="Zur Anmeldung", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Anmelden")
+
+
+def test_what_is_shown_before_its_german_has_come_is_german_once_it_has(open_in: Open) -> None:
+    page = open_in("de-DE", "/login")
+    held = hold(page, "**/sentences.js")
+    page.reload()
+    heading = page.get_by_role("heading", level=1)
+    heading.wait_for()
+    page.evaluate(
+        """async () => {
+          const { said } = await import("/de/lib/server-texts.js");
+          const { sentence } = await import("/de/components/problems.js");
+          const add = (text) => document.querySelector("h1").append(text, " / ");
+          add(`3: ${said("there is no template rotate")}`);
+          add(sentence("the template rotate changed meanwhile"));
+          add(said("a sentence of tomorrow"));
+        }"""
+    )
+    expect(heading).to_contain_text("3: there is no template rotate / The template rotate")
+
+    release(page, held)
+
+    expect(heading).to_contain_text(
+        "3: es gibt keine Vorlage rotate / Die Vorlage rotate hat sich inzwischen geändert"
+        " / a sentence of tomorrow"
+    )
 
 
 READ = """async (folder) => {

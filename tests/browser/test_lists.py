@@ -176,6 +176,28 @@ def test_what_was_asked_for_stays_when_the_list_is_loaded_anew(
     expect(last).to_be_visible()
 
 
+@pytest.mark.usefixtures("many_secrets")
+def test_a_link_leads_to_an_item_of_a_further_page_and_the_search_to_a_person(
+    open_page: OpenPage,
+) -> None:
+    page = open_page(f"/secrets?show=many-{MANY - 1:03}")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(f"many-{MANY - 1:03}")
+    expect(page.locator("main tbody tr").filter(has_text=f"many-{MANY - 1:03}")).to_have_count(0)
+
+    page.goto("/secrets?show=never-made")
+    expect(dialog.get_by_role("alert")).to_contain_text("never-made")
+
+    page.goto("/audit?show=1")
+    expect(dialog).to_contain_text("As it stands in the record")
+    dialog.get_by_role("button", name="Close", exact=True).click()
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox", name="Find or do").fill("alice@example.com")
+    page.get_by_role("option").filter(has_text="alice@example.com · admin").click()
+    expect(dialog.get_by_role("heading")).to_have_text("alice@example.com")
+    assert page.url.endswith("/people?show=alice%40example.com")
+
+
 def test_a_list_that_cannot_be_loaded_says_so_and_is_tried_again(open_page: OpenPage) -> None:
     page = open_page("/login", is_known=True)
     page.get_by_role("heading", level=1, name="Home").wait_for()

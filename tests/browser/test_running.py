@@ -98,6 +98,13 @@ def test_a_person_logs_in_runs_a_template_through_its_form_and_watches_the_log_a
     assert "succeeded: greet" in page.title()
 
 
+NOTE_TEXTS = """(element) => {
+  window.announced = [];
+  const note = () => window.announced.push(element.textContent);
+  new MutationObserver(note).observe(element, { childList: true, characterData: true });
+}"""
+
+
 def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
     open_page: OpenPage,
 ) -> None:
@@ -106,12 +113,24 @@ def test_the_log_of_a_running_automation_arrives_live_and_cancelling_asks_first(
     wait_for_log(page, "number 1")
     wait_for_log(page, "number 3")
     expect(page.locator(".page-title .state")).to_have_text("running")
+    announced = page.get_by_role("status").and_(page.locator("body > [aria-live=polite]"))
+    expect(announced).to_have_text("count: running")
     page.get_by_role("button", name="Cancel…").click()
     page.get_by_role("dialog").get_by_role("button", name="Let it run").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_role("button", name="Cancel…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel the automation").click()
+    page.route("**/cancel", lambda route: route.abort())
+    cancel = page.get_by_role("dialog").get_by_role("button", name="Cancel the automation")
+    cancel.click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("does not answer")
+    page.unroute("**/cancel")
+    announced.evaluate(NOTE_TEXTS)
+    cancel.click()
     wait_for_state(page, "cancelled")
+    # Answer and new state come on two connections, in no order.
+    page.wait_for_function(
+        "['Cancelling', 'count: cancelled'].every((text) => window.announced.includes(text))"
+    )
     wait_for_log(page, "cleaned up")
     expect(page.get_by_role("button", name="Cancel…")).to_have_count(0)
 

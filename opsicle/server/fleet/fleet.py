@@ -89,7 +89,8 @@ class Fleet:
             return "it refused an order because of its time: is its clock right?"
         if _SUPPORTED.isdisjoint(presence.poll.formats):
             formats = formats_text("it", presence.poll.formats)
-            return f"{formats}; this server needs one of {format_list(SUPPORTED_FORMATS)}"
+            needed = f"this server needs one of {format_list(SUPPORTED_FORMATS)}"
+            return f"{formats}; {needed}"
         return ""
 
     def note_clock_refusal(self, worker_id: str, sent_at_ms: int | None) -> None:
