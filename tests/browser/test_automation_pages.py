@@ -214,7 +214,7 @@ def test_a_label_of_the_template_has_its_name_typed_before_it_is_cancelled(
     installation.push(TEMPLATE)
     run = installation.admin.json("run", "migrate", "--var", "wait=600")
     page = open_page(f"/automations/{run['id']}", width=360, theme="dark")
-    wait_for_log(page, "at 14")
+    wait_for_state(page, "running")
 
     page.get_by_role("button", name="Cancel…").click()
     dialog = page.get_by_role("dialog")
