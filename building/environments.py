@@ -50,11 +50,7 @@ def _works(python: Path) -> bool:
 
     The one it was made from may have been removed or replaced.
     """
-    try:
-        tried = subprocess.run([python, "-c", "import pip"], check=False, capture_output=True)
-    except OSError:
-        return False
-    return tried.returncode == 0
+    return _runs(python, "import pip")
 
 
 def _create(folder: Path) -> None:
@@ -76,16 +72,15 @@ def _interpreter() -> str:
     The system's is what users run the file with, and has mistakes that later ones of its version do
     not have any more. One that was compiled by hand is mostly slower as well.
     """
-    if _can_make_environments(SYSTEM_PYTHON, sys.version_info[:2]):
-        return SYSTEM_PYTHON
-    return sys.executable
-
-
-def _can_make_environments(python: str, version: tuple[int, int]) -> bool:
+    version = sys.version_info[:2]
     wanted = f"import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != {version})"
+    return SYSTEM_PYTHON if _runs(SYSTEM_PYTHON, wanted) else sys.executable
+
+
+def _runs(python: Path | str, program: str) -> bool:
+    """Return whether an interpreter starts and runs a program to a good end."""
     try:
-        return (
-            subprocess.run([python, "-c", wanted], check=False, capture_output=True).returncode == 0
-        )
+        tried = subprocess.run([python, "-c", program], check=False, capture_output=True)
     except OSError:
         return False
+    return tried.returncode == 0
