@@ -20,6 +20,7 @@ const DID = {
   create: (who, what) => t`${who} created ${what}`,
   delete: (who, what) => t`${who} deleted ${what}`,
   disable_totp: (who, what) => t`${who} switched off the authenticator app of ${what}`,
+  draft: (who, what) => t`${who} made a draft of ${what}`,
   drain: (who, what) => t`${who} drained ${what}`,
   end_sessions: (who, what) => t`${who} ended all sessions of ${what}`,
   end_silent: (who, what) => t`${who} ended, after long silence, ${what}`,

@@ -4,8 +4,9 @@ import { post } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { here, navigate } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
+import { draftPath } from "../lib/templates.js";
 import { announce } from "./announcer.js";
-import { button, copyButton } from "./buttons.js";
+import { button, buttonLink, copyButton } from "./buttons.js";
 import { askForm, confirm } from "./dialogs.js";
 import { field, input } from "./fields.js";
 import { rerunButton } from "./rerun-dialog.js";
@@ -41,9 +42,21 @@ function changes(automation) {
         dataset: { focus: "release" },
         onclick: () => confirmRelease(automation),
       }),
-    may("automations.create") && resumeButton(automation),
-    may("automations.create") && rerunButton(automation),
+    mayRunAgain(automation) && resumeButton(automation),
+    mayRunAgain(automation) && rerunButton(automation),
+    automation.draft && may("templates.push") && editLink(automation),
   ];
+}
+
+/** Whether the person may run the same again; a draft is for those who could as well push it. */
+function mayRunAgain({ draft }) {
+  return may("automations.create") && (!draft || may("templates.push"));
+}
+
+function editLink({ template, draft }) {
+  return buttonLink(t`Edit the draft`, draftPath({ name: template, id: draft }), {
+    name: "templates",
+  });
 }
 
 /** Whether the person may cancel an automation that is not over. */

@@ -4,6 +4,7 @@ import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { lineDiff } from "../lib/line-diff.js";
 import { FAILED, phaseLines } from "../lib/log-excerpts.js";
+import { versionText } from "../lib/templates.js";
 import { ago, durationText } from "../lib/times.js";
 import { visible, visibleValue } from "../lib/visible.js";
 import { changedLines, diffView } from "./diff.js";
@@ -61,15 +62,15 @@ async function view(now, before, signal) {
 
 function facts(now, before) {
   return changes([
-    [t`Version`, String(before.version), String(now.version)],
+    [t`Version`, versionText(before.version), versionText(now.version)],
     [t`Worker`, before.worker?.name ?? t`none`, now.worker?.name ?? t`none`],
     [t`By`, before.requester.email, now.requester.email],
   ]);
 }
 
-/** What is different in the template itself; nothing where it is the same version. */
+/** What is different in the template itself; nothing where it is the same version, or a draft. */
 async function templateChanges(now, before, signal) {
-  if (now.version === before.version) return null;
+  if (now.version === before.version || !now.version || !before.version) return null;
   const path = { name: now.template };
   const query = { from: before.version, to: now.version };
   try {

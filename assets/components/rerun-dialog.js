@@ -5,6 +5,7 @@ import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
 import { navigate } from "../lib/router.js";
+import { versionText } from "../lib/templates.js";
 import { button } from "./buttons.js";
 import { ask, opensWith } from "./dialogs.js";
 import { field, select } from "./fields.js";
@@ -12,18 +13,19 @@ import { t } from "../lib/language.js";
 
 export function rerunButton(automation) {
   const path = { name: automation.template };
+  const ofDraft = { version: automation.version };
   return button(t`Run again…`, {
     name: "again",
     dataset: { focus: "again" },
     onclick: opensWith(
-      () => get("/templates/{name}", { path }),
+      () => (automation.draft ? ofDraft : get("/templates/{name}", { path })),
       (newest) => openRerun(automation, newest.version),
     ),
   });
 }
 
 /** A newer version may ask for other values, so its form is shown before it runs. */
-function openRerun({ id, template, version }, newest) {
+function openRerun({ id, template, version, draft }, newest) {
   const key = randomId();
   const words = h("p", {});
   const named = new Map([
@@ -37,7 +39,7 @@ function openRerun({ id, template, version }, newest) {
   const form = () => {
     const chosen = Number(choice.control.value);
     const old = chosen !== newest && chosen;
-    navigate(`/templates/${template}/run${queryText({ from: id, version: old })}`);
+    navigate(`/templates/${template}/run${queryText({ from: id, version: old, draft })}`);
   };
   const run = async () => {
     if (!isSame()) return form();
@@ -56,7 +58,7 @@ function openRerun({ id, template, version }, newest) {
   });
   const show = () => {
     words.textContent = isSame()
-      ? t`The same values and the same version (${version}) as before, as a new automation.`
+      ? t`The same values and the same template (${versionText(version)}) as before, as a new automation.`
       : t`Version ${choice.control.value} may ask for other values: look at them before it runs.`;
     dialog.querySelector(".primary span").textContent = isSame()
       ? t`Run it now`

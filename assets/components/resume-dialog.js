@@ -4,6 +4,7 @@ import { post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
+import { versionText } from "../lib/templates.js";
 import { now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
@@ -62,7 +63,7 @@ function openOnTargets({ id, template, version, targets }) {
     above: h(
       "p",
       {},
-      t`A new automation runs the same version (${version}) with the same values on what is left: ${names}. It is approved like any run.`,
+      t`A new automation runs the same template (${versionText(version)}) with the same values on what is left: ${names}. It is approved like any run.`,
     ),
     fields: [],
     below:
@@ -107,7 +108,7 @@ function openResume(automation) {
     above: h(
       "p",
       {},
-      t`A new automation goes on with the same values and the same version (${version}). It is approved like any run.`,
+      t`A new automation goes on with the same values and the same template (${versionText(version)}). It is approved like any run.`,
     ),
     fields: [from, workspace],
     below:

@@ -33,7 +33,9 @@ function tookText({ started_at: from, finished_at: to }) {
 }
 
 /** What an automation runs, and for which machine if it is the part for one. */
-export function whatRuns({ template, target }) {
+export function whatRuns({ template, target, version }) {
+  if (version === 0)
+    return target ? t`${template} (draft) on ${visible(target)}` : t`${template} (draft)`;
   return target ? t`${template} on ${visible(target)}` : template;
 }
 

@@ -36,6 +36,8 @@ export const ENDPOINTS = new Set([
   "POST /templates",
   "POST /templates/validate",
   "GET /template-schema",
+  "POST /template-drafts",
+  "GET /template-drafts/{draft_id}",
   "GET /templates/{name}",
   "DELETE /templates/{name}",
   "GET /templates/{name}/approval",

@@ -22,6 +22,7 @@ import { number, plural, t } from "../lib/language.js";
 import { queueTexts, wantedLabels } from "../lib/placement.js";
 import { here } from "../lib/router.js";
 import { said as ofServer } from "../lib/server-texts.js";
+import { versionText } from "../lib/templates.js";
 import { ago, countdown, durationText, exactTime } from "../lib/times.js";
 import { visible, visibleLine, visibleValue } from "../lib/visible.js";
 
@@ -100,7 +101,7 @@ function heading(approval) {
     above: [
       h("a", { href: "/approvals" }, t`Approvals`),
       " / ",
-      t`${approval.template} version ${approval.version}`,
+      `${approval.template} ${versionText(approval.version)}`,
     ],
     beside: stateBadge(approval.state),
     below: [
@@ -365,7 +366,7 @@ function comparison({ compared, variables }) {
 
 function sinceText({ automation_id: id, version }) {
   const link = h("a", { href: `/automations/${id}` }, t`the last approved run`);
-  return t`Since ${link}, of version ${version}:`;
+  return version ? t`Since ${link}, of version ${version}:` : t`Since ${link} of this draft:`;
 }
 
 function labelsOf(variables) {

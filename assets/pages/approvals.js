@@ -8,6 +8,7 @@ import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
+import { versionText } from "../lib/templates.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -49,7 +50,7 @@ const COLUMNS = [
     const place = KINDS[kind](phase && visible(phase));
     const note = noteOn(approval);
     return [
-      h("span", {}, h("strong", {}, template), " ", t`version ${version}`),
+      h("span", {}, h("strong", {}, template), " ", versionText(version)),
       reason && h("div", { class: "muted" }, visible(reason)),
       place && h("div", { class: "muted small" }, place),
       note && remark(visible(note)),

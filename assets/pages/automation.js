@@ -27,6 +27,7 @@ import { t } from "../lib/language.js";
 import { failureExcerpt } from "../lib/log-excerpts.js";
 import { markdown } from "../lib/markdown.js";
 import { said } from "../lib/server-texts.js";
+import { pathOf, versionText } from "../lib/templates.js";
 import { ago, duration } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
 
@@ -257,9 +258,11 @@ function headView(parts) {
         above: [
           h("a", { href: "/automations" }, t`Automations`),
           " / ",
-          h("a", { href: `/templates/${automation.template}` }, automation.template),
+          automation.draft
+            ? automation.template
+            : h("a", { href: pathOf({ name: automation.template }) }, automation.template),
           " ",
-          t`version ${automation.version}`,
+          versionText(automation.version),
         ],
         beside: stateBadge(
           automation.state,

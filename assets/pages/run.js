@@ -20,7 +20,7 @@ import { t } from "../lib/language.js";
 import { queryText } from "../lib/query.js";
 import { here, navigate, replaceQuery } from "../lib/router.js";
 import { may, whoAmI } from "../lib/session.js";
-import { getTemplate, pathOf } from "../lib/templates.js";
+import { draftPath, getDraft, getTemplate, pathOf } from "../lib/templates.js";
 import { ago, instantOf, zoneName } from "../lib/times.js";
 import { environmentName, WrongValue } from "../lib/values.js";
 import { visible, visibleValue } from "../lib/visible.js";
@@ -28,6 +28,7 @@ import { visible, visibleValue } from "../lib/visible.js";
 /**
  * `?version=` runs an older version, `?from=` fills the form with the values of an automation,
  * `?var.ID=` with one value, `?reason=` with a reason, `?worker=` with the one that is to take it.
+ * `?draft=` tries what somebody writes in the place of a version.
  */
 export function mount(root, { name, query }) {
   const page = new AbortController();
@@ -50,21 +51,29 @@ export function mount(root, { name, query }) {
 async function load(name, query, { signal }) {
   const version = query.get("version");
   const from = query.get("from");
+  const draft = query.get("draft");
   const [template, earlier, need, last] = await Promise.all([
-    getTemplate(name, version, { signal }),
+    draft ? getDraft(draft, { signal }) : getTemplate(name, version, { signal }),
     from && get("/automations/{automation_id}", { path: { automation_id: from }, signal }),
-    get("/templates/{name}/approval", { path: { name }, query: { version }, signal }),
+    draft
+      ? needOfDraft(name, draft, signal)
+      : get("/templates/{name}/approval", { path: { name }, query: { version }, signal }),
     !from && lastOf(name, signal),
   ]);
   const link = readFormLink(template.variables, query);
   if (link.refused.length) replaceQuery(withoutRefused(query, link.refused));
   return {
-    template,
+    template: { ...template, draft },
     earlier,
     need,
     last,
     link: { ...link, reason: query.get("reason"), worker: query.get("worker") },
   };
+}
+
+async function needOfDraft(name, draft, signal) {
+  const body = { template: name, draft };
+  return (await post("/automations/preview", { body, signal })).need;
 }
 
 /** What the person has run of it last; null if nothing. */
@@ -80,7 +89,7 @@ async function lastOf(name, signal) {
  * holds.
  */
 function show(content, { template, earlier, need, last, link }, kept, signal) {
-  const path = pathOf(template);
+  const path = wayBack(template);
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const changed = () => {
@@ -109,7 +118,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     },
     signal,
   });
-  const copyLink = () => formLink(`${path}/run`, template.variables, typedIn(fields));
+  const copyLink = () => formLink(`${pathOf(template)}/run`, template.variables, typedIn(fields));
   const send = sender(template, worker);
   const form = pageForm({
     look: "form",
@@ -122,7 +131,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
         "div",
         { class: "form-actions" },
         submit,
-        fields.length > 0 && copyButton(copyLink, t`Copy a link to this form`),
+        fields.length > 0 && !template.draft && copyButton(copyLink, t`Copy a link to this form`),
         buttonLink(t`Back`, path, { look: "quiet" }),
       ),
     ],
@@ -154,6 +163,12 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   });
 }
 
+/** Where one comes from: the page of the template, or the editor in which a draft is written. */
+function wayBack(template) {
+  const { name, draft } = template;
+  return draft ? draftPath({ name, id: draft }) : pathOf(template);
+}
+
 function whatSubmitDoes(isAsked, startsAt) {
   if (isAsked) return t`Ask to run`;
   return startsAt ? t`Plan it` : t`Run now`;
@@ -168,8 +183,9 @@ function startField({ kept }) {
 }
 
 function lastView({ id, created_at: at }, template) {
-  const isOld = template.version !== template.latest_version;
-  const href = `${pathOf(template)}/run${queryText({ from: id, version: isOld && template.version })}`;
+  const { version, latest_version: newest, draft } = template;
+  const old = version !== newest && version;
+  const href = `${pathOf(template)}/run${queryText({ from: id, version: old, draft })}`;
   const link = h("a", { href }, t`Fill in the values of then`);
   return h("p", { class: "last-values" }, t`You ran it ${ago(at)}.`, " ", link);
 }
@@ -185,8 +201,9 @@ function linkNotice({ refused, unknown }) {
   return texts.length > 0 && noticeBox("warn", ...texts.map((text) => h("p", {}, text)));
 }
 
-function requestOf({ name, version }, worker) {
-  return { template: name, version, worker: worker.value() };
+function requestOf({ name, version, draft }, worker) {
+  const what = draft ? { draft } : { version };
+  return { template: name, ...what, worker: worker.value() };
 }
 
 function fieldOf(variable, { kept, link, earlier }, changed) {
@@ -236,7 +253,7 @@ function saidOf({ path, variable }, problems) {
 function earlierNotice({ id, version }, template) {
   const link = h("a", { href: `/automations/${id}` }, t`an earlier run`);
   const filled =
-    version === template.version
+    template.draft || version === template.version
       ? t`Filled with the values of ${link}.`
       : t`Filled with the values of ${link}, which ran version ${version}; this is version ${template.version}.`;
   const files = template.variables.some((variable) => variable.type === "file");
@@ -265,17 +282,22 @@ function heading(template, path) {
     above: [
       h("a", { href: "/templates" }, t`Templates`),
       " / ",
-      h("a", { href: path }, template.name),
+      template.draft ? template.name : h("a", { href: path }, template.name),
     ],
     below: h(
       "p",
       { class: "muted" },
       template.description ? `${visible(template.description)} · ` : "",
-      template.version === template.latest_version
-        ? t`version ${template.version}`
-        : t`version ${template.version} (the newest is ${template.latest_version})`,
+      whichVersion(template),
     ),
   });
+}
+
+function whichVersion({ draft, version, latest_version: newest }) {
+  if (draft) return t`draft: it is in no list, and nobody else runs it`;
+  return version === newest
+    ? t`version ${version}`
+    : t`version ${version} (the newest is ${newest})`;
 }
 
 function codeView(template) {

@@ -9,15 +9,15 @@ import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
 import { keptNotice, noticeBox, problemList, problemBox } from "../components/problems.js";
 import { templatePreview } from "../components/template-preview.js";
-import { askToTry, isTrial, trialOf } from "../components/template-trial.js";
 import { ApiError, get, post } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { keepDraft, takeDraft, typedText } from "../lib/drafts.js";
 import { number, plural, t } from "../lib/language.js";
+import { queryText } from "../lib/query.js";
 import { guardLeaving, here, navigate } from "../lib/router.js";
 import { fieldsAt, valuesAt } from "../lib/schema.js";
 import { may, whoAmI } from "../lib/session.js";
-import { getTemplate, pathOf } from "../lib/templates.js";
+import { getDraft, getTemplate, pathOf } from "../lib/templates.js";
 
 const MAX_CHARACTERS = 1024 * 1024;
 const PAUSE_MS = 400; // after the last key, before the text is checked
@@ -48,16 +48,18 @@ spec:
 
 const NOTHING = { source: SAMPLE, version: 0 };
 
-export function mount(root, { name, title }) {
+/** `?draft=` goes on with what was tried, which may be of a template that is not there yet. */
+export function mount(root, { name, title, query }) {
   const page = new AbortController();
   const { signal } = page;
-  const work = new Writing(name, signal);
+  const draft = query.get("draft");
+  const work = new Writing(name, draft, signal);
   root.classList.add("is-wide");
   root.append(
-    pageHeading(name ? t`${title} of ${name}` : title, {
+    pageHeading(titleOf(title, name, draft), {
       above: [
         h("a", { href: "/templates" }, t`Templates`),
-        name && [" / ", h("a", { href: pathOf({ name }) }, name)],
+        name && [" / ", draft ? name : h("a", { href: pathOf({ name }) }, name)],
       ],
       actions: work.actions,
       below: h(
@@ -77,9 +79,16 @@ export function mount(root, { name, title }) {
   };
 }
 
+function titleOf(title, name, draft) {
+  if (draft) return t`Draft of ${name}`;
+  return name ? t`${title} of ${name}` : title;
+}
+
 /** A template as somebody writes it: its text, what was found in it, and whether it is pushed. */
 class Writing {
   #name;
+  #draftId;
+  #tried = null; // the draft that the address names
   #signal;
   #base = ""; // the text from which it began
   #version = 0; // of it; 0: there is none yet
@@ -105,12 +114,8 @@ class Writing {
   });
   #try = button(t`Try it`, {
     name: "run",
-    title: t`Pushes it, then shows its form`,
-    onclick: async () => {
-      const ask = await busyWhile(this.#try, () => this.#tryIt());
-      this.#try.focus(); // where the dialog gives the focus back to
-      ask?.();
-    },
+    title: t`Runs it as it is typed, without pushing it`,
+    onclick: () => busyWhile(this.#try, () => this.#tryIt()),
   });
   #push = button(t`Push`, {
     look: "primary",
@@ -118,8 +123,9 @@ class Writing {
   });
   #file = h("input", { type: "file", accept: ".yaml,.yml,text/yaml", class: "unseen", id: "file" });
 
-  constructor(name, signal) {
+  constructor(name, draft, signal) {
     this.#name = name;
+    this.#draftId = draft;
     this.#signal = signal;
     this.#typed = typedText(name ? pathOf({ name }) : t`a new template`);
     const listen = (target, kind, action) => target.addEventListener(kind, action, { signal });
@@ -162,7 +168,9 @@ class Writing {
     for (const control of controls) control.disabled = true;
     this.#loadSchema();
     try {
-      const newest = this.#name ? await this.#newest() : NOTHING;
+      if (this.#draftId) this.#tried = await getDraft(this.#draftId, { signal: this.#signal });
+      const isThere = this.#tried ? this.#tried.latest_version > 0 : this.#name;
+      const newest = isThere ? await this.#newest() : NOTHING;
       [this.#base, this.#version] = [newest.source, newest.version];
       this.#expected = newest.version;
       this.#fill();
@@ -180,12 +188,13 @@ class Writing {
   #fill() {
     const kept = takeDraft("template", here());
     const before = JSON.parse(this.#typed.read() ?? "null");
-    const typed = kept ?? before?.text ?? this.#base;
+    const typed = kept ?? before?.text ?? this.#tried?.source ?? this.#base;
     this.#editor.fill(typed);
     this.#check();
     if (before && typed !== this.#base) this.#expected = before.version;
     if (kept !== null) replace(this.#notice, keptNotice());
-    else if (typed !== this.#base) replace(this.#notice, this.#typedNotice(before.version));
+    else if (before && typed !== this.#base)
+      replace(this.#notice, this.#typedNotice(before.version));
   }
 
   #typedNotice(version) {
@@ -264,7 +273,7 @@ class Writing {
     replace(this.#findings, problems.length ? noticeBox("bad", title, list) : problemBox(error));
   }
 
-  async #send(then = "") {
+  async #send() {
     clearTimeout(this.#timer);
     this.#turn += 1; // what is still being checked is not shown over the answer
     try {
@@ -279,56 +288,34 @@ class Writing {
       );
       this.#typed.forget();
       this.#base = this.text.value;
-      navigate(pathOf(pushed) + then);
+      navigate(pathOf(pushed));
     } catch (error) {
-      if (error.code === "version_conflict") await this.#showConflict(error, then);
+      if (error.code === "version_conflict") await this.#showConflict(error);
       else this.#showMistakes(error);
       this.#findings.scrollIntoView({ block: "nearest" });
     }
   }
 
-  /**
-   * Where others run the template, give what asks whether they are to run this from then on; else
-   * push it.
-   */
+  /** Keep what is typed as a draft, and lead to its form; what is pushed already has one. */
   async #tryIt() {
-    const push = () => busyWhile(this.#try, () => this.#send("/run"));
-    if (!this.#version || !this.#isChanged) return this.#send("/run");
-    const source = this.text.value;
-    let name, trial;
+    if (this.#version && !this.#isChanged) return navigate(`${pathOf({ name: this.#name })}/run`);
     try {
-      name = await this.#nameOf(source);
-      trial = isTrial(name) ? null : await trialOf(source, name, (text) => this.#nameOf(text));
-    } catch (error) {
-      return this.#showMistakes(error);
-    }
-    if (this.#signal.aborted) return null;
-    if (isTrial(name)) return this.#send("/run");
-    return () => askToTry({ name, trial, asVersion: push, apart: () => this.#tryApart(trial) });
-  }
-
-  async #nameOf(source) {
-    const body = { source };
-    return (await post("/templates/validate", { body, signal: this.#signal })).name;
-  }
-
-  async #tryApart({ source }) {
-    try {
-      const message = this.#message.control.value.trim();
-      const pushed = await post("/templates", { body: { source, message } });
+      const { name, id } = await post("/template-drafts", { body: { source: this.text.value } });
+      if (this.#signal.aborted) return null;
       this.#isTrying = true;
-      navigate(`${pathOf(pushed)}/run`);
+      return navigate(`${pathOf({ name })}/run${queryText({ draft: id })}`);
     } catch (error) {
       this.#showMistakes(error);
       this.#findings.scrollIntoView({ block: "nearest" });
+      return null;
     }
   }
 
   /** What is typed stays; it is pushed over what somebody else has pushed only if that is meant. */
-  async #showConflict(error, then) {
+  async #showConflict(error) {
     const pushOver = (newest) => {
       this.#expected = newest;
-      return busyWhile(this.#push, () => this.#send(then));
+      return busyWhile(this.#push, () => this.#send());
     };
     const name = this.#name || this.#checked;
     const wanted = { name, version: this.#expected, pushOver, signal: this.#signal };

@@ -15,6 +15,7 @@ from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.phase_texts import phase_lines
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.cli.template_versions import with_version
 from opsicle.cli.terminal import ask, has_person, printable
 from opsicle.cli.times import future_time
 from opsicle.domain.approvals import Verdict
@@ -37,7 +38,7 @@ _COLUMNS = [
     Column("id", lambda approval: approval.id),
     Column("state", lambda approval: approval.state),
     Column("kind", lambda approval: approval.kind),
-    Column("template", lambda approval: f"{approval.template} v{approval.version}"),
+    Column("template", lambda approval: with_version(approval.template, approval.version)),
     Column("requester", lambda approval: approval.requester.email),
     Column("reason", lambda approval: approval.reason),
     Column("waits for", lambda approval: approval.waiting_for),
@@ -194,7 +195,7 @@ def _fields(approval: Approval) -> list[tuple[str, object]]:
         ("given values", approval.given or ""),
         ("asks", approval.requester.email),
         ("reason", approval.reason),
-        ("template", f"{approval.template} v{approval.version}"),
+        ("template", with_version(approval.template, approval.version)),
         ("title", approval.display_name),
         (
             "runs on",
@@ -342,7 +343,8 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
     if compared is None:
         yield "No earlier run of this template was approved."
         return
-    yield f"Since the last approved run ({compared.automation_id}, version {compared.version}):"
+    which = f"version {compared.version}" if compared.version else "of this draft"
+    yield f"Since the last approved run ({compared.automation_id}, {which}):"
     for change in compared.values:
         before, after = _value_text(change.before), _value_text(change.after)
         yield f"  {printable(change.id)}: {before} → {after}"

@@ -9,6 +9,7 @@ import click
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit, print_table, seconds_between
 from opsicle.cli.results import show_results
+from opsicle.cli.template_versions import with_version
 from opsicle.cli.terminal import printable
 from opsicle.domain.calls import ChainState
 from opsicle.wire.phase_api import PhaseRun
@@ -109,7 +110,7 @@ def _fields(automation: Automation) -> list[tuple[str, object]]:
         ("why", automation.explanation or automation.waiting_reason),
         ("log", automation.log_remark),
         ("approval", automation.approval_id),
-        ("template", f"{automation.template} v{automation.version}"),
+        ("template", with_version(automation.template, automation.version)),
         ("values", automation.values),
         ("requester", automation.requester.email),
         ("part of" if is_part else "started by", _starter(automation)),

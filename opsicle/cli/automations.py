@@ -16,6 +16,7 @@ from opsicle.cli.output import Column, emit_list, seconds_between
 from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
+from opsicle.cli.template_versions import with_version
 from opsicle.cli.terminal import say
 from opsicle.cli.times import PastTime, past_time
 from opsicle.cli.trail import trail
@@ -33,7 +34,7 @@ _MOST_FOUND = 100
 def _what(automation: AutomationSummary) -> str:
     """Return what it runs, and for which machine if it is the part for one."""
     machine = f" on {automation.target}" if automation.target else ""
-    return f"{automation.template} v{automation.version}{machine}"
+    return f"{with_version(automation.template, automation.version)}{machine}"
 
 
 _COLUMNS = [

@@ -21,6 +21,9 @@ DEFAULT_PHASE_TIMEOUT_SECONDS = 60
 DEFAULT_PRIORITY = 5
 DEFAULT_SHELL = "/bin/sh"
 
+DRAFT = 0
+"""The version of what an automation runs that was only ever tried; pushed ones begin at 1."""
+
 
 class VariableType(StrEnum):
     """The types a variable can have; `number` is an integer."""

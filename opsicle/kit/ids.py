@@ -8,7 +8,7 @@ from datetime import datetime
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _TIME_BITS, _RANDOM_BITS, _DIGIT_BITS = 48, 82, 5
 _STEP_BITS = 64
-_LENGTH = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
+LENGTH = (_TIME_BITS + _RANDOM_BITS) // _DIGIT_BITS
 
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _PLACES = range(_TIME_BITS + _RANDOM_BITS - 2 * _DIGIT_BITS, -1, -2 * _DIGIT_BITS)
@@ -17,7 +17,7 @@ _PLACES = range(_TIME_BITS + _RANDOM_BITS - 2 * _DIGIT_BITS, -1, -2 * _DIGIT_BIT
 
 def is_id(text: str) -> bool:
     """Return whether a text is as `new_id` makes them: no path, no address, nothing else."""
-    return len(text) == _LENGTH and set(text) <= set(_ALPHABET)
+    return len(text) == LENGTH and set(text) <= set(_ALPHABET)
 
 
 class _IdSequence:

@@ -71,6 +71,7 @@ from opsicle.server.schedules.starting import ScheduleStarts
 from opsicle.server.secrets.service import Secrets
 from opsicle.server.secrets.uses import SecretUsage
 from opsicle.server.targets.service import Targets
+from opsicle.server.templates.drafts import Drafts
 from opsicle.server.templates.service import Templates
 from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.samples import SampleCalls
@@ -127,6 +128,7 @@ class Services(DispatchServices):
         """Build what people push and keep, and the workers they enrol."""
         clock, state, step_up = core.clock, core.state, self.step_up
         self.templates = Templates(state, step_up, clock)
+        self.drafts = Drafts(state, step_up, clock)
         self.policies = Policies(state, step_up, clock)
         self.secrets = Secrets(state, core.vault, step_up, clock)
         self.secret_usage = SecretUsage(state)

@@ -48,7 +48,7 @@ def user_routes(services: Services) -> list[Route]:
         *service_accounts.routes(services.service_accounts),
         *groups.routes(services.groups),
         *roles.routes(services.roles, services.permission_checks),
-        *templates.routes(services.templates),
+        *templates.routes(services.templates, services.drafts),
         *schedules.routes(services.schedules),
         *triggers.routes(services.triggers, services.hooks, services.sample_calls),
         *targets.routes(services.targets),

@@ -60,6 +60,15 @@ class Validation(msgspec.Struct, kw_only=True):
     unsupported: tuple[()] = ()
 
 
+class TemplateDraft(msgspec.Struct, kw_only=True):
+    """A template that is kept to be tried, not pushed: a run names it by its `id`."""
+
+    id: str
+    name: str
+    digest: str
+    warnings: list[Problem]
+
+
 class TemplateDiff(msgspec.Struct, kw_only=True):
     """How two versions' documents differ, as a unified diff."""
 

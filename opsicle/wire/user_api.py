@@ -278,6 +278,8 @@ class TemplateVersion(msgspec.Struct, kw_only=True):
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Triggers an automation; `version` None means the newest.
 
+    `draft` is the id of a draft of this template, which is tried in place of a version.
+
     `worker` is the name or id of the only worker that may take it, "" for any that fits. It begins
     at `start_at` at the earliest, None: as soon as it may.
     """
@@ -288,6 +290,7 @@ class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_
     reason: Reason = ""
     worker: Word = ""
     start_at: Moment | None = None
+    draft: Word = ""
 
 
 class WorkerRef(msgspec.Struct):
@@ -360,7 +363,8 @@ class Automation(AutomationSummary, kw_only=True):
     ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
     has ended, `depth` how far below what somebody has started it is, `targets` its machines,
     `only_worker` the one that was chosen for it, if any, `labels` its template's. `resumed_by` and
-    `rerun_by` are the newest that go on from it, or repeat it.
+    `rerun_by` are the newest that go on from it, or repeat it. `draft` is the id of the draft that
+    it tried, whose version is 0; "" if it runs what was pushed.
     """
 
     display_name: str = ""
@@ -389,3 +393,4 @@ class Automation(AutomationSummary, kw_only=True):
     only_worker: str = ""
     resumed_by: list[LaterRun] = []
     rerun_by: list[LaterRun] = []
+    draft: str = ""

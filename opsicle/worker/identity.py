@@ -25,7 +25,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
 from opsicle.kit import files
-from opsicle.worker.process import instance_of
+from opsicle.worker.process import instance_of, is_zombie
 
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 
@@ -182,8 +182,8 @@ class WorkerDataFolder:
     def _find_locker(self) -> int | None:
         """Return the process that stands in the lock's file, if it lives."""
         pid, _, instance = os.pread(self._lock_fd, 200, 0).decode(errors="replace").partition(" ")
-        is_alive = pid.isdecimal() and instance != "" and instance_of(int(pid)) == instance
-        return int(pid) if is_alive else None
+        is_there = pid.isdecimal() and instance != "" and instance_of(int(pid)) == instance
+        return int(pid) if is_there and not is_zombie(int(pid)) else None
 
 
 def _take_lock(descriptor: int) -> bool:

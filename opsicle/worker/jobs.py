@@ -10,63 +10,42 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 
-from opsicle.domain.automations import JobState
 from opsicle.domain.errors import OpsicleError
-from opsicle.domain.manifests import WorkOrder, digest
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.worker_api import RunningJob
-from opsicle.worker.after_crash import plan_for
 from opsicle.worker.allowance import Allowance
 from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.connection import ServerConnection
-from opsicle.worker.file_downloads import FileDownloads
 from opsicle.worker.held_jobs import HeldJobs
 from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.job import HeldJob
+from opsicle.worker.job_executor import JobExecutor
 from opsicle.worker.job_reporter import JobReporter
 from opsicle.worker.job_threads import JobThreads, Task
 from opsicle.worker.journal import Journal
-from opsicle.worker.journal_lines import ChildProcess, CleanUpPlan, JobEntry
-from opsicle.worker.kept_workspaces import KeptWorkspaces
+from opsicle.worker.journal_lines import JobEntry
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.lost_jobs import LostJobs
-from opsicle.worker.paused_jobs import KeptJobs, KeptPause
-from opsicle.worker.private_files import private_folder
-from opsicle.worker.process import OsAccount
-from opsicle.worker.run_as import JobAccounts
-from opsicle.worker.runner import Runner
-from opsicle.worker.runner_host import RunnerHost
+from opsicle.worker.paused_jobs import KeptJobs
 from opsicle.worker.runtimes.table import Runtimes
 from opsicle.worker.spool import Spool, SpoolQuota
-from opsicle.worker.verification import Refused, Verifier
+from opsicle.worker.verification import Verifier
 
 log = logging.getLogger(__name__)
-
-_NO_JOURNAL_SECONDS = 10.0
-"""How long no job is taken after the journal, or a file for a job, could not be written.
-
-Else one would come, and go back, without end."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """What may name files; the server's own ids are shorter."""
 
 
-class _JournalFailed(Exception):
-    """What was written to the journal may not be on the disk; the message says why."""
-
-
 class JobSupervisor:
     """The table of held jobs, and what is done with each. Safe to use from any thread.
 
-    `verifier` says what of the work that comes was ordered; nothing else is begun. `runtimes` run
-    its phases. `was_answered` is set once a poll was: then the leases of what an earlier run has
-    left are renewed. `accounts` says as whom each org's jobs run, `boot_id` which boot of the
-    process this is, `kept` has workspaces that are kept, `allowance` says how many jobs may be
-    taken; set all before any comes. `on_rejected` is
-    told when the server no longer accepts this worker at all; `on_idle` when the last job is gone.
+    `executor` carries out each. `was_answered` is set once a poll was: then the leases of what an
+    earlier run has left are renewed. `boot_id` says which boot of the process this is, `allowance`
+    how many jobs may be taken; set both before any comes. `on_rejected` is told when the server no
+    longer accepts this worker at all; `on_idle` when the last job is gone.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what jobs touch
@@ -81,15 +60,12 @@ class JobSupervisor:
         on_idle: Callable[[], None],
     ) -> None:
         self._folder = folder
-        self.private_folder = private_folder(folder.workspaces, lets_through=folder.lets_through)
         self._connection = connection
         self._journal = journal
-        self._verifier = verifier
         self._quota = quota
         self._runtimes = runtimes
         self._on_idle = on_idle
-        self.accounts, self.boot_id = JobAccounts(), ""
-        self.kept: KeptWorkspaces | None = None
+        self.boot_id = ""
         self.allowance = Allowance()
         self.shipper = LogShipper(connection)
         self._reporter = JobReporter(
@@ -97,25 +73,33 @@ class JobSupervisor:
         )
         self.takes_more = True
         self.was_answered = threading.Event()
-        self._cannot_begin_until = 0.0
         self._held = HeldJobs()
         self._paused = KeptJobs(folder, journal, self._reporter)
         self._threads = JobThreads()
-        self._downloads = FileDownloads(folder.workspaces, self._reporter)
+        self.executor = JobExecutor(
+            folder,
+            journal,
+            verifier,
+            runtimes,
+            self._reporter,
+            self.shipper,
+            self._paused,
+            self._threads,
+        )
         self._lost = LostJobs(
             folder,
             runtimes,
             self._reporter,
             self.shipper,
             self.was_answered,
-            self._account_of,
-            self._runner_of_lost,
+            self.executor.require_account,
+            self.executor.runner_of_lost,
         )
 
     @property
     def can_begin(self) -> bool:
         """Whether a job that comes now could be noted in the journal, as far as anybody knows."""
-        return time.monotonic() >= self._cannot_begin_until
+        return self.executor.can_begin
 
     def held(self) -> tuple[RunningJob, ...]:
         """Return the jobs held now, for a poll."""
@@ -217,7 +201,7 @@ class JobSupervisor:
         run(carry_out)
 
     def _release(self, job: HeldJob) -> None:
-        self._downloads.forget(job.id)
+        self.executor.forget(job)
         is_idle = self._held.remove(job)
         if not self.can_begin:
             # So that the server hears that this worker holds it no more, and wants none.
@@ -226,151 +210,10 @@ class JobSupervisor:
             self._on_idle()
 
     def _carry_out(self, job: HeldJob, work: Work) -> None:
-        """Take a job from its lease to its acknowledged end.
-
-        Nothing is executed that was not ordered, or that was before, and nothing before the journal
-        and the server know.
-        """
-        try:
-            order = self._verifier.check(work)
-            account = self.accounts.get(order.org_id)
-            kept = self._paused.find_resumed(job.id, order)
-            get_runner = cache(lambda: self._runner(job, work, order.org_id, account))
-            may_start = self._may_start(job, work, order, kept, get_runner)
-        except Refused as refused:
-            self._reporter.refuse(job, refused)
-            return
-        runner = get_runner()
-        if not may_start:
-            runner.abandon()
-            return
-
-        facts = {
-            "automation": work.automation_id,
-            "template": work.template,
-            "manifest": digest(work.manifest),
-        }
-        job.say_later("job goes on" if kept else "job started", facts)
-
-        began_at = time.monotonic()
-        job.idle_since = None
-        run = self._paused.resumption(runner, kept, order) if kept else runner.run
-        outcome = self._run(job, work, order.org_id, run)
-        if outcome is None:
-            self._paused.remember_masking(job.id, runner.masking)
-            job.say_later("job waits for people", {})
+        """Take a job from its lease to its acknowledged end."""
+        if ended := self.executor.execute(job, work):
+            self._report(job, *ended)
             job.say()
-            return
-        seconds = round(time.monotonic() - began_at, 3)
-        job.say_later("job ended", {"state": outcome.state, "seconds": seconds})
-
-        self.shipper.detach(job.log)
-        if job.is_dropped:
-            job.say()
-            job.close()
-            return
-        job.note_end(outcome)
-        self._report(job, outcome, job.spool.end)
-        job.say()
-
-    def _may_start(
-        self,
-        job: HeldJob,
-        work: Work,
-        order: WorkOrder,
-        kept: KeptPause | None,
-        get_runner: Callable[[], Runner],
-    ) -> bool:
-        """Note the job in the journal, and ask the server; meanwhile make ready what runs it."""
-
-        def prepare() -> None:
-            self._sync()
-            if not kept:
-                with suppress(OSError):  # it would be taken for the network's; `run` meets it again
-                    get_runner().prepare()
-
-        try:
-            if not kept and not self._downloads.fetch(job, work):
-                return False
-            self._journal.record_order(order, job.id, job.fence)
-            note = self._journal.resuming if kept else self._journal.starting
-            note(job.id, job.fence)
-        except OSError as error:
-            # Never asked for, so never begun: the lease lapses, and whoever has room gets the job.
-            self._cannot_begin_until = time.monotonic() + _NO_JOURNAL_SECONDS
-            facts = {"job_id": job.id, "reason": str(error)}
-            log.error("the disk cannot be written: job not begun", extra=facts)  # noqa: TRY400
-            return False
-
-        try:
-            if kept:
-                return self._paused.start(job, kept, besides=prepare)
-            return self._reporter.start(job, besides=prepare)
-        except _JournalFailed as failure:
-            # The server may have heard of it, so it is to hear of the end as well.
-            facts = {"job_id": job.id, "reason": str(failure)}
-            log.error("the journal is not durable: job not begun", extra=facts)  # noqa: TRY400
-            explanation = f"the worker's disk failed, and nothing was run: {failure}"
-            phases, log_bytes = (kept.run.phases, kept.run.log_bytes) if kept else ((), 0)
-            outcome = Outcome(state=JobState.FAILED, phases=phases, explanation=explanation)
-            self._report(job, outcome, log_bytes)
-            return False
-
-    def _sync(self) -> None:
-        """Make the journal durable. Raises _JournalFailed: an OSError would be the network's."""
-        try:
-            self._journal.sync()
-        except OSError as error:
-            raise _JournalFailed(error.strerror or str(error)) from error
-
-    def _run(
-        self, job: HeldJob, work: Work, org_id: str, run: Callable[[], Outcome | None]
-    ) -> Outcome | None:
-        try:
-            if plan := plan_for(work, org_id):
-                job.note(lambda: self._journal.clean_up(job.id, plan))
-            return run()
-        except Exception:
-            log.exception("the runner failed at a job", extra={"job_id": job.id})
-            self._runtimes.sweep(job.id)
-            return Outcome(
-                state=JobState.UNKNOWN,
-                phases=(),
-                explanation="the worker failed while it ran the job",
-            )
-
-    def _runner(self, job: HeldJob, work: Work, org_id: str, account: OsAccount | None) -> Runner:
-        host = RunnerHost(
-            workspace_root=self._folder.workspaces,
-            runtimes=self._runtimes,
-            account=account,
-            private_folder=self.private_folder,
-            on_clean_up=lambda phase: job.note(lambda: self._journal.begun(job.id, phase)),
-            ask=partial(self._paused.ask, job),
-            on_mask=lambda: job.note(lambda: self._journal.masked(job.id)),
-            on_child=lambda pid, instance: self._note_child(job, ChildProcess(pid, instance)),
-            artifacts=job.artifacts,
-            org_id=org_id,
-            kept=self.kept,
-            on_artifacts=lambda: self._upload(job),
-        )
-        return Runner(work, job.log, host, job.cancellation)
-
-    def _note_child(self, job: HeldJob, child: ChildProcess) -> None:
-        job.note(lambda: self._journal.child(job.id, child))
-        job.say()
-
-    def _runner_of_lost(self, job: HeldJob, plan: CleanUpPlan) -> Runner:
-        return self._runner(job, plan.work, plan.org_id, self._account_of(plan.org_id))
-
-    def _account_of(self, org_id: str) -> OsAccount | None:
-        """Return as whom an org's jobs run. Raises Refused."""
-        return self.accounts.get(org_id)
-
-    def _upload(self, job: HeldJob) -> None:
-        """Send a running job's artifacts beside it; what cannot be sent goes with its end."""
-        if job.artifacts.waiting():
-            self._threads.run(lambda: self._reporter.upload(job))
 
     def _restore(self, job: HeldJob, entry: JobEntry) -> None:
         """Keep a job that waits for people since an earlier run of the worker."""

@@ -180,8 +180,9 @@ class WorkerProcess:
             self._wake,
         )
         boot_id = new_id(datetime.now(UTC))
-        self._jobs.accounts, self._jobs.boot_id = accounts, boot_id
-        self._kept = self._jobs.kept = KeptWorkspaces(folder.kept, options.kept_mib * 1024 * 1024)
+        self._jobs.boot_id, executor = boot_id, self._jobs.executor
+        executor.accounts = accounts
+        self._kept = executor.kept = KeptWorkspaces(folder.kept, options.kept_mib * 1024 * 1024)
         allowance = self._jobs.allowance = Allowance(options.ephemeral_jobs)
         self._stay = Stay(allowance, self._jobs, options.idle_seconds)
         self._leaves_as: LeaveReason = "stopped"
@@ -297,7 +298,7 @@ class WorkerProcess:
             self._leave()
         self._connection.close()
         self._journal.close()
-        remove_private_folder(self._jobs.private_folder)
+        remove_private_folder(self._jobs.executor.private_folder)
 
     def _leave(self) -> None:
         """End this worker's identity, if it holds nothing that the server has yet to hear of.

@@ -303,11 +303,21 @@ def instance_of(pid: int) -> str | None:
 
     None when there is no such process.
     """
+    stat = _stat(pid)
+    return f"{boot_id()}/{stat[19].decode()}" if stat else None
+
+
+def is_zombie(pid: int) -> bool:
+    """Return whether a process has ended and only waits for its parent to hear of it."""
+    return _stat(pid)[:1] == [b"Z"]
+
+
+def _stat(pid: int) -> list[bytes]:
+    """Return what /proc has of a process from its state on, nothing where there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
-        return None
-    return f"{boot_id()}/{stat.rpartition(b')')[2].split()[19].decode()}"
+        return []
 
 
 class _Tagged:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from opsicle.kit.clock import SystemClock
@@ -38,7 +37,7 @@ def with_id(content: bytes, org_id: str, folder: Path) -> bytes:
             db.execute("PRAGMA journal_mode = DELETE")
             for table in _KEYS:
                 column = "id" if table == "orgs" else "org_id"
-                if column in org_copies._columns(db, table).split(", "):
+                if column in org_copies.columns_of(db, table).split(", "):
                     db.execute(f"UPDATE {table} SET {column} = ?", (org_id,))
             for table in _SEALED_FOR_THE_ORG:
                 db.execute(f"DELETE FROM {table}")
@@ -54,9 +53,22 @@ def with_id(content: bytes, org_id: str, folder: Path) -> bytes:
     return changed(of_state, without_logs, folder, LOGS)
 
 
-def stored_as(name: str) -> Callable[[Path], None]:
-    """Return a change by which the org has a file of this name in place of a digest."""
-    return sql(
-        "INSERT INTO contents (org_id, sha256, size, checked_at)"
-        f" SELECT id, '{name}', 1, created_at FROM orgs"
-    )
+_FILE = (
+    "INSERT INTO contents (org_id, sha256, size, checked_at)"
+    " SELECT id, '{}', 1, created_at FROM orgs"
+)
+_ACCOUNT = (
+    "INSERT INTO users (id, email, name, password_hash, created_at)"
+    " SELECT '{}', '{}', 'Ines', password_hash, created_at FROM users LIMIT 1"
+)
+_ID = "0" * 26
+FORGED = {
+    _FILE.format("../master.key"): "not a digest",
+    _ACCOUNT.format("ines@example.com", "x@example.com"): "'ines@example.com', which is not an id",
+    _ACCOUNT.format(_ID, "1" * 26): "address '1{26}', which is not one",
+    _ACCOUNT.format(_ID, "in\u0435s@example.com"): "which mixes letters of Cyrillic and Latin",
+    _ACCOUNT.format(_ID, "backup@initech.service"): "no service account's of this org",
+    _ACCOUNT.format(_ID, "1" * 26 + "@erased.invalid"): "of another account",
+    "UPDATE tokens SET id = '../x' WHERE id = (SELECT min(id) FROM tokens)": "'../x', which is not",
+}
+"""Names that stand for something else where they come to, and why they are refused."""

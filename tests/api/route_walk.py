@@ -113,6 +113,8 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/can": A.ACCOUNT_VIEW,
     "POST /api/v1/templates/validate": A.TEMPLATES_VIEW,
     "GET /api/v1/template-schema": A.TEMPLATES_VIEW,
+    "POST /api/v1/template-drafts": A.TEMPLATES_PUSH,
+    "GET /api/v1/template-drafts/<draft_id>": A.TEMPLATES_PUSH,
     "GET /api/v1/templates": A.TEMPLATES_VIEW,
     "POST /api/v1/templates": A.TEMPLATES_PUSH,
     "GET /api/v1/templates/<name>": A.TEMPLATES_VIEW,
@@ -266,6 +268,7 @@ BODIES: dict[str, object] = {
     "PATCH /api/v1/roles/<role>": {"description": "x"},
     "POST /api/v1/templates": {"source": source("new")},
     "POST /api/v1/templates/validate": {"source": source("new")},
+    "POST /api/v1/template-drafts": {"source": source("new")},
     "POST /api/v1/automations": {"template": "restart-web"},
     "POST /api/v1/automations/preview": {"template": "restart-web"},
     "POST /api/v1/workers/tokens": {},
@@ -310,6 +313,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
     gate = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
     asks = source(f"{name}-asks", more=f"  approvalPolicy: {{spec: {{gates: [{gate}]}}}}")
     api_server.services.templates.push(actor, asks)
+    draft = api_server.services.drafts.keep(actor, source(name, command="tried"))
     asked = api_server.services.automations.create(actor, RunRequest(template=f"{name}-asks"), "")
     assert asked.approval_id
 
@@ -354,6 +358,7 @@ def prepare(api_server: ApiServer, org: str, admin: str, name: str) -> Things:
         "user": admin,
         "name": name,
         "version": "1",
+        "draft_id": draft.id,
         "automation_id": automation.id,
         "artifact_id": artifact_id,
         "file_id": given(api_server, actor.org_id, leaving.id),
@@ -378,23 +383,3 @@ def call(client: Client, route_key: str, values: dict[str, str], body: object = 
         filled(path, values) + QUERIES.get(route_key, ""),
         given if method in ("POST", "PATCH", "PUT") else None,
     )
-
-
-def absent(things: Things) -> dict[str, str]:
-    """Return the same placeholders, filled with what no org has, each of the same form."""
-    return {
-        name: "1"
-        if name == "version"
-        else "absent@example.com"
-        if "@" in value
-        else "0" * len(value)
-        for name, value in things.items()
-    }
-
-
-def without_ids(answer: Answer, values: dict[str, str]) -> str:
-    text = answer.content.decode()
-    for value in sorted(values.values(), key=len, reverse=True):
-        if len(value) > 1:
-            text = text.replace(value, "ID")
-    return text

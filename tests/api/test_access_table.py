@@ -16,6 +16,7 @@ from opsicle.server.http.request import WORKER_IDENTITY
 from opsicle.server.http.routing import Access
 from opsicle.wire.access_api import CreateRoleRequest
 from opsicle.wire.worker_api import Enrolment
+from tests.api.absent_things import absent, without_ids
 from tests.api.route_walk import (
     ALSO,
     MAY,
@@ -23,11 +24,9 @@ from tests.api.route_walk import (
     WORKER_ROUTES,
     A,
     Things,
-    absent,
     call,
     key,
     prepare,
-    without_ids,
 )
 from tests.api.running_server import Answer, ApiServer, Client
 

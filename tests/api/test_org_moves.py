@@ -25,7 +25,7 @@ from opsicle.wire.order_api import OrderTrail
 from tests.api.authenticator_app import enrol
 from tests.api.backing_up import KEY, back_up
 from tests.api.backing_up import refused as refused_restore
-from tests.api.hostile_exports import stored_as, with_id
+from tests.api.hostile_exports import FORGED, with_id
 from tests.api.moving_orgs import (
     ALICE,
     AT_REST,
@@ -258,7 +258,7 @@ def test_what_is_no_whole_export_or_has_more_than_an_org_in_it_is_refused_and_le
     assert take(changed(content, nothing, tmp_path), to).org == "acme"
 
 
-def test_no_export_names_what_is_beside_an_orgs_own_folder(
+def test_no_name_in_an_export_leads_beside_its_folder_or_stands_for_somebody_else(
     moved: Moved, to: Path, tmp_path: Path
 ) -> None:
     beside = tmp_path / "beside"
@@ -268,7 +268,8 @@ def test_no_export_names_what_is_beside_an_orgs_own_folder(
     for org_id in ("../../beside", str(beside), "..", ""):
         refused(with_id(content, org_id, tmp_path), to, "not an id")
         assert beside.is_dir()
-    refused(changed(content, stored_as("../master.key"), tmp_path), to, "not a digest")
+    for forged, why in FORGED.items():
+        refused(changed(content, sql(forged), tmp_path), to, why)
     coded = sql(f"UPDATE orgs SET code = '{odd}'")
     refused(changed(content, coded, tmp_path, code=odd), to, "the org's code")
 

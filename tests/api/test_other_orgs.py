@@ -16,17 +16,16 @@ import pytest
 
 from opsicle.domain.access import BuiltInRole, Resource
 from opsicle.server.http.routing import Access
+from tests.api.absent_things import absent, without_ids
 from tests.api.route_walk import (
     BODIES,
     MAY,
     PUBLIC,
     A,
     Things,
-    absent,
     call,
     filled,
     prepare,
-    without_ids,
 )
 from tests.api.running_server import PASSWORD, Answer, ApiServer, Client
 from tests.api.test_policies import policy

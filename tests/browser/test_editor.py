@@ -119,43 +119,34 @@ def test_a_template_is_written_with_offers_mistakes_and_a_draft_that_outlives_th
     expect(page.get_by_text("Here is what you had typed")).to_have_count(0)
 
 
-def test_a_template_is_tried_on_a_chosen_worker_before_anybody_else_runs_it(
+def test_a_draft_is_tried_on_a_chosen_worker_and_is_no_template_for_anybody(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    installation.push(TEMPLATE.replace("written", "tried"))
-    page = open_page("/templates/tried/push")
+    name, before = "tried-new", TEMPLATE.replace("written", "tried-new")
+    page = open_page("/push")
     editor = page.get_by_label("Template (YAML)")
-    typed = TEMPLATE.replace("written", "tried").replace("$HOME", "as typed")
-    flow = "metadata: {labels: {name: tried}, name: NAME}"
-    typed = typed.replace("metadata:\n  name: tried", flow)
-    assert flow in typed
-    try_it = page.get_by_role("button", name="Try it")
-    dialog = page.get_by_role("dialog")
-    editor.fill(typed.replace("NAME", '"tri\\x65d"'))
-    try_it.click()
-    expect(dialog).to_contain_text("its name was not found in the text")
-    expect(dialog.get_by_role("button")).to_have_text(["Back", "Push and try"])
-    dialog.get_by_role("button", name="Back").click()
-    expect(try_it).to_be_focused()
-
-    typed = typed.replace("NAME", "tried")
+    labelled = before.replace(f"name: {name}", f"labels: {{name: {name}}}\n  name: {name}")
+    typed = labelled.replace("$HOME", "as typed")
     editor.fill(typed)
-    try_it.click()
-    expect(dialog).to_contain_text("Pushed as a version of tried")
-    assert is_accessible(page, "dialog")
-
-    dialog.get_by_role("button", name="Try as tried-trial").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Run tried-trial")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Run {name}")
+    expect(page.get_by_text("it is in no list")).to_be_visible()
+    assert is_accessible(page)
     page.get_by_label("Worker").select_option("edge")
     run_now(page)
     wait_for_log(page, "as typed")
 
-    assert installation.admin.json("templates", "show", "tried")["version"] == 1
-    page.goto("/templates/tried/push")
+    expect(page.get_by_text(f"{name} draft")).to_be_visible()
+    page.get_by_role("button", name="Run again…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Run it now").click()
+    wait_for_log(page, "as typed")
+    listed = installation.admin.json("templates", "list", "--limit", "500")
+    assert name not in {each["name"] for each in listed}
+    page.get_by_role("link", name="Edit the draft").click()
     expect(editor).to_have_value(typed)
-    page.get_by_role("button", name="Give it up").click()
-    page.get_by_role("button", name="Try it").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Run tried")
+    page.get_by_role("button", name="Push", exact=True).click()
+    expect(page).to_have_url(re.compile(rf"/templates/{name}$"))
+    assert installation.admin.json("templates", "show", name)["version"] == 1
 
 
 def test_of_two_who_edit_one_template_the_second_sees_what_the_first_has_changed(

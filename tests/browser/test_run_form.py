@@ -77,7 +77,7 @@ def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
     page.get_by_role("row").nth(1).get_by_role("link").first.click()
     page.get_by_role("button", name="Run again…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("the same version (1)")
+    expect(dialog).to_contain_text("the same template (version 1)")
     dialog.get_by_label("Version").select_option("version 2, the newest")
     dialog.get_by_role("button", name="See the values").click()
     expect(page).to_have_url(re.compile(r"/run\?from=[0-9a-z]+$"))

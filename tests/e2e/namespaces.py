@@ -141,10 +141,14 @@ def inside(place: Place) -> Iterator[None]:
 
     They stay there, and so do threads and processes begun meanwhile.
     """
-    with (
-        Path("/proc/thread-self/ns/net").open() as here,
-        Path("/run/netns", place.prefix[-1]).open() as there,
-    ):
+    with in_network(Path("/run/netns", place.prefix[-1])):
+        yield
+
+
+@contextmanager
+def in_network(namespace: Path) -> Iterator[None]:
+    """Open sockets in a network namespace, as `inside` does."""
+    with Path("/proc/thread-self/ns/net").open() as here, namespace.open() as there:
         _enter(there.fileno())
         try:
             yield

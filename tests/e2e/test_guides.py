@@ -13,21 +13,26 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
+from shutil import which
 
 import pytest
 
 from building import zipapp
 from tests.booted import Booted, need_systemd
+from tests.e2e.namespaces import in_network
 from tests.guides import blocks, commands, elsewhere
 from tests.processes import CHECKOUT
 from tests.support import wait_until
+from tests.worker.fake_kubernetes import FakeKubernetes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 RELEASED = "opsicle-0.1.0-linux-x86_64"
 PASSWORD = "correct horse battery staple"
 SETTINGS = "/etc/opsicle/opsicle.toml"
+WORKERS_HOME = "/var/lib/opsicle-worker"
 PASSPHRASE = "/etc/opsicle/backup-passphrase"
 ENDS = ("systemctl disable --now opsicle-worker opsicle-server", "rm -rf /etc", "rm -rf /usr")
 TYPED = "script -qefc 'opsicle orgs delete globex' /dev/null <<< globex #"
@@ -38,6 +43,15 @@ apiVersion: v1
 type: AutomationTemplate
 metadata: {name: NAME}
 spec: {template: {phases: [{name: act, commands: ['COMMAND']}]}}
+"""
+
+POD = """
+apiVersion: v1
+type: AutomationTemplate
+metadata: {name: in-pod}
+spec:
+  template:
+    phases: [{name: act, image: alpine, network: true, kubernetes: {}, commands: ["echo in a pod"]}]
 """
 
 SERVES = re.compile(r"opsicle (server|worker) (?!.*--ephemeral)")
@@ -155,6 +169,26 @@ def test_jobs_under_the_unit_reach_the_network_and_little_of_the_machine(site: B
         *("no /etc", "no home", "no process 1", "no container"),
         *('{"status":"ok"}over HTTP', "backup", "as the drop-in says"),
     } <= set(said.splitlines())
+
+
+def test_a_worker_under_the_unit_makes_pods_and_its_jobs_ask_the_cluster(
+    site: Booted, tmp_path: Path
+) -> None:
+    with in_network(Path(f"/proc/{site.pid}/ns/net")):
+        cluster = FakeKubernetes(tmp_path)
+    with closing(cluster):
+        site.write("/usr/local/bin/kubectl", Path(which("kubectl") or "").read_bytes())
+        site.write(f"{WORKERS_HOME}/.kube/config", (tmp_path / "config").read_text())
+        site.write("/root/pod.yaml", POD)
+        site.do(
+            f"chmod +x /usr/local/bin/kubectl; chown -R opsicle-worker {WORKERS_HOME}/.kube; "
+            "systemctl restart opsicle-worker; opsicle templates push pod.yaml"
+        )
+
+        assert "in a pod" in site.do("opsicle run in-pod --follow").splitlines()
+        assert "asked" in run(site, "kubectl get pods && echo asked").splitlines()
+
+        site.do(f"test -d {WORKERS_HOME}/.kube/cache; rm /usr/local/bin/kubectl")
 
 
 @pytest.mark.parametrize("kind", ["server", "worker"])

@@ -41,6 +41,7 @@ WITHOUT_STATEMENTS = {
     "log_database",
     "migrations",
     "migration_steps",
+    "org_checks",
     "org_copies",
     "org_returns",
     "org_tables",

@@ -1,7 +1,7 @@
-"""The examples of how to deploy: by foreign schemas where there are some, and by what they say.
+"""The examples of how to deploy: by foreign schemas and models, and by what they say.
 
-For Nomad there is no package with its schema, on PyPI or in Debian; for KEDA one of another release
-than people run, with ten packages that nothing else needs (examples/deploy/README.md).
+Models of KEDA and Nomad are published for Python, not by who makes those two: see
+examples/deploy/README.md.
 """
 
 from __future__ import annotations
@@ -13,20 +13,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hcl2
 import kubernetes_validate
 import pytest
 import yaml
 
 from opsicle.cli import reference
+from tests.guides import blocks
 from tests.product import CHECKOUT
 from tests.support import require
+from tests.unit import nomad_jobs
+from tests.unit.deploy_models import mistakes
 
 DEPLOY = CHECKOUT / "examples" / "deploy"
 KUBERNETES = {path.name: path for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))}
 COMPOSE = DEPLOY / "compose.yaml"
 NOMAD = DEPLOY / "opsicle.nomad.hcl"
 NOBODY = 65532
+
+MODELS_OF_KEDA = "cloudcoil/models/keda"
+MODELS_OF_NOMAD = "nomadpy"
 
 SCHEMAS_OF = "1.31"
 """The release of Kubernetes by whose schemas the files are judged."""
@@ -46,21 +51,8 @@ def pods() -> Iterator[dict[str, Any]]:
 
 
 def tasks() -> Iterator[dict[str, Any]]:
-    (job,) = plain(hcl2.loads(NOMAD.read_text()))["job"]
-    for group in job["opsicle"]["group"]:
-        for named in group.values():
-            for each in named["task"]:
-                (task,) = each.values()
-                yield {**task, "config": task["config"][0]}
-
-
-def plain(read: Any) -> Any:
-    """Return what was read of HCL without the quotes that its reader keeps."""
-    if isinstance(read, dict):
-        return {plain(key): plain(value) for key, value in read.items() if key[:2] != "__"}
-    if isinstance(read, list):
-        return [plain(each) for each in read]
-    return read.strip('"') if isinstance(read, str) else read
+    for group in nomad_jobs.job(NOMAD)["task_groups"]:
+        yield from group["tasks"]
 
 
 def arguments() -> Iterator[list[str]]:
@@ -82,6 +74,46 @@ def test_those_schemas_find_a_field_that_there_is_not() -> None:
 
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, SCHEMAS_OF, strict=True)
+
+
+def of_keda() -> list[dict[str, Any]]:
+    """Return what is made for KEDA: the example, and what the guide of autoscaling shows."""
+    shown = [each for text in blocks("autoscaling", "yaml") for each in yaml.safe_load_all(text)]
+    return [*documents(KUBERNETES["keda.yaml"]), *shown]
+
+
+def test_files_for_keda_fit_its_models() -> None:
+    assert sorted(each["kind"] for each in of_keda()) == ["ScaledJob", "ScaledObject"]
+
+    for document in of_keda():
+        assert mistakes(document, MODELS_OF_KEDA, document["kind"]) == []
+        named = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": document["metadata"]}
+        kubernetes_validate.validate(named, SCHEMAS_OF, strict=True)
+
+
+def test_the_file_for_nomad_fits_its_models() -> None:
+    assert mistakes(nomad_jobs.job(NOMAD), MODELS_OF_NOMAD, "Job") == []
+
+
+def test_those_models_find_what_there_is_not() -> None:
+    scaled, job = of_keda()[0], nomad_jobs.job(NOMAD)
+    scaled["spec"]["coolDownPeriod"] = scaled["spec"].pop("cooldownPeriod")
+    scaled["spec"]["triggers"][0]["metadata"]["threshold"] = 1
+    del scaled["spec"]["scaleTargetRef"]
+    task = job["task_groups"][1]["tasks"][0]
+    task["killtimeout"] = task.pop("kill_timeout")
+    task["templates"][0]["gid"] = "nobody"
+
+    assert sorted(mistakes(scaled, MODELS_OF_KEDA, "ScaledObject")) == [
+        "$.spec.triggers[0].metadata.threshold: 1 is not of type 'string'",
+        "$.spec: 'scaleTargetRef' is a required property",
+        "$.spec: Additional properties are not allowed ('coolDownPeriod' was unexpected)",
+    ]
+    where = "$.task_groups[1].tasks[0]"
+    assert sorted(mistakes(job, MODELS_OF_NOMAD, "Job")) == [
+        f"{where}.templates[0].gid: 'nobody' is not of type 'integer'",
+        f"{where}: Additional properties are not allowed ('killtimeout' was unexpected)",
+    ]
 
 
 def test_compose_takes_its_file() -> None:
@@ -143,7 +175,11 @@ def test_there_is_one_server_to_a_folder() -> None:
     (server,) = (
         each for each in documents(KUBERNETES["server.yaml"]) if "replicas" in each.get("spec", {})
     )
-    (job,) = plain(hcl2.loads(NOMAD.read_text()))["job"]
+    (count,) = (
+        group["count"]
+        for group in nomad_jobs.job(NOMAD)["task_groups"]
+        if group["name"] == "server"
+    )
 
     assert (server["kind"], server["spec"]["replicas"]) == ("StatefulSet", 1)
-    assert job["opsicle"]["group"][0]["server"]["count"] == 1
+    assert count == 1

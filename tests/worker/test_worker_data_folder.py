@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -86,6 +87,24 @@ def test_a_lock_that_a_child_of_a_killed_worker_still_has_is_waited_for(tmp_path
         WorkerDataFolder.open(tmp_path).close()
 
     assert len(looks) == 1
+
+
+def test_a_killed_worker_of_which_its_parent_has_not_heard_is_no_living_one(tmp_path: Path) -> None:
+    """Process 1 of many containers never hears of one; its jobs would be left to nobody."""
+    code = """
+import os, sys, pathlib
+from opsicle.worker.identity import WorkerDataFolder
+WorkerDataFolder.open(pathlib.Path(sys.argv[1]))
+os.kill(os.getpid(), 9)
+"""
+    killed = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+
+    folder = WorkerDataFolder.open(tmp_path)
+
+    assert folder.living_original is None
+    folder.close()
+    assert killed.wait() == -signal.SIGKILL
 
 
 def test_a_data_folder_that_is_a_file_is_told_without_a_traceback(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from opsicle.domain.errors import NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
 from opsicle.server.access.template_access import is_hidden
-from opsicle.server.store import automations, memberships, templates
+from opsicle.server.store import audit, automations, memberships, templates
 from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
@@ -42,7 +42,7 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
     name = wanted.template
     if name and (
         is_hidden(db, actor, name)
-        or not (templates.find(db, actor.org_id, name) or _start_entry(db, actor, name))
+        or not (templates.find(db, actor.org_id, name) or _has_trace(db, actor, name))
     ):
         raise document_not_found(DocumentKind.TEMPLATE, name)
     if wanted.requester and not memberships.find(db, actor.org_id, wanted.requester):
@@ -56,5 +56,8 @@ def require_known(db: Connection, actor: Actor, wanted: AutomationFilter) -> Non
         )
 
 
-def _start_entry(db: Connection, actor: Actor, name: str) -> bool:
-    return bool(automations.list_newest(db, actor.org_id, AutomationFilter(template=name), "", 1))
+def _has_trace(db: Connection, actor: Actor, name: str) -> bool:
+    """Return whether there was a template of this name once, or somebody tries a draft of one."""
+    org_id, resource = actor.org_id, f"{DocumentKind.TEMPLATE.plural}/{name}"
+    has_run = automations.list_newest(db, org_id, AutomationFilter(template=name), "", 1)
+    return bool(has_run or audit.find_drafting(db, org_id, resource))

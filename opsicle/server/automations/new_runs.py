@@ -14,7 +14,7 @@ from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
-from opsicle.domain.templates import Template, Value
+from opsicle.domain.templates import DRAFT, Template, Value
 from opsicle.domain.variables import as_text
 from opsicle.domain.workers import Requirements, encoded, requirements
 from opsicle.kit.clock import to_text
@@ -172,6 +172,7 @@ class NewRun(msgspec.Struct, frozen=True):
             "rerun_of": row.rerun_of,
             "manifest": row.manifest_digest,
             "with_mfa": self.with_mfa,
+            **({"draft": row.template_id} if row.version == DRAFT else {}),
             **({"worker": self.request.worker} if self.request.worker else {}),
             **({"start_at": to_text(row.start_at)} if row.start_at else {}),
             **({"started_by": self.starter.shown} if self.starter else {}),

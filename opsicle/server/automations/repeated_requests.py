@@ -29,7 +29,7 @@ def digest_of(vault: Vault, request: RunRequest, rerun_of: str, resumed: Resumed
     # A field that came later is left out while it says nothing, so that what an earlier server
     # has remembered is still known.
     fields = msgspec.structs.asdict(request)
-    for name in ("worker", "start_at"):
+    for name in ("worker", "start_at", "draft"):
         if not fields[name]:
             del fields[name]
     asked = [fields, rerun_of or None, *([resumed.point] if resumed else [])]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict
-from opsicle.domain.templates import Template, Value
+from opsicle.domain.templates import DRAFT, Template, Value
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import Actor
 from opsicle.server.approvals.manifests import only_worker_of
@@ -26,7 +26,8 @@ def request_again(
     were typed for the old one, and for secret values that cannot be had any more.
     """
     old, template = get_visible(db, actor, automation_id)
-    now = templates.find(db, actor.org_id, old.template)
+    is_draft = old.version == DRAFT
+    now = None if is_draft else templates.find(db, actor.org_id, old.template)
     if now and now.id != old.template_id:
         raise Conflict(
             f"another template is called {old.template} now", hint="Run that one, if it is right."
@@ -38,7 +39,8 @@ def request_again(
     chosen = only_worker_of(old)
     request = RunRequest(
         template=old.template,
-        version=old.version,
+        version=None if is_draft else old.version,
+        draft=old.template_id if is_draft else "",
         values=values,
         reason=old.reason,
         worker=chosen.worker_id if chosen else "",

@@ -13,7 +13,7 @@ from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobSta
 from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
-from opsicle.domain.templates import Phase, Template
+from opsicle.domain.templates import DRAFT, Phase, Template
 from opsicle.domain.waiting_reasons import absence, unspoken_reason, waiting_reason
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
@@ -158,6 +158,7 @@ def whole(snapshot: Snapshot) -> Automation:
         only_worker=_only_worker(row),
         resumed_by=[_later(each) for each in snapshot.later if each.is_resume],
         rerun_by=[_later(each) for each in snapshot.later if not each.is_resume],
+        draft=row.template_id if row.version == DRAFT else "",
     )
 
 

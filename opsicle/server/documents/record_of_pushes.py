@@ -45,11 +45,24 @@ def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: Vers
     recorded = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
 
     if not is_newest_there or (recorded and recorded.digest != stored_digest(row.document)):
-        raise Conflict(
-            f"what is stored of the {kind} {row.name} is not what was pushed",
-            hint="Somebody has written to the database: "
-            "look into `opsicle audit list`, then push a new version.",
-        )
+        raise _altered(kind, row.name)
+
+
+def require_as_drafted(db: Connection, org_id: str, row: VersionRow) -> None:
+    """Raise Conflict unless the draft of a template is what was to be tried."""
+    kind = DocumentKind.TEMPLATE
+    entry = audit.find_drafting(db, org_id, f"{kind.plural}/{row.name}", row.document_id)
+    recorded = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
+    if recorded and recorded.digest != stored_digest(row.document):
+        raise _altered(kind, row.name)
+
+
+def _altered(kind: DocumentKind, name: str) -> Conflict:
+    return Conflict(
+        f"what is stored of the {kind} {name} is not what was pushed",
+        hint="Somebody has written to the database: "
+        "look into `opsicle audit list`, then push a new version.",
+    )
 
 
 def stored_digest(document: str) -> str:

@@ -39,6 +39,7 @@ from opsicle.server.data_folder import DataFolder, explained, require_server_fol
 from opsicle.server.keys.order_keys import take_along
 from opsicle.server.opening import ServerKeys, open_keys, open_state
 from opsicle.server.org_moves.export import forget_export
+from opsicle.server.org_moves.foreign_names import check_names
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
 from opsicle.server.store import (
@@ -46,6 +47,7 @@ from opsicle.server.store import (
     audit_checkpoints,
     forwarding,
     migrations,
+    org_checks,
     org_copies,
     org_returns,
     orgs,
@@ -139,7 +141,7 @@ class OrgImport:
         head = unpacked.head
         _check_head(head)
         state.read(lambda db: _check_free(db, head))
-        if (draft / LOGS).exists() and org_copies.has_foreign_logs(draft / LOGS, head.org_id):
+        if (draft / LOGS).exists() and org_checks.has_foreign_logs(draft / LOGS, head.org_id):
             raise _foreign("its logs")
         with org_copies.draft(draft / STATE) as db:
             self._on_progress("verifying the record")
@@ -321,13 +323,12 @@ def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
     """
     tables = (*STATE_TABLES, *CHECKPOINT_TABLES)
     found = orgs.find(db, head.org_id)
-    foreign = org_copies.find_foreign(db, head.org_id, tables)
+    foreign = org_checks.find_foreign(db, head.org_id, tables)
     if foreign or found is None or found.code != head.code:
         raise _foreign(foreign or "orgs")
-    if org_copies.has_foreign_tails(db):
+    if org_checks.has_foreign_tails(db):
         raise _foreign("log_tails")
-    if name := org_copies.find_undigested(db):
-        raise InvalidInput(f"a file in the export is called {name!r:.99}, which is not a digest")
+    check_names(db, head.code)
     verdict = audit_record.verify(
         chain_of(head.org_id),
         AuditPublicKey.load(head.audit_key_pem),

@@ -274,6 +274,30 @@ def find_push(
     )
 
 
+def find_drafting(
+    db: apsw.Connection, org_id: str, resource: str, draft_id: str | None = None
+) -> LifecycleEntry | None:
+    """Return the entry about a draft of a template, the newest unless told, or None.
+
+    The index is named for the reason given at `list_decisive`.
+    """
+    return fetch_one(
+        db,
+        """
+        SELECT verb, data
+          FROM audit_entries INDEXED BY audit_entries_by_resource
+         WHERE org_id = :org_id
+           AND resource = :resource
+           AND substr(resource, 1, 12) <> 'automations/'
+           AND verb = 'draft'
+           AND (:draft_id IS NULL OR data ->> '$.draft' = :draft_id)
+         ORDER BY seq DESC LIMIT 1
+        """,
+        {"org_id": org_id, "resource": resource, "draft_id": draft_id},
+        LifecycleEntry,
+    )
+
+
 def read_chain(
     db: apsw.Connection, org_id: str, after_seq: int, limit: int = -1
 ) -> Iterator[tuple[Any, ...]]:

@@ -60,7 +60,7 @@ def copy_rows(
         db.execute("BEGIN")
         for table, condition in _with_users(db, tables).items():
             on_rows(table)
-            names = _columns(db, table)
+            names = columns_of(db, table)
             db.execute(f"DELETE FROM org.{table}")  # noqa: S608 - what migrations have put there
             db.execute(
                 f"INSERT INTO org.{table} ({names}) SELECT {names} FROM main.{table}"  # noqa: S608
@@ -91,7 +91,7 @@ def add_rows(db: apsw.Connection, source: Path, tables: Iterable[str], on_rows: 
     with closing(open_untouched(source)) as rows:
         for table in tables:
             on_rows(table)
-            names = _columns(db, table)
+            names = columns_of(db, table)
             placeholders = ", ".join("?" for _ in names.split(", "))
             sql = f"INSERT INTO {table} ({names}) VALUES ({placeholders})"  # noqa: S608
             sql += _back_to_its_own(names) if table == USERS else ""
@@ -113,7 +113,7 @@ def _back_to_its_own(names: str) -> str:
     return f" ON CONFLICT (id) DO UPDATE SET {values} WHERE {USERS}.{_IS_ERASED}"
 
 
-def _columns(db: apsw.Connection, table: str) -> str:
+def columns_of(db: apsw.Connection, table: str) -> str:
     """Return the columns that hold something: those that are computed do so by themselves."""
     rows = db.execute(f"PRAGMA table_xinfo({table})").fetchall()
     return ", ".join(str(row[1]) for row in rows if row[6] == 0)
@@ -153,47 +153,6 @@ def draft(database: Path) -> Iterator[apsw.Connection]:
         yield db
         for _, sql in triggers:
             db.execute(str(sql))
-
-
-def find_foreign(db: apsw.Connection, org_id: str, tables: Iterable[str]) -> str:
-    """Return a table that holds a row of another org, "" if none does."""
-    for table in tables:
-        names = _columns(db, table).split(", ")
-        column = "id" if table == "orgs" else "org_id"
-        if (
-            column in names
-            and db.execute(
-                f"SELECT 1 FROM {table} WHERE {column} IS NOT ? LIMIT 1",  # noqa: S608
-                (org_id,),
-            ).fetchone()
-        ):
-            return table
-    return ""
-
-
-def has_foreign_tails(db: apsw.Connection) -> bool:
-    """Return whether a draft holds the end of a log of a job that it does not hold."""
-    sql = "SELECT 1 FROM log_tails WHERE job_id NOT IN (SELECT id FROM jobs) LIMIT 1"
-    return db.execute(sql).fetchone() is not None
-
-
-def find_undigested(db: apsw.Connection) -> str | None:
-    """Return the name of a file that is no SHA-256: it would lead to another place on the disk."""
-    sql = "SELECT sha256 FROM contents WHERE length(sha256) <> 64 OR sha256 GLOB '*[^0-9a-f]*'"
-    row = db.execute(f"{sql} LIMIT 1").fetchone()
-    return str(row[0]) if row else None
-
-
-def has_foreign_logs(database: Path, org_id: str) -> bool:
-    """Return whether a database of logs holds a piece of a log that is not this org's."""
-    of_no_log = "job_id NOT IN (SELECT job_id FROM job_logs)"
-    with closing(open_untouched(database)) as db:
-        if find_foreign(db, org_id, ("job_logs", "usage")):
-            return True
-        return any(
-            db.execute(f"SELECT 1 FROM {table} WHERE {of_no_log} LIMIT 1").fetchone()  # noqa: S608
-            for table in ("segments", "segment_lines", "gaps")
-        )
 
 
 def count(db: apsw.Connection, table: str) -> int:

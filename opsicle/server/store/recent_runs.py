@@ -42,7 +42,7 @@ class WorkerJobRow(Row, frozen=True):
 def list_newest(db: apsw.Connection, org_id: str, template: str, limit: int) -> list[RunRow]:
     """Return the newest automations of the templates of that name, newest first.
 
-    One that runs on several machines is one: its parts are left out.
+    One that runs on several machines is one: its parts are left out, and so is what tried a draft.
     """
     return fetch_all(
         db,
@@ -51,6 +51,7 @@ def list_newest(db: apsw.Connection, org_id: str, template: str, limit: int) -> 
                finished_at
           FROM automations
          WHERE org_id = :org_id AND template = :template AND member_of = ''
+           AND version > 0
          ORDER BY id DESC LIMIT :limit
         """,
         {"org_id": org_id, "template": template, "limit": limit},

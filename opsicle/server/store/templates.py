@@ -10,6 +10,8 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.errors import NotFound
+from opsicle.kit.clock import to_text
+from opsicle.server.store.documents import VersionRow
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
 
 
@@ -108,6 +110,45 @@ def list_by_name(
         """,
         {"org_id": org_id, "after": after_name, "limit": limit},
         TemplateRow,
+    )
+
+
+def insert_draft(db: apsw.Connection, org_id: str, draft_id: str, name: str, at: datetime) -> None:
+    """Record what is only tried, to be given its version 0 in the same transaction.
+
+    It is out of use from the beginning, so that nothing finds it by its name.
+    """
+    db.execute(
+        """
+        INSERT INTO templates (id, org_id, name, latest_version, created_at, updated_at, deleted_at)
+        VALUES (:id, :org_id, :name, 0, :at, :at, :at)
+        """,
+        {"id": draft_id, "org_id": org_id, "name": name, "at": to_text(at)},
+    )
+
+
+def find_draft(db: apsw.Connection, org_id: str, draft_id: str) -> VersionRow | None:
+    """Return a draft of this org, or None.
+
+    Its `latest_version` is the newest that was pushed under its name, 0 if none was.
+    """
+    return fetch_one(
+        db,
+        """
+        SELECT d.id, d.name,
+               coalesce((SELECT t.latest_version
+                           FROM templates t
+                          WHERE t.org_id = d.org_id AND t.name = d.name AND t.deleted_at IS NULL),
+                        0),
+               1, v.version, v.digest, v.source, v.document, u.id, u.email, u.name, v.pushed_at,
+               v.message
+          FROM templates d
+          JOIN template_versions v ON v.template_id = d.id
+          JOIN users u ON u.id = v.pushed_by
+         WHERE d.id = :id AND d.org_id = :org_id AND v.version = 0
+        """,
+        {"id": draft_id, "org_id": org_id},
+        VersionRow,
     )
 
 

@@ -48,15 +48,18 @@ class ApprovalChange(msgspec.Struct, frozen=True):
 
     def require(self, actor: Actor, step_up: StepUp, name: str) -> None:
         """Raise NotAllowed or StepUpRequired unless the actor may do this."""
-        if not self.takes:
-            return
-        if not actor.may(Action.POLICIES_MANAGE):
+        self.require_right(actor, name)
+        if self.takes:
+            step_up.require(actor)
+
+    def require_right(self, actor: Actor, name: str) -> None:
+        """Raise NotAllowed unless the actor may do this, once a fresh code has been shown."""
+        if self.takes and not actor.may(Action.POLICIES_MANAGE):
             raise NotAllowed(
                 f"this would change who must approve {name}, "
                 f"which takes {Action.POLICIES_MANAGE}: {self.takes}",
                 hint="Leave that as it is in the newest version, or ask an admin of your org.",
             )
-        step_up.require(actor)
 
 
 def change_of(db: Connection, org_id: str, name: str, after: Template | None) -> ApprovalChange:

@@ -9,16 +9,19 @@ import msgspec
 from opsicle.domain.access import Action
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
+from opsicle.server.templates.drafts import Drafts
 from opsicle.server.templates.service import Templates
 from opsicle.wire.document_api import PushTemplateRequest
 from opsicle.wire.endpoints import templates as endpoints
 
 
-def routes(templates: Templates) -> list[Route]:
+def routes(templates: Templates, drafts: Drafts) -> list[Route]:
     """Return the routes of templates."""
     view, push_, delete_ = Action.TEMPLATES_VIEW, Action.TEMPLATES_PUSH, Action.TEMPLATES_DELETE
     return [
         serve(endpoints.VALIDATE, templates.validate, view),
+        serve(endpoints.KEEP_DRAFT, drafts.keep, push_),
+        serve(endpoints.SHOW_DRAFT, drafts.get, push_),
         Route(endpoints.SCHEMA, schema, view),
         serve(endpoints.LIST_TEMPLATES, templates.list_templates, view),
         Route(endpoints.PUSH, partial(push, templates), push_),

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
 import gevent
-import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Conflict, InvalidInput, Problem, required
 from opsicle.domain.policies import Policy
-from opsicle.domain.policy_parser import SEED_WARNING, without_seeds
-from opsicle.domain.stored_json import CANNOT_BE_READ
 from opsicle.domain.stored_templates import decode_template
-from opsicle.domain.template_parser import TEMPLATE_TYPE, digest, parse_template
-from opsicle.domain.template_warnings import OWN_POLICY, warnings
-from opsicle.domain.templates import Owner, Template
+from opsicle.domain.template_parser import TEMPLATE_TYPE
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found, get_document
@@ -29,11 +24,9 @@ from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import (
-    VersionDraft,
     add_version,
     delete,
     number_in,
-    pusher_of,
     require_newest,
 )
 from opsicle.server.http.paging import page_of, position
@@ -46,7 +39,9 @@ from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
+from opsicle.server.templates.reading import TemplateDocument, read_template
 from opsicle.server.templates.started_templates import starting_warnings
+from opsicle.server.templates.views import summary, version_summary, whole_version
 from opsicle.server.threads import run_in
 from opsicle.wire.document_api import TemplateDiff, Validation
 from opsicle.wire.pages import Page
@@ -59,25 +54,6 @@ _TEMPLATE = DocumentKind.TEMPLATE
 MAX_DIFF_LINES = 10_000
 """Of both documents together: comparing so many takes up to a second, and the time grows with their
 square."""
-
-
-class _Document(msgspec.Struct, frozen=True):
-    """A document that has been read and found fine."""
-
-    template: Template
-    draft: VersionDraft
-    warnings: list[Problem]
-
-
-class _Shown(TemplateApprovalHeader):
-    """The part of a template's JSON that a list shows."""
-
-    display_name: str = ""
-    description: str = ""
-    owners: list[Owner] = msgspec.field(default_factory=list)
-
-
-_CANNOT_BE_SHOWN = _Shown(description=CANNOT_BE_READ, approval_policy={})
 
 
 class Templates:
@@ -96,7 +72,7 @@ class Templates:
     def validate(self, actor: Actor, source: str) -> Validation:
         """Read a document and keep nothing. Raises InvalidInput with every mistake in it."""
         actor.require(Action.TEMPLATES_VIEW)
-        document = self._reading.read(actor.org_id, _read, source)
+        document = self._reading.read(actor.org_id, read_template, source)
         template = document.template
         return Validation(
             name=template.name,
@@ -121,7 +97,8 @@ class Templates:
         VersionConflict unless `expected_version` is the newest, or None.
         """
         actor.require(Action.TEMPLATES_PUSH)
-        document = self._reading.read(actor.org_id, partial(_read, message=message), source)
+        read = partial(read_template, message=message)
+        document = self._reading.read(actor.org_id, read, source)
         name, labels = document.template.name, document.template.labels
         change = self._approval_change(actor, name, document)
 
@@ -156,7 +133,9 @@ class Templates:
             warnings=[*document.warnings, *unknown],
         )
 
-    def _approval_change(self, actor: Actor, name: str, after: _Document | None) -> ApprovalChange:
+    def _approval_change(
+        self, actor: Actor, name: str, after: TemplateDocument | None
+    ) -> ApprovalChange:
         """Return what becomes of the template's approval.
 
         Raises NotAllowed or StepUpRequired unless the actor may do that.
@@ -196,7 +175,7 @@ class Templates:
         return page_of(
             rows,
             limit,
-            lambda row: _summary(row, known),
+            lambda row: summary(row, known),
             lambda row: row.name,
             lambda row: row.name in hidden,
         )
@@ -209,7 +188,7 @@ class Templates:
             row = _get(db, actor, name, version)
             template = decode_template(row.document)
             known = readable_defaults(db, actor.org_id)
-            return _whole(
+            return whole_version(
                 row, template, known, needs_mfa=asks_for_code(db, actor.org_id, row, template)
             )
 
@@ -236,7 +215,7 @@ class Templates:
             return templates.list_versions(db, actor.org_id, name, before, limit + 1)
 
         return page_of(
-            self._database.read(query), limit, _version_summary, lambda row: str(row.version)
+            self._database.read(query), limit, version_summary, lambda row: str(row.version)
         )
 
     def diff(self, actor: Actor, name: str, from_version: int, to_version: int) -> TemplateDiff:
@@ -279,8 +258,8 @@ def _get(db: Connection, actor: Actor, name: str, version: int | None) -> Versio
     """Return one version. Raises NotFound, also for one that the actor may not see."""
     row = get_document(db, _TEMPLATE, actor.org_id, name, version)
     if actor.rights.depends_on_resource(Action.TEMPLATES_VIEW):
-        labels = stored_json.read(row.document, _Shown, f"the template {name}").labels
-        if is_hidden(db, actor, name, labels):
+        header = stored_json.read(row.document, TemplateApprovalHeader, f"the template {name}")
+        if is_hidden(db, actor, name, header.labels):
             raise document_not_found(_TEMPLATE, name, version)
     return row
 
@@ -288,17 +267,6 @@ def _get(db: Connection, actor: Actor, name: str, version: int | None) -> Versio
 def _in_thread(function: Callable[..., T], *arguments: Any) -> T:
     """Do what can take some 100 ms for the largest documents where it holds up nobody else."""
     return run_in(gevent.get_hub().threadpool, function, *arguments)
-
-
-def _read(source: str, message: str = "") -> _Document:
-    template = parse_template(source.encode())
-    found = warnings(template)
-    if template.approval_policy and template.approval_policy.policy:
-        kept = without_seeds(source)
-        found += [Problem(OWN_POLICY, SEED_WARNING)] if kept != source else []
-        source = kept
-    draft = VersionDraft.of(_TEMPLATE, template.name, digest(template), source, template, message)
-    return _Document(template, draft, found)
 
 
 def _diff(old: VersionRow, new: VersionRow) -> str:
@@ -309,68 +277,4 @@ def _diff(old: VersionRow, new: VersionRow) -> str:
             "these versions are too long to be compared here",
             hint="Compare their sources yourself.",
         ),
-    )
-
-
-def _summary(row: TemplateRow, known: Sequence[Policy]) -> TemplateSummary:
-    shown = stored_json.read_or(row.header, _Shown, _CANNOT_BE_SHOWN)
-    return TemplateSummary(
-        name=row.name,
-        version=row.latest_version,
-        display_name=shown.display_name,
-        description=shown.description,
-        labels=shown.labels,
-        owners=shown.owners,
-        needs_approval=shown.needs_approval(known),
-        updated_at=row.updated_at,
-        created_at=row.created_at,
-    )
-
-
-def _version_summary(row: VersionSummaryRow) -> TemplateVersionSummary:
-    return TemplateVersionSummary(
-        version=row.version,
-        digest=row.digest,
-        pushed_by=pusher_of(row),
-        pushed_at=row.pushed_at,
-        message=row.message,
-    )
-
-
-def _whole(
-    row: VersionRow, template: Template, known: Sequence[Policy], *, needs_mfa: bool
-) -> TemplateVersion:
-    shown = stored_json.read(row.document, _Shown, f"the template {row.name}")
-    return TemplateVersion(
-        name=row.name,
-        version=row.version,
-        latest_version=row.latest_version,
-        digest=row.digest,
-        display_name=template.display_name,
-        description=template.description,
-        labels=template.labels,
-        owners=list(template.owners),
-        variables=list(template.variables),
-        phases=list(template.phases),
-        plan=list(template.plan),
-        runs_on=template.runs_on,
-        runs_on_where=template.runs_on_where,
-        priority=template.priority,
-        concurrency=template.concurrency,
-        max_waiting=template.max_waiting,
-        keep_workspace=template.keep_workspace,
-        volume_mounts=list(template.volume_mounts),
-        accepts_claimed=template.accepts_claimed,
-        timeout=template.timeout,
-        on_success=list(template.on_success),
-        on_failure=list(template.on_failure),
-        fan_out=template.fan_out,
-        needs_approval=shown.needs_approval(known),
-        needs_mfa=needs_mfa,
-        notify=list(template.notify),
-        warnings=warnings(template),
-        source=row.source,
-        pushed_by=pusher_of(row),
-        pushed_at=row.pushed_at,
-        message=row.message,
     )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from opsicle.wire.document_api import PushTemplateRequest, SourceRequest, TemplateDiff, Validation
+from opsicle.wire.document_api import (
+    PushTemplateRequest,
+    SourceRequest,
+    TemplateDiff,
+    TemplateDraft,
+    Validation,
+)
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
@@ -14,6 +20,24 @@ VALIDATE = Endpoint(
     reply=Validation,
     max_body=MAX_DOCUMENT_BODY_BYTES,
     description="Check a template's document and keep nothing.",
+)
+KEEP_DRAFT = Endpoint(
+    "POST",
+    "/api/v1/template-drafts",
+    body=SourceRequest,
+    reply=TemplateDraft,
+    status=201,
+    max_body=MAX_DOCUMENT_BODY_BYTES,
+    description=(
+        "Keep a template to be tried, without pushing it.\n\n"
+        "No list shows it. It takes what pushing it would take."
+    ),
+)
+SHOW_DRAFT = Endpoint(
+    "GET",
+    "/api/v1/template-drafts/<draft_id>",
+    reply=TemplateVersion,
+    description="Show a draft of a template to those who may push it: its version is 0.",
 )
 SCHEMA = Endpoint(
     "GET",
