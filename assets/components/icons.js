@@ -65,6 +65,7 @@ const SHAPES = {
   copy: ["M5.5 5.5h8v8h-8zM10.5 5.5v-3h-8v8h3"],
   download: ["M8 2v8M4.5 7L8 10.5L11.5 7M2.5 13.5h11"],
   warning: ["M8 2L15 14H1zM8 6.5v3.5M8 12h.01"],
+  cross: ["M4 4l8 8M12 4l-8 8"],
   plus: ["M8 3v10M3 8h10"],
   resume: ["M3 2.5v11", "M6 2.5l7.5 5.5L6 13.5z"],
   again: ["M13 5.5A5.5 5.5 0 1 0 13.5 9M13.3 2v3.7H9.6"],
