@@ -63,6 +63,14 @@ export function chipsFilter({ name, label, value, choices, more = null }) {
   return { element, values: () => ({ [name]: chosen }), listen };
 }
 
+/** One of many choices, [value, text], in a menu; `label` says that none is chosen. */
+export function menuFilter({ name, label, value, choices }) {
+  const menu = moreChoices({ label, choices });
+  menu.show(value);
+  const listen = (changed) => menu.listen((chosen) => (menu.show(chosen), changed()));
+  return { element: menu.element, values: () => ({ [name]: menu.element.value }), listen };
+}
+
 function moreChoices({ label, choices }) {
   const options = [["", label], ...choices].map(([value, text]) => h("option", { value }, text));
   const element = h("select", { class: "chip", "aria-label": label }, options);

@@ -80,8 +80,8 @@ function roundTop(most) {
 }
 
 function scale(top) {
-  const marks = top > 1 ? [top, top / 2, 0] : [top, 0];
-  return marks.map((mark) => h("span", {}, number(mark)));
+  const lines = top > 1 ? [top, top / 2, 0] : [top, 0];
+  return lines.map((line) => h("span", {}, number(line)));
 }
 
 function bar(noon, count, most) {

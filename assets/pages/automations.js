@@ -5,7 +5,7 @@ import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
 import { whatRuns } from "../components/targets.js";
-import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
+import { isFinal, stateBadge, stateChoice, STATES, stateText } from "../components/states.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -44,11 +44,7 @@ export function mount(root, { title, query }) {
 }
 
 function stateFilter(query) {
-  const words = (state) => h("span", { "aria-hidden": "true" }, stateText(state));
-  const choices = OFTEN_WANTED.map((state) => ({
-    value: state,
-    content: [stateDot(state), words(state)],
-  }));
+  const choices = OFTEN_WANTED.map(stateChoice);
   const others = STATES.filter((state) => !OFTEN_WANTED.includes(state));
   return chipsFilter({
     name: "state",

@@ -3,10 +3,10 @@
 import { button } from "../components/buttons.js";
 import { openChangeForm, openChannelForm } from "../components/channel-form.js";
 import { confirm, opensWith } from "../components/dialogs.js";
-import { chipsFilter, searchFilter } from "../components/filters.js";
+import { chipsFilter, menuFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List, remark } from "../components/list.js";
-import { stateBadge } from "../components/states.js";
+import { stateBadge, stateChoice } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
@@ -70,23 +70,19 @@ export function mount(root, { title, query }) {
 }
 
 function deliveryFilters(query) {
-  const state = (value) => ({ value, content: stateBadge(value) });
   const of = (name) => query.get(name);
   return [
     chipsFilter({
       name: "state",
       label: t`State`,
       value: of("state"),
-      choices: [{ value: "", content: t`any state` }, ...STATES.map(state)],
+      choices: [{ value: "", content: t`any state` }, ...STATES.map(stateChoice)],
     }),
-    chipsFilter({
+    menuFilter({
       name: "kind",
-      label: t`Kind`,
+      label: t`any kind`,
       value: of("kind"),
-      choices: [
-        { value: "", content: t`any kind` },
-        ...KINDS.map(([value, content]) => ({ value, content })),
-      ],
+      choices: KINDS,
     }),
     searchFilter({
       name: "recipient",
