@@ -1,6 +1,6 @@
 // What is to begin at a time that somebody has chosen, the next first, and calling it off.
 
-import { confirmCancel, mayCancel } from "../components/automation-actions.js";
+import { confirmCancel, mayCancel } from "../components/cancelling.js";
 import { button, buttonLink } from "../components/buttons.js";
 import { opensWith } from "../components/dialogs.js";
 import { emptyState, pageHeading } from "../components/headings.js";
