@@ -7,57 +7,55 @@ import { said } from "../lib/server-texts.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { ask, opensWith } from "./dialogs.js";
+import { actionsColumn, column, remark, rowOf, tableOf } from "./list-table.js";
 import { t } from "../lib/language.js";
 
 const PICTURES = /\.(png|jpe?g|gif|webp)$/i;
 const PAGES = /\.html?$/i;
 const VIEW = "/artifacts/{artifact_id}/view";
 
+const COLUMNS = [
+  column(t`File`, fileText),
+  column(t`Size`, (artifact) =>
+    artifact.id ? h("span", { title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size)) : "–",
+  ),
+  actionsColumn(viewButton),
+];
+
 /** The list of what was kept, and of what was not, with the reasons. */
 export function artifactsView({ artifacts, missing }) {
+  const label = t`Artifacts`;
+  const files = [...artifacts, ...missing];
+  const rows = files.map((file) => rowOf(COLUMNS, file, { name: file.path }));
   return h(
     "section",
-    { class: "artifacts", "aria-label": t`Artifacts` },
-    !artifacts.length &&
-      !missing.length &&
-      h("p", { class: "muted" }, t`It has left no files behind.`),
-    h(
-      "ul",
-      {},
-      artifacts.map(keptView),
-      missing.map((each) =>
-        h(
-          "li",
-          {},
-          h("code", {}, visible(each.path)),
-          h("span", { class: "muted" }, t`not kept: ${visible(said(each.problem))}`),
-        ),
-      ),
-    ),
+    { class: "artifacts", "aria-label": label },
+    rows.length
+      ? tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label })
+      : h("p", { class: "muted" }, t`It has left no files behind.`),
   );
 }
 
-function keptView(artifact) {
-  const path = { artifact_id: artifact.id };
+/** What was kept is a link to it; `problem` says what is wrong with it, or why it was not kept. */
+function fileText({ id, path: name, problem }) {
+  const path = { artifact_id: id };
+  const text = h("code", {}, visible(name));
+  const href = id && addressOf("/artifacts/{artifact_id}", { path });
+  const why = problem && visible(said(problem));
+  return [
+    id ? h("a", { href, download: true }, text) : text,
+    why && remark(id ? h("strong", {}, why) : t`not kept: ${why}`),
+  ];
+}
+
+function viewButton(artifact) {
+  if (!artifact.id || artifact.problem) return null;
   const name = visible(artifact.path);
-  const link = h("a", { href: addressOf("/artifacts/{artifact_id}", { path }), download: true });
-  link.append(h("code", {}, name));
-  return h(
-    "li",
-    {},
-    link,
-    h("span", { class: "muted", title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size)),
-    artifact.problem
-      ? h("strong", {}, visible(said(artifact.problem)))
-      : button(t`View`, {
-          look: "quiet",
-          "aria-label": t`View ${name}`,
-          onclick: opensWith(
-            () => contentOf(artifact),
-            (content) => ask({ title: name, content, actions: [], isWide: true }),
-          ),
-        }),
+  const onclick = opensWith(
+    () => contentOf(artifact),
+    (content) => ask({ title: name, content, actions: [], isWide: true }),
   );
+  return button(t`View`, { look: "quiet", "aria-label": t`View ${name}`, onclick });
 }
 
 /**

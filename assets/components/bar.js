@@ -3,7 +3,7 @@
 
 import { h } from "../lib/dom.js";
 import { may } from "../lib/session.js";
-import { currentTheme, toggleTheme } from "../lib/theme.js";
+import { toggleTheme } from "../lib/theme.js";
 import { bell } from "./bell.js";
 import { iconButton } from "./buttons.js";
 import { icon } from "./icons.js";
@@ -39,11 +39,8 @@ function searchButton(search) {
 }
 
 function themeButton() {
-  const name = () => (currentTheme() === "dark" ? "light" : "dark");
-  const element = iconButton(name(), t`Switch between light and dark`, () => {
-    toggleTheme();
-    element.replaceChildren(icon(name()));
-  });
+  const element = iconButton("light", t`Switch between light and dark`, toggleTheme);
+  element.append(icon("dark")); // the style sheet shows the one that is not on
   return element;
 }
 

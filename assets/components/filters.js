@@ -34,23 +34,52 @@ export function searchFilter({ name, value, suggestions, isInstant = false, ...a
 
 /**
  * One of a few choices, each { value, content }; the first is chosen unless `value` says otherwise.
+ * Behind them stands a menu with `more`, { label, choices: [[value, text]] }, of rarer ones.
  */
-export function chipsFilter({ name, label, value, choices }) {
-  let chosen = choices.some((each) => each.value === value) ? value : choices[0].value;
+export function chipsFilter({ name, label, value, choices, more = null }) {
+  const values = [
+    ...choices.map((each) => each.value),
+    ...(more?.choices ?? []).map(([each]) => each),
+  ];
+  let chosen = values.includes(value) ? value : choices[0].value;
+  const menu = more && moreChoices(more);
   const chips = choices.map((each) => h("button", { type: "button", class: "chip" }, each.content));
   const draw = () => {
     for (const [i, chip] of chips.entries()) {
       chip.setAttribute("aria-pressed", String(choices[i].value === chosen));
     }
+    menu?.show(chosen);
   };
   draw();
   const listen = (changed) => {
     for (const [i, chip] of chips.entries()) {
-      chip.addEventListener("click", () => ((chosen = choices[i].value), draw(), changed()));
+      chip.addEventListener("click", () => choose(choices[i].value, changed));
     }
+    menu?.listen((one) => choose(one || choices[0].value, changed));
   };
-  const element = h("div", { class: "chips", role: "group", "aria-label": label }, chips);
+  const choose = (one, changed) => ((chosen = one), draw(), changed());
+  const all = [chips, menu?.element];
+  const element = h("div", { class: "chips", role: "group", "aria-label": label }, all);
   return { element, values: () => ({ [name]: chosen }), listen };
+}
+
+/** One of many choices, [value, text], in a menu; `label` says that none is chosen. */
+export function menuFilter({ name, label, value, choices }) {
+  const menu = moreChoices({ label, choices });
+  menu.show(value);
+  const listen = (changed) => menu.listen((chosen) => (menu.show(chosen), changed()));
+  return { element: menu.element, values: () => ({ [name]: menu.element.value }), listen };
+}
+
+function moreChoices({ label, choices }) {
+  const options = [["", label], ...choices].map(([value, text]) => h("option", { value }, text));
+  const element = h("select", { class: "chip", "aria-label": label }, options);
+  const show = (chosen) => {
+    element.value = choices.some(([value]) => value === chosen) ? chosen : "";
+    element.classList.toggle("is-chosen", element.value !== "");
+  };
+  const listen = (chose) => element.addEventListener("change", () => chose(element.value));
+  return { element, show, listen };
 }
 
 /**

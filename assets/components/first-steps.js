@@ -1,10 +1,11 @@
-// What to do on a new server, one step after the other, until the first automation is green.
+// What to do on a new server, one step after the other, until all are taken or the list is put away.
 
 import { h, replace } from "../lib/dom.js";
-import { may } from "../lib/session.js";
-import { buttonLink } from "./buttons.js";
+import { may, whoAmI } from "../lib/session.js";
+import { remember, remembered } from "../lib/storage.js";
+import { buttonLink, iconButton } from "./buttons.js";
 import { icon } from "./icons.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 
 const STEPS = [
   {
@@ -46,26 +47,42 @@ const STEPS = [
 
 /**
  * The steps, for who may take them. Gives { element, show(done) }: `done` says of each step whether
- * it has been taken. It hides itself once a run has succeeded, and where there is nothing to do.
+ * it has been taken. Once a run has succeeded only those that are left are listed; it hides itself
+ * where none is, or where the person has put it away in this browser.
  */
 export function firstSteps() {
   const steps = STEPS.filter((step) => may(step.may));
   const list = h("ol", { class: "first-steps" });
+  const count = h("span", { class: "tile-count muted" });
+  const putAway = () => {
+    remember(place(), true);
+    element.hidden = true;
+    document.querySelector("h1")?.focus(); // what had it is not there any more
+  };
+  const away = iconButton("close", t`Put the first steps away`, putAway);
   const element = h(
     "section",
-    { class: "tile", hidden: true },
-    h("header", { class: "tile-head" }, h("h2", {}, t`First steps`)),
+    { class: "tile", "aria-label": t`First steps`, hidden: true },
+    h("header", { class: "tile-head" }, h("h2", {}, t`First steps`), count, away),
     list,
   );
   const show = (done) => {
     const next = steps.find(({ what }) => !done[what]);
-    element.hidden = done.run || !next;
+    element.hidden = !next || remembered(place(), false);
+    const taken = number(steps.filter(({ what }) => done[what]).length);
+    replace(count, t`${taken} of ${number(steps.length)} done`);
+    const shown = done.run ? steps.filter(({ what }) => !done[what]) : steps;
     replace(
       list,
-      steps.map((step) => stepRow(step, done[step.what], step === next)),
+      shown.map((step) => stepRow(step, done[step.what], step === next && !done.run)),
     );
   };
   return { element, show };
+}
+
+function place() {
+  const { user, org } = whoAmI();
+  return `first-steps.${org.code}.${user.id}`;
 }
 
 function stepRow({ title, text, go }, isDone, isNext) {

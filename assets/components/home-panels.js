@@ -10,13 +10,13 @@ import { loading } from "./headings.js";
 import { runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
-import { listText, number, t } from "../lib/language.js";
+import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
- * none, `more` is [text, href] of a link to all. Gives { element, show(items, most) }: all are counted, and
- * `most` of them shown.
+ * none, `more` is [text, href] of a link to all. Gives { element, show(items, most), say(text) }: all
+ * are counted, and `most` of them shown; `text` is said where there is none from then on.
  */
 export function panel(title, { row, nothing, more, key = (item) => item.id, look = "" }) {
   const list = h("ul", { "aria-label": title });
@@ -38,7 +38,7 @@ export function panel(title, { row, nothing, more, key = (item) => item.id, look
     wait.remove();
     empty.hidden = items.length > 0;
   };
-  return { element, show };
+  return { element, show, say: (text) => replace(empty, text) };
 }
 
 function tileRow(href, ...content) {
@@ -75,20 +75,6 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
   );
 }
 
-/** The person's own runs that failed and are to be looked at, newest first. */
-export function ownFailuresRow({ runs }) {
-  const [{ id, template, state, explanation, finished_at: at }] = runs;
-  if (runs.length === 1) {
-    const text = t`Your run ended badly: ${visible(said(explanation))}`;
-    const fact = h("span", {}, text);
-    return tileRow(`/automations/${id}`, stateDot(state), what(template, fact), side(ago(at)));
-  }
-  const title = t`${number(runs.length)} of your runs ended badly`;
-  const names = h("span", {}, visible(listText(runs.map((each) => each.template))));
-  const href = "/automations?whose=mine";
-  return tileRow(href, stateDot(state), what(title, names), side(ago(at)));
-}
-
 /** An automation that has begun. */
 export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
   const facts = [person(requester), worker && t`on ${visible(worker.name)}`, visible(reason)];
@@ -106,7 +92,8 @@ export function runningRow({ id, state, template, reason, worker, started_at: at
  * to the `more` of its template that ended so.
  */
 export function failedRow(automation) {
-  const { id, state, template, explanation, finished_at: at, line, more } = automation;
+  const { id, state, template, explanation, finished_at: at, line, more, isOwn } = automation;
+  const why = visible(said(explanation));
   const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
   const others = `/automations${queryText({ state, template })}`;
   const row = tileRow(
@@ -116,7 +103,7 @@ export function failedRow(automation) {
       "span",
       { class: "tile-what" },
       h("strong", {}, visible(whatRuns(automation))),
-      h("span", {}, visible(said(explanation))),
+      h("span", {}, isOwn ? t`Your run ended badly: ${why}` : why),
       line && h("code", { class: "tile-line" }, `${line.number}  ${line.text}`),
     ),
     side(ago(at)),

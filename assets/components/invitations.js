@@ -3,13 +3,13 @@
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { said } from "../lib/server-texts.js";
-import { ago, exactTime } from "../lib/times.js";
+import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { button } from "./buttons.js";
 import { ask, askForm, confirm, opensWith } from "./dialogs.js";
 import { choices, field, input, select } from "./fields.js";
 import { linkBox } from "./link-box.js";
-import { actionsColumn, column, List } from "./list.js";
+import { actionsColumn, column, List, remark } from "./list.js";
 import { t } from "../lib/language.js";
 
 const LOOKS_AGAIN_AFTER_MS = 2000; // while an e-mail is on its way: of it no event comes
@@ -39,12 +39,15 @@ export function invitationsSection({ signal }) {
 }
 
 const COLUMNS = [
-  column(t`Invited`, ({ email }) => h("strong", {}, visible(email))),
+  column(t`Invited`, ({ email, emailed }) => [
+    h("strong", {}, visible(email)),
+    emailed?.error && remark(visible(said(emailed.error))),
+  ]),
   column(t`Role`, ({ role }) => role),
-  column(t`By`, ({ invited_by: person }) => visible(person)),
-  column(t`Since`, ({ created_at: at }) => ago(at)),
-  column(t`Until`, ({ expires_at: at }) => exactTime(at)),
-  column(t`E-mail`, ({ emailed }) => emailText(emailed), { size: "tall" }),
+  column(t`By`, ({ invited_by: person }) => visible(person), { isMinor: true }),
+  column(t`Since`, ({ created_at: at }) => ago(at), { isMinor: true }),
+  column(t`Until`, ({ expires_at: at }) => ago(at)),
+  column(t`E-mail`, ({ emailed }) => emailText(emailed)),
 ];
 
 function isOnItsWay({ emailed }) {
@@ -55,19 +58,16 @@ function lookAgain(list, signal) {
   setTimeout(() => signal.aborted || list.reload(), LOOKS_AGAIN_AFTER_MS);
 }
 
-/** Whether its e-mail was sent, and why not. */
+/** Whether its e-mail was sent. */
 function emailText(emailed) {
   if (emailed === null) return h("span", { class: "muted" }, t`none: the link was shown`);
-  const { state, error, finished_at: at } = emailed;
+  const { state, finished_at: at } = emailed;
   if (state === "delivered") return t`sent ${ago(at)}`;
   const text = {
     failed: t`not sent yet, tried again`,
     gave_up: t`not sent`,
   }[state];
-  return [
-    text ?? t`is being sent`,
-    error && h("div", { class: "muted small" }, visible(said(error))),
-  ];
+  return text ?? t`is being sent`;
 }
 
 /** What can be done about one: a new link, and its end. */

@@ -11,8 +11,9 @@ const NOTHING = "–"; // what stands in a cell where there is nothing; a card l
  * A column of a list that is a table: what stands above it, and what stands in it for an item.
  *
  * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
- * unless another says so), "tall" for what must not be cut off, else the column is as wide as what is in it. An `isMinor`
- * column is left out where there is little room.
+ * unless another says so), "tall" for what must not be cut off, "wide" for what is besides as wide
+ * as that; else the column is as wide as what is in it. An `isMinor` column is left out where there
+ * is little room.
  */
 export function column(head, cell, { size = "", isMinor = false } = {}) {
   return { head, cell, size, isMinor };
@@ -21,6 +22,14 @@ export function column(head, cell, { size = "", isMinor = false } = {}) {
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
 export function actionsColumn(cell) {
   return { head: h("span", { class: "unseen" }, t`Actions`), cell, isActions: true };
+}
+
+/**
+ * What is wrong with an item, or what it waits for: it stands beside what the item is, and on a line
+ * of its own where it would be cut off.
+ */
+export function remark(content) {
+  return h("div", { class: "muted small remark" }, content);
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,
@@ -34,12 +43,28 @@ export function tableOf(columns, body, { look = "", label }) {
     role: "table",
     "aria-label": label,
     style: {
-      "--columns": tracks(columns),
-      "--fewer-columns": tracks(columns.filter(({ isMinor }) => !isMinor)),
+      "--columns": tracks(columns, "14rem"),
+      "--fewer-columns": tracks(
+        columns.filter(({ isMinor }) => !isMinor),
+        "11rem",
+      ),
     },
   };
   const head = h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, heads));
-  return h("table", properties, head, body);
+  const table = h("table", properties, head, body);
+  table.addEventListener("pointerover", titleWhatIsCut);
+  return table;
+}
+
+/** What does not fit into its cell is said by its title. */
+function titleWhatIsCut({ target }) {
+  const cell = target.closest("td");
+  if (!cell) return;
+  const isCut = [cell, ...cell.querySelectorAll("*")].some((each) => {
+    return each.scrollWidth > each.clientWidth && getComputedStyle(each).overflowX !== "visible";
+  });
+  if (isCut) cell.title = cell.innerText.replace(/\s+/g, " ");
+  else cell.removeAttribute("title");
 }
 
 /**
@@ -52,17 +77,19 @@ export function leaveOutEmpty(table, columns) {
   const shown = columns.filter(({ isMinor }, i) => !isMinor || !isEmpty(i));
   for (const { cells } of table.rows)
     columns.forEach((each, i) => (cells[i].hidden = !shown.includes(each)));
-  table.style.setProperty("--columns", tracks(shown));
+  table.style.setProperty("--columns", tracks(shown, "14rem"));
 }
 
-/** Their widths. A column that is left out takes none with it. */
-function tracks(columns) {
+const SIZES = { tall: "minmax(7rem, 1fr)", wide: "minmax(7rem, 2fr)" };
+
+/** Their widths, the main one's at least so much. A column that is left out takes none with it. */
+function tracks(columns, least) {
   const main = mainOf(columns);
   return columns
     .map((each) => {
       if (each.isActions) return "auto";
-      if (each === main) return "minmax(14rem, 2fr)";
-      return each.size === "tall" ? "minmax(7rem, 1fr)" : "minmax(3rem, auto)";
+      if (each === main) return `minmax(${least}, 2fr)`;
+      return SIZES[each.size] ?? "minmax(3rem, auto)";
     })
     .join(" ");
 }
@@ -76,7 +103,7 @@ function classOf({ size, isMinor, isActions }, isMain) {
   const classes = [
     isActions && "table-actions",
     isMain && "is-main",
-    size === "tall" && "is-tall",
+    size in SIZES && "is-tall",
     isMinor && "is-minor",
   ];
   return classes.filter(Boolean).join(" ") || null;

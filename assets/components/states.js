@@ -80,6 +80,12 @@ export function stateBadge(state, detail = "") {
   );
 }
 
+/** A state as what a filter offers. */
+export function stateChoice(state) {
+  const words = h("span", { "aria-hidden": "true" }, stateText(state));
+  return { value: state, content: [stateDot(state), words] };
+}
+
 /** A state as a shape alone, with its text for screen readers. */
 export function stateDot(state) {
   return h(

@@ -30,7 +30,7 @@ function phaseStep(phase) {
       ? ["templates", t`calls ${calls.map((call) => call.template).join(", ")}`]
       : ["run", image ? t`${counted(commands.length)} in ${image}` : counted(commands.length)];
   const [shape, text] = what;
-  const look = { failure: "is-exception", always: "is-always" }[when] ?? "";
+  const look = when === "failure" ? "is-exception" : "";
   return { shape, title: name, text, note: WHEN[when], look };
 }
 

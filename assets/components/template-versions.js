@@ -11,17 +11,29 @@ import { button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
 import { sideBySide } from "./diff-sides.js";
 import { select } from "./fields.js";
-import { List } from "./list.js";
+import { column, List, remark } from "./list.js";
 import { loadInto } from "./loading.js";
 import { t } from "../lib/language.js";
+
+const COLUMNS = [
+  column(t`Version`, ({ version, message }) => [
+    h("strong", {}, t`version ${version}`),
+    message && remark(visible(message)),
+  ]),
+  column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email)),
+  column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
+  column(t`Digest`, ({ digest }) =>
+    h("code", { class: "muted", title: digest }, digest.replace("sha256:", "").slice(0, 12)),
+  ),
+];
 
 export function versionsView(template, signal) {
   const list = new List({
     label: t`Versions`,
     load: (query) =>
       get("/templates/{name}/versions", { path: { name: template.name }, query, signal }),
-    look: "rows",
-    row: (version) => versionRow(version, template),
+    columns: COLUMNS,
+    link: ({ version }) => `${pathOf(template)}?version=${version}`,
     key: ({ version }) => version,
     signal,
   });
@@ -48,30 +60,6 @@ function comparison({ name, version, latest_version: latest }, signal) {
   compare();
   const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
   return [h("h2", {}, t`Compare`), toolbar, result];
-}
-
-function versionRow({ version, message, pushed_by: person, pushed_at: at, digest }, template) {
-  const href = `${pathOf(template)}?version=${version}`;
-  const short = h("code", { title: digest }, digest.replace("sha256:", "").slice(0, 12));
-  return h(
-    "li",
-    { class: "row" },
-    h(
-      "div",
-      { class: "row-main" },
-      h("a", { class: "row-title", href }, t`version ${version}`),
-      message && h("p", {}, visible(message)),
-      h(
-        "p",
-        { class: "row-facts" },
-        visible(person.name || person.email),
-        ", ",
-        ago(at),
-        " · ",
-        short,
-      ),
-    ),
-  );
 }
 
 function deletion({ name }) {

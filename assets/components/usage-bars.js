@@ -45,16 +45,43 @@ function meter(name, share, said) {
   );
 }
 
-/** A bar for each of the last 30 days in UTC; `days` are those on which there was something. */
+/**
+ * A bar for each of the last 30 days in UTC, with a scale; `days` are those on which there was
+ * something.
+ */
 export function dayBars(days) {
   const counts = new Map(days.map(({ day, automations }) => [day, automations]));
-  const most = Math.max(1, ...counts.values());
-  const bars = Array.from({ length: DAYS }, (_, i) => {
-    const at = now() - (DAYS - 1 - i) * DAY_MS;
-    const day = new Date(at).toISOString().slice(0, 10);
-    return bar(Date.parse(`${day}T12:00:00Z`), counts.get(day) ?? 0, most);
-  });
-  return h("ol", { class: "day-bars", "aria-label": t`Automations of each day` }, bars);
+  const top = roundTop(Math.max(1, ...counts.values()));
+  const noons = Array.from({ length: DAYS }, (_, i) => noonOf(now() - (DAYS - 1 - i) * DAY_MS));
+  const bars = noons.map((noon) => bar(noon, counts.get(dayOf(noon)) ?? 0, top));
+  const ends = [noons[0], noons.at(-1)].map((noon) => h("span", {}, dayName(noon)));
+  return h(
+    "div",
+    { class: "day-chart" },
+    h("p", { class: "muted small", "aria-hidden": "true" }, t`Automations of each day`),
+    h("div", { class: "day-scale muted small", "aria-hidden": "true" }, scale(top)),
+    h("ol", { class: "day-bars", "aria-label": t`Automations of each day` }, bars),
+    h("div", { class: "day-ends muted small", "aria-hidden": "true" }, ends),
+  );
+}
+
+function dayOf(at) {
+  return new Date(at).toISOString().slice(0, 10);
+}
+
+function noonOf(at) {
+  return Date.parse(`${dayOf(at)}T12:00:00Z`);
+}
+
+/** The least of 1, 2, 4, 10, 20, 40, … that is not below `most`: its half is a whole number too. */
+function roundTop(most) {
+  const ten = 10 ** Math.floor(Math.log10(most));
+  return [1, 2, 4, 10].map((step) => step * ten).find((top) => top >= most);
+}
+
+function scale(top) {
+  const lines = top > 1 ? [top, top / 2, 0] : [top, 0];
+  return lines.map((line) => h("span", {}, number(line)));
 }
 
 function bar(noon, count, most) {

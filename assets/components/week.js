@@ -39,10 +39,19 @@ async function load() {
         path,
         query: { count: MOST_TIMES },
       });
-      const inWeek = times.map((at) => Date.parse(at)).filter((at) => at < until);
-      return { schedule, times: inWeek, isOften: inWeek.length === MOST_TIMES };
+      const inWeek = startsOf(schedule, times).filter(({ at }) => at < until);
+      return { schedule, starts: inWeek, isOften: inWeek.length >= MOST_TIMES };
     }),
   );
+}
+
+/** The next start is known to the second. With a jitter, it and the others are put off a little. */
+function startsOf(schedule, times) {
+  const next = Date.parse(schedule.next_at);
+  const all = times.map((at) => Date.parse(at));
+  const later = all.filter((at) => at > next);
+  const isFrom = !all.includes(next);
+  return [{ schedule, at: next }, ...later.map((at) => ({ schedule, at, isFrom }))];
 }
 
 function often(found) {
@@ -57,7 +66,7 @@ function often(found) {
 function days(found) {
   const starts = found
     .filter(({ isOften }) => !isOften)
-    .flatMap(({ schedule, times }) => times.map((at) => ({ schedule, at })))
+    .flatMap((each) => each.starts)
     .toSorted((a, b) => a.at - b.at);
   if (!starts.length) return null;
   const columns = Array.from({ length: DAYS }, (_, i) => {
@@ -69,9 +78,16 @@ function days(found) {
 }
 
 function dayColumn(day, starts) {
-  const rows = starts.map(({ schedule, at }) =>
-    h("li", {}, h("span", { class: "muted" }, timeOfDay(at)), " ", visible(schedule.name)),
-  );
+  const rows = starts.map(({ schedule, at, isFrom }) => {
+    const time = timeOfDay(at);
+    const name = visible(schedule.name);
+    return h(
+      "li",
+      {},
+      h("span", { class: "muted" }, isFrom ? t`from ${time}` : time),
+      h("span", { class: "week-name", title: name }, name),
+    );
+  });
   return h(
     "li",
     { class: "week-day" },

@@ -75,7 +75,7 @@ function serverVersion() {
 
 /** Whether it is there, and takes work. */
 export function presence(worker) {
-  if (worker.state === "revoked") return h("span", { class: "presence is-away" }, t`revoked`);
+  if (worker.state === "revoked") return h("span", { class: "presence is-revoked" }, t`revoked`);
   if (!worker.is_connected) return h("span", { class: "presence is-away" }, t`not connected`);
   if (worker.withheld) return h("span", { class: "presence is-away" }, t`gets no work`);
   return worker.state === "draining"

@@ -6,7 +6,7 @@ const LOOK_MS = 1_000; // of looking whether the system has changed it without a
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 /** Which of the two is shown now. */
-export function currentTheme() {
+function currentTheme() {
   return remembered("theme", null) ?? (dark.matches ? "dark" : "light");
 }
 

@@ -99,6 +99,17 @@ export function duration(from, to) {
   );
 }
 
+/** When something comes that is to come soon, such as "in 18 sec."; keeps itself up to date. */
+export function soon(iso) {
+  return h("time", { datetime: iso, title: exactTime(iso), dataset: { soon: "" } }, soonText(iso));
+}
+
+/** The day and the time of day, such as "Sun, Nov 29, 01:32 AM". */
+export function dayAndTime(iso) {
+  const at = Date.parse(iso);
+  return h("time", { datetime: iso, title: exactTime(iso) }, `${dayName(at)}, ${timeOfDay(at)}`);
+}
+
 /** A time that counts down to `iso`, "expired" from then on. */
 export function countdown(iso) {
   return h(
@@ -115,6 +126,8 @@ export function refreshTimes() {
     if (element.dataset.relative === "text") setText(element, text);
     else element.title = text;
   }
+  for (const element of document.querySelectorAll("time[data-soon]"))
+    setText(element, soonText(element.dateTime));
   for (const element of document.querySelectorAll("[data-since]")) {
     setText(element, durationText(now() - Date.parse(element.dataset.since)));
   }
@@ -129,6 +142,12 @@ function relativeTime(iso) {
     if (Math.abs(seconds) >= size) return RELATIVE.format(Math.round(seconds / size), unit);
   }
   return Math.abs(seconds) < 10 ? t`just now` : RELATIVE.format(Math.round(seconds), "second");
+}
+
+function soonText(iso) {
+  const seconds = Math.ceil((Date.parse(iso) - now()) / 1000);
+  if (seconds <= 0) return t`any moment`;
+  return seconds < 60 ? RELATIVE.format(seconds, "second") : relativeTime(iso);
 }
 
 /** "850 ms", "4.2 s", "3 min 05 s", "2 h 10 min". */

@@ -3,8 +3,8 @@
 import { onWaitingCount } from "../components/attention.js";
 import { chipsFilter } from "../components/filters.js";
 import { emptyState, pageHeading, setTitle } from "../components/headings.js";
-import { column, List } from "../components/list.js";
-import { stateBadge, stateText } from "../components/states.js";
+import { column, List, remark } from "../components/list.js";
+import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
@@ -45,34 +45,26 @@ const KINDS = {
 };
 
 const COLUMNS = [
-  column(t`What`, ({ template, version, reason, kind, phase }) => {
+  column(t`What`, (approval) => {
+    const { template, version, reason, kind, phase } = approval;
     const place = KINDS[kind](phase && visible(phase));
+    const note = noteOn(approval);
     return [
-      h("strong", {}, template),
-      " ",
-      h("span", {}, versionText(version)),
+      h("span", {}, h("strong", {}, template), " ", versionText(version)),
       reason && h("div", { class: "muted" }, visible(reason)),
       place && h("div", { class: "muted small" }, place),
+      note && remark(visible(note)),
     ];
   }),
-  column(t`Asked by`, ({ requester }) => visible(requester.name || requester.email)),
-  column(t`Asked`, ({ asked_at: at }) => ago(at)),
-  column(
-    t`State`,
-    ({ state, explanation, waiting_for: waiting }) => [
-      stateBadge(state),
-      " ",
-      h("span", { class: "muted small" }, visible(besides(state, said(explanation || waiting)))),
-    ],
-    { size: "tall" },
-  ),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`Asked`, ({ asked_at: at }) => ago(at), { isMinor: true }),
+  column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
 ];
 
-/** What a sentence says besides the state with which it begins: "by bob@example.com" of "rejected by …". */
-function besides(state, sentence) {
-  const known = `${stateText(state)} `;
-  return sentence.startsWith(known) ? sentence.slice(known.length) : sentence;
+/** Whom it waits for, or how it ended. */
+function noteOn({ explanation, waiting_for: waiting }) {
+  return said(explanation || waiting);
 }
 
 function nothing(whose) {

@@ -3,9 +3,9 @@
 import { buttonLink } from "../components/buttons.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { column, List } from "../components/list.js";
+import { column, List, remark } from "../components/list.js";
 import { whatRuns } from "../components/targets.js";
-import { isFinal, stateBadge, stateDot, STATES, stateText } from "../components/states.js";
+import { isFinal, stateBadge, stateChoice, STATES, stateText } from "../components/states.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -13,6 +13,9 @@ import { said } from "../lib/server-texts.js";
 import { may, whoAmI } from "../lib/session.js";
 import { ago, duration } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
+
+/** The states that have a chip; the others are in a menu beside them. */
+const OFTEN_WANTED = ["awaiting_approval", "queued", "running", "succeeded", "failed"];
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
@@ -41,16 +44,14 @@ export function mount(root, { title, query }) {
 }
 
 function stateFilter(query) {
-  const words = (state) => h("span", { "aria-hidden": "true" }, stateText(state));
-  const choices = STATES.map((state) => ({
-    value: state,
-    content: [stateDot(state), words(state)],
-  }));
+  const choices = OFTEN_WANTED.map(stateChoice);
+  const others = STATES.filter((state) => !OFTEN_WANTED.includes(state));
   return chipsFilter({
     name: "state",
     label: t`State`,
     value: query.get("state"),
     choices: [{ value: "", content: t`all` }, ...choices],
+    more: { label: t`another state`, choices: others.map((state) => [state, stateText(state)]) },
   });
 }
 
@@ -84,16 +85,16 @@ const COLUMNS = [
   column(
     t`What`,
     (automation) => {
-      const remark = remarkOf(automation);
+      const note = noteOn(automation);
       return [
         h("strong", {}, whatRuns(automation)),
         automation.reason && h("div", { class: "muted" }, visible(automation.reason)),
-        remark && h("div", { class: "muted small" }, visible(remark)),
+        note && remark(visible(note)),
       ];
     },
     { size: "grow" },
   ),
-  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
   column(t`Began`, ({ created_at: at }) => ago(at)),
   column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to)),
@@ -103,7 +104,7 @@ function isCancelling(automation) {
   return automation.is_cancel_requested && !isFinal(automation.state);
 }
 
-function remarkOf({ waiting_reason: waiting, explanation }) {
+function noteOn({ waiting_reason: waiting, explanation }) {
   return said(waiting || explanation);
 }
 

@@ -2,17 +2,18 @@
 
 import { button } from "../components/buttons.js";
 import { openChangeForm, openChannelForm } from "../components/channel-form.js";
-import { confirm, opensWith } from "../components/dialogs.js";
-import { chipsFilter, searchFilter } from "../components/filters.js";
+import { ask, confirm, opensWith } from "../components/dialogs.js";
+import { chipsFilter, menuFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { actionsColumn, column, List } from "../components/list.js";
-import { stateBadge } from "../components/states.js";
+import { actionsColumn, column, List, remark } from "../components/list.js";
+import { pairs } from "../components/pairs.js";
+import { stateBadge, stateChoice } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
-import { ago } from "../lib/times.js";
+import { ago, exactTime, soon } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const STATES = ["queued", "sending", "delivered", "failed", "gave_up"];
@@ -48,6 +49,7 @@ export function mount(root, { title, query }) {
     label: t`Deliveries`,
     endpoint: "/deliveries",
     columns: [...DELIVERY, actionsColumn((delivery) => retryButton(delivery, reload))],
+    show: (delivery) => () => showDelivery(delivery),
     filters: deliveryFilters(query),
     empty: (isNarrowed) =>
       h("p", { class: "muted" }, isNarrowed ? t`No delivery fits.` : t`Nothing has gone out yet.`),
@@ -70,23 +72,19 @@ export function mount(root, { title, query }) {
 }
 
 function deliveryFilters(query) {
-  const state = (value) => ({ value, content: stateBadge(value) });
   const of = (name) => query.get(name);
   return [
     chipsFilter({
       name: "state",
       label: t`State`,
       value: of("state"),
-      choices: [{ value: "", content: t`any state` }, ...STATES.map(state)],
+      choices: [{ value: "", content: t`any state` }, ...STATES.map(stateChoice)],
     }),
-    chipsFilter({
+    menuFilter({
       name: "kind",
-      label: t`Kind`,
+      label: t`any kind`,
       value: of("kind"),
-      choices: [
-        { value: "", content: t`any kind` },
-        ...KINDS.map(([value, content]) => ({ value, content })),
-      ],
+      choices: KINDS,
     }),
     searchFilter({
       name: "recipient",
@@ -161,21 +159,36 @@ function channelActions(channel, done) {
 }
 
 const DELIVERY = [
-  column(t`What`, ({ subject, last_error: trouble }) => [
-    h("strong", {}, visible(subject)),
-    trouble && h("div", { class: "muted small" }, visible(said(trouble))),
-  ]),
-  column(t`State`, (delivery) => [stateBadge(delivery.state), attempts(delivery)]),
-  column(t`Channel`, ({ channel }) => channel),
+  column(t`What`, (delivery) => [h("strong", {}, visible(delivery.subject)), trouble(delivery)]),
+  column(t`State`, ({ state }) => stateBadge(state)),
+  column(t`Channel`, ({ channel }) => channel, { isMinor: true }),
   column(t`To`, ({ recipient }) => visible(recipient) || t`its URL`),
-  column(t`When`, ({ created_at: at }) => ago(at)),
+  column(t`When`, ({ created_at: at }) => ago(at), { isMinor: true }),
 ];
 
-function attempts({ state, attempts: made, next_attempt_at: next }) {
+/** All of a message that stands in its row, and what is cut off there. */
+function showDelivery({ subject, state, channel, recipient, created_at: at, ...tries }) {
+  const { attempts: made, next_attempt_at: next, last_error: error } = tries;
+  const rows = [
+    [t`State`, stateBadge(state)],
+    error && [t`Reason`, visible(said(error))],
+    [t`Attempts`, number(made)],
+    state === "failed" && next && [t`Next`, soon(next)],
+    [t`Channel`, channel],
+    [t`To`, visible(recipient) || t`its URL`],
+    [t`When`, exactTime(at)],
+  ];
+  const content = pairs(rows.filter(Boolean));
+  ask({ title: visible(subject), content, actions: [], back: t`Close` });
+}
+
+/** Why it did not get out, how often that was tried, and when it is tried again. */
+function trouble({ state, last_error: error, attempts: made, next_attempt_at: next }) {
   if (made < 2 && state !== "failed") return null;
   const count = plural(made, { one: t`1 attempt`, other: t`${made} attempts` });
   const again = state === "failed" && next;
-  return h("div", { class: "muted small" }, again ? t`${count}, again ${ago(next)}` : count);
+  const tries = again ? t`${count}, the next ${soon(next)}` : count;
+  return remark([tries, error && [" · ", visible(said(error))]]);
 }
 
 function retryButton({ id, state, subject }, done) {

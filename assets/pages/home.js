@@ -6,7 +6,6 @@ import { pageHeading } from "../components/headings.js";
 import {
   approvalRow,
   failedRow,
-  ownFailuresRow,
   panel,
   runningRow,
   templateRow,
@@ -29,6 +28,7 @@ const NAMES_MS = 60_000; // how long titles of templates, and who is there, are 
 const REST_MS = 2_000; // after each look, however much changes meanwhile
 const UNDER_WAY = "running,paused,queued";
 const ENDED_BADLY = ["failed", "timed_out", "unknown"];
+const NO_FAILURE = t`Nothing has failed since yesterday.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();
@@ -36,9 +36,17 @@ export function mount(root, { title }) {
   const panels = makePanels();
   const steps = firstSteps();
   const known = new Known(page.signal);
+  const tiles = h(
+    "div",
+    { class: "home" },
+    column(panels.waiting, panels.running, panels.failed),
+    column(panels.workers, panels.templates),
+  );
   const load = async () => {
     const found = await loadAll(known);
     for (const [name, each] of Object.entries(panels)) each.show(found[name], SHOWN);
+    panels.failed?.say(found.hasOwn ? t`Nothing else has failed since yesterday.` : NO_FAILURE);
+    if (found.done.run) tiles.after(steps.element); // it works: what waits comes first
     steps.show(found.done);
   };
   const { mark } = keepFresh(load, { trouble, signal: page.signal, restMs: REST_MS });
@@ -50,12 +58,7 @@ export function mount(root, { title }) {
     }),
     trouble,
     steps.element,
-    h(
-      "div",
-      { class: "home" },
-      column(panels.waiting, panels.running, panels.failed),
-      column(panels.workers, panels.templates),
-    ),
+    tiles,
   );
   return () => page.abort();
 }
@@ -69,7 +72,7 @@ function makePanels() {
   const all = {
     waiting: may("approvals.view") && {
       title: t`Waits for you`,
-      row: (item) => (item.runs ? ownFailuresRow(item) : approvalRow(item)),
+      row: (item) => (item.isOwn ? failedRow(item) : approvalRow(item)),
       nothing: t`Nothing waits for you.`,
       more: [t`All approvals`, "/approvals"],
     },
@@ -83,7 +86,7 @@ function makePanels() {
       title: t`Failed since yesterday`,
       row: failedRow,
       key: ({ template, state }) => `${template} ${state}`,
-      nothing: t`Nothing has failed since yesterday.`,
+      nothing: NO_FAILURE,
       more: [t`All failures`, "/automations?state=failed"],
     },
     templates: may("templates.view") && {
@@ -130,13 +133,12 @@ async function loadAll(known) {
     allowed("automations.view", () => recentRuns({ signal })),
     allowed("workers.view", () => getAll("/workers", { signal })),
   ]);
-  const [failed, own, templates, others] = await Promise.all([
+  const [{ own, failed }, templates, others] = await Promise.all([
     failures(runs, known),
-    ownFailures(runs, known),
     templatesWithRuns(new Map(runs), known),
     known.get("steps", () => stepsTaken(signal), NAMES_MS),
   ]);
-  const waiting = own.length > 0 ? [...approvals, { id: "own", runs: own }] : approvals;
+  const waiting = [...approvals.slice(0, SHOWN - own.length), ...own];
   const ran = templates.filter((each) => each.runs.length > 0);
   const latest = ran.toSorted((a, b) => (a.runs[0].created_at < b.runs[0].created_at ? 1 : -1));
   const done = {
@@ -146,7 +148,9 @@ async function loadAll(known) {
     run: ran.some((each) => each.runs.some(({ state }) => state === "succeeded")),
   };
   const fleet = workers.toSorted((a, b) => isWell(a) - isWell(b)); // who is away is seen first
-  return { waiting, running, failed, templates: latest.slice(0, SHOWN), workers: fleet, done };
+  const hasOwn = own.length > 0;
+  const ranLast = latest.slice(0, SHOWN);
+  return { waiting, running, failed, hasOwn, templates: ranLast, workers: fleet, done };
 }
 
 function isWell({ is_connected: isHere, withheld }) {
@@ -213,10 +217,33 @@ function isPlanned({ start_at: at, started_at: begun }) {
 }
 
 /**
- * What has ended badly within a day, newest first: of each template the newest of a kind, with the
- * line at which it failed and how many more there are.
+ * What has ended badly within a day, each with the line at which it failed: { own, failed }. `own`
+ * waits for the person who ran it, and stands nowhere else.
  */
 async function failures(runs, known) {
+  const groups = groupsOf(runs);
+  const mine = await ownFailures(runs, known);
+  const shown = mine.slice(0, FAILURES_SHOWN);
+  const ids = new Set(mine.map(({ id }) => id));
+  const rest = groups.filter(({ latest }) => !ids.has(latest.id));
+  const moreOf = new Map(groups.map(({ latest, more }) => [latest.id, more]));
+  const row = async ({ id, state, template }, more) => {
+    const automation = await known.get(id, () => ended({ id }, known.signal));
+    return { ...automation, template, state, more };
+  };
+  const [own, failed] = await Promise.all([
+    Promise.all(shown.map((each) => row(each, moreOf.get(each.id)))),
+    Promise.all(
+      rest
+        .slice(0, FAILURES_SHOWN - shown.length)
+        .map(({ latest, template, more }) => row({ ...latest, template }, more)),
+    ),
+  ]);
+  return { own: own.map((each) => ({ ...each, isOwn: true })), failed };
+}
+
+/** What has ended badly within a day, newest first: of each template the newest of a kind. */
+function groupsOf(runs) {
   const since = now() - DAY_MS;
   const groups = [...runs].flatMap(([template, all]) => {
     const recent = all.filter(({ created_at: at }) => Date.parse(at) > since);
@@ -229,15 +256,7 @@ async function failures(runs, known) {
         more: more.length && `${more.length}${hasOlder ? "+" : ""}`,
       }));
   });
-  const newest = groups.toSorted((a, b) => (a.latest.id < b.latest.id ? 1 : -1));
-  return Promise.all(
-    newest.slice(0, FAILURES_SHOWN).map(async ({ latest, template, more }) => ({
-      ...(await known.get(latest.id, () => ended(latest, known.signal))),
-      template,
-      state: latest.state,
-      more,
-    })),
-  );
+  return groups.toSorted((a, b) => (a.latest.id < b.latest.id ? 1 : -1));
 }
 
 /** An automation that has failed, with the line at which it did: it stays so. */

@@ -57,8 +57,8 @@ export function mount(root, { title }) {
   const add = opensWith(roles, (known) => openForm(null, known, list.reload));
   const actions = [
     whoMay(),
-    button(t`Invite a person…`, { look: "primary", name: "plus", onclick: invite }),
     button(t`Add a person…`, { name: "plus", onclick: add }),
+    button(t`Invite a person…`, { look: "primary", name: "plus", onclick: invite }),
   ];
   root.append(pageHeading(title, { actions }), list.element, invitations.element);
   return () => page.abort();
@@ -109,10 +109,10 @@ const COLUMNS = [
     { size: "tall" },
   ),
   column(t`Manager`, ({ manager, is_manager_disabled: isDisabled }) => [
-    manager ? visible(manager) : h("span", { class: "muted" }, t`none`),
+    manager ? visible(manager) : "–",
     isDisabled && h("span", { class: "fact" }, t`disabled`),
   ]),
-  column(t`Since`, ({ created_at: at }) => ago(at)),
+  column(t`Since`, ({ created_at: at }) => ago(at), { isMinor: true }),
 ];
 
 const NOBODY = {

@@ -1,6 +1,6 @@
 // What is to begin at a time that somebody has chosen, the next first, and calling it off.
 
-import { confirmCancel, mayCancel } from "../components/automation-actions.js";
+import { confirmCancel, mayCancel } from "../components/cancelling.js";
 import { button, buttonLink } from "../components/buttons.js";
 import { opensWith } from "../components/dialogs.js";
 import { emptyState, pageHeading } from "../components/headings.js";
@@ -11,7 +11,7 @@ import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { may } from "../lib/session.js";
-import { ago, exactTime } from "../lib/times.js";
+import { ago, dayAndTime } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 export function mount(root, { title }) {
@@ -31,14 +31,16 @@ export function mount(root, { title }) {
     isLive: true,
     signal: page.signal,
   });
-  const schedules = may("schedules.view") && buttonLink(t`Schedules`, "/schedules");
-  root.append(pageHeading(title, { beside: list.mark, actions: schedules }), list.element);
+  const above = may("schedules.view")
+    ? h("a", { href: "/schedules" }, t`Schedules`)
+    : h("a", { href: "/automations" }, t`Automations`);
+  root.append(pageHeading(title, { above, beside: list.mark }), list.element);
   return () => page.abort();
 }
 
 const COLUMNS = [
   column(t`Begins`, ({ start_at: at }) => [
-    h("strong", {}, exactTime(at)),
+    h("strong", {}, dayAndTime(at)),
     h("div", { class: "muted small" }, ago(at)),
   ]),
   column(
@@ -49,7 +51,7 @@ const COLUMNS = [
     ],
     { size: "grow" },
   ),
-  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`State`, ({ state }) => stateBadge(state)),
 ];
 

@@ -17,7 +17,7 @@ import { get, post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { whoAmI } from "../lib/session.js";
-import { ago, exactTime } from "../lib/times.js";
+import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 export function mount(root, { title }) {
@@ -66,8 +66,8 @@ const COLUMNS = [
   column(t`Began`, ({ created_at: at }) => ago(at)),
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
   column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
-    h("span", {}, exactTime(end)),
-    h("div", { class: "muted small" }, t`unused: ${exactTime(idleEnd)}`),
+    ago(end),
+    h("div", { class: "muted small" }, t`unused: ${ago(idleEnd)}`),
   ]),
 ];
 

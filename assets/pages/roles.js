@@ -1,6 +1,6 @@
 // Roles and groups: what each gives, in rules of one line, and who belongs to a group.
 
-import { button } from "../components/buttons.js";
+import { button, iconButton } from "../components/buttons.js";
 import { askForm, confirm } from "../components/dialogs.js";
 import { field, input, lines, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
@@ -51,11 +51,11 @@ function section(label, kind, page) {
     endpoint: kind.all,
     columns: [
       column(t`Name`, nameOf),
-      column(t`Rules`, rules, { size: "tall" }),
+      column(t`Rules`, rules, { size: kind === ROLE ? "tall" : "wide" }),
       column(
         t`People`,
         (thing) => (kind === ROLE ? String(thing.members) : people(thing, list.reload)),
-        { size: kind === ROLE ? "" : "tall" },
+        { size: kind === ROLE ? "" : "wide" },
       ),
       may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),
     ],
@@ -91,7 +91,7 @@ function people(group, reload) {
   return group.members.map((member) => {
     const joined = h("span", { class: "muted small" }, ago(member.joined_at));
     const leave = may("groups.manage") && leaveButton(group, member, reload);
-    return h("div", {}, visible(member.email), " ", joined, leave);
+    return h("div", { class: "member" }, h("span", {}, visible(member.email)), joined, leave);
   });
 }
 
@@ -105,7 +105,7 @@ function leaveButton({ name }, { id, email }, done) {
       run: () => remove(MEMBER, { path: { group: name, user: id } }),
       done,
     });
-  return button(t`Remove…`, { look: "quiet", "aria-label": label, onclick });
+  return iconButton("cross", label, onclick);
 }
 
 function actions(kind, thing, done) {

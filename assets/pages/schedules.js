@@ -16,7 +16,7 @@ import { t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
-import { exactTime, scheduleText } from "../lib/times.js";
+import { dayAndTime, exactTime, scheduleText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const SAMPLE = `apiVersion: v1
@@ -62,9 +62,9 @@ const COLUMNS = [
     h("strong", {}, name),
     state !== "active" && h("div", { class: "muted small" }, stateText(state)),
   ]),
-  column(t`Template`, ({ template }) => visible(template)),
+  column(t`Template`, ({ template }) => visible(template), { isMinor: true }),
   column(t`Times`, (schedule) => scheduleText(schedule)),
-  column(t`Next`, ({ next_at: at }) => (at ? exactTime(at) : "–")),
+  column(t`Next`, ({ next_at: at }) => (at ? dayAndTime(at) : "–")),
   column(t`Last`, ({ last }) => lastOutcome(last)),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];

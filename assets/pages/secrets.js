@@ -41,10 +41,10 @@ const COLUMNS = [
     description && h("div", { class: "muted small" }, visible(description)),
   ]),
   column(t`In commands`, ({ environment }) => h("code", {}, `$${environment}`)),
-  column(t`Version`, ({ version }) => String(version)),
-  column(t`Last rotated`, rotated),
+  column(t`Version`, ({ version }) => String(version), { isMinor: true }),
+  column(t`Last rotated`, rotated, { isMinor: true }),
   column(t`By`, ({ updated_by: person }) => visible(person.email), { isMinor: true }),
-  column(t`Last used`, ({ last_use: use }) => lastUse(use), { size: "tall" }),
+  column(t`Last used`, ({ last_use: use }) => lastUse(use)),
 ];
 
 /** When it got another value; of one that never did, when its first one was given. */
@@ -55,7 +55,7 @@ function rotated({ rotated_at: at, created_at: made }) {
 
 /** When it was handed out last, and for which automation, if that may be seen. */
 function lastUse(use) {
-  if (use === null) return h("span", { class: "muted" }, t`never used`);
+  if (use === null) return h("span", { class: "muted" }, t`never`);
   const { at, automation, template } = use;
   const link = automation && h("a", { href: `/automations/${automation}` }, visible(template));
   return [ago(at), link && h("div", { class: "small" }, t`by ${link}`)];

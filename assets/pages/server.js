@@ -1,6 +1,7 @@
 // The server as those see it who run it: how it is, and its orgs, of which no content is shown.
 
 import { button } from "../components/buttons.js";
+import { commandLine } from "../components/command-line.js";
 import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { pageHeading } from "../components/headings.js";
@@ -62,6 +63,7 @@ function healthOf({
 }) {
   return [
     remarks.map((remark) => noticeBox("warn", `${sentence(visible(remark))}.`)),
+    !backup && noBackup(),
     pairs([
       [t`Last backup`, backup ? ago(backup) : t`none yet`],
       ...(lag === null ? [] : [[t`Replica`, lagText(lag)]]),
@@ -70,6 +72,19 @@ function healthOf({
       [t`Epoch`, number(epoch)],
     ]),
   ];
+}
+
+function noBackup() {
+  return noticeBox(
+    "warn",
+    h("strong", {}, t`There is no backup yet`),
+    h(
+      "p",
+      {},
+      t`If this machine is lost, so is all that is on this server. Make one while it runs, on its machine, and then every day by a timer:`,
+    ),
+    commandLine("opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase"),
+  );
 }
 
 /** How far a standby's replica is behind. It is copied each second, and looked at less often. */

@@ -46,9 +46,9 @@ export function mount(root, { title, query }) {
   });
   const join = [
     may("workers.manage") && buttonLink(t`Join tokens`, "/join-tokens"),
-    may("workers.manage") && addButton(),
     may("server.manage") &&
       button(t`Add a shared worker…`, { name: "plus", onclick: () => openJoinDialog(true) }),
+    may("workers.manage") && addButton(),
   ];
   root.append(
     pageHeading(title, { beside: list.mark, actions: join }),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
@@ -27,6 +28,9 @@ STREAM_SILENCE_SECONDS = 40
 _PIECE_BYTES = 64 * 1024
 UNIX = "unix"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+
+_NAME = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?")
+_MOST_OF_NAME = 253
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -77,7 +81,8 @@ def parse_server(url: str) -> Server:
     except ValueError as error:
         raise InvalidInput(f"`{url}` is not a server's address: {error}") from None
 
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
+    host = parts.hostname or ""
+    if parts.scheme not in _DEFAULT_PORTS or not _is_host(host):
         raise InvalidInput(
             f"`{url}` is not a server's address", hint="It looks like https://ops.example.com:8443"
         )
@@ -85,13 +90,20 @@ def parse_server(url: str) -> Server:
         raise InvalidInput(
             f"`{url}` has more than a host and a port", hint=f"Try https://{parts.netloc}"
         )
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise InvalidInput(
             "plain http:// is spoken only to this machine itself",
             hint="Use https://, so that nobody reads along.",
         )
 
-    return Server(parts.scheme, parts.hostname, port or _DEFAULT_PORTS[parts.scheme])
+    return Server(parts.scheme, host, port or _DEFAULT_PORTS[parts.scheme])
+
+
+def _is_host(text: str) -> bool:
+    """Return whether this can be a name or an IP address: one without the name of an interface."""
+    with suppress(ValueError):
+        return "%" not in str(ipaddress.ip_address(text))
+    return len(text) <= _MOST_OF_NAME and _NAME.fullmatch(text) is not None
 
 
 def _parse_unix(url: str) -> Server:

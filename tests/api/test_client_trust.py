@@ -195,6 +195,8 @@ def test_an_answer_of_something_else_than_opsicle_is_an_error_too(
         ("https://[::1]:8443", "https://[::1]:8443"),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
         ("http://localhost", "http://localhost"),
+        ("https://bücher.example", "https://bücher.example"),
+        ("ops_1.example.com.", "https://ops_1.example.com."),
     ],
 )
 def test_a_servers_address_is_read(text: str, url: str) -> None:
@@ -212,6 +214,12 @@ def test_a_servers_address_is_read(text: str, url: str) -> None:
         "https://x/path",
         "https://x?a",
         "https://a:b@x",
+        "https://a b",
+        "not a url",
+        "https://%",
+        "https://a..b",
+        "https://" + "a" * 64,
+        "https://[fe80::1%eth0]",
     ],
 )
 def test_what_is_no_servers_address_is_refused(text: str) -> None:

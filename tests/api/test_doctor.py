@@ -23,7 +23,7 @@ from opsicle.server.doctor.findings import Level
 from opsicle.server.doctor.folder_checks import examine
 from opsicle.server.doctor.machine_checks import file_system_of
 from opsicle.server.last_backup import LateBackupRemark
-from opsicle.server.opening import open_state
+from opsicle.server.opening import open_keys, open_state
 from opsicle.server.store import epochs, migrations
 from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.integrity import check_integrity
@@ -98,6 +98,18 @@ def _no_database(data: Path) -> None:
     (data / "opsicle.db").write_bytes(b"no database" * 1000)
 
 
+def _empty_database(data: Path) -> None:
+    (data / "opsicle.db").write_bytes(b"")
+
+
+def _damaged_logs(data: Path) -> None:
+    (data / "logs.db").write_bytes(b"no database" * 1000)
+
+
+def _lost_key(data: Path) -> None:
+    (data / "orders.pem").unlink()
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -108,6 +120,9 @@ def _no_database(data: Path) -> None:
         (_newer_schema, "database: it has schema 9999, newer"),
         (_no_certificate, "certificates: cannot be understood"),
         (_no_database, "database: opsicle.db is damaged"),
+        (_empty_database, "database: opsicle.db is empty"),
+        (_damaged_logs, "logs: logs.db is missing or damaged"),
+        (_lost_key, "keys: orders.pem is lost"),
     ],
 )
 def test_each_problem_is_found_by_itself(
@@ -118,6 +133,21 @@ def test_each_problem_is_found_by_itself(
     (found,) = problems(data)
 
     assert re.search(said, found), found
+
+
+def test_keys_that_may_be_elsewhere_or_be_made_anew_are_warnings(data: Path) -> None:
+    with (
+        closing(DataFolder.open(data)) as folder,
+        open_state(folder, SystemClock(), print) as state,
+    ):
+        open_keys(folder, state.database, SystemClock())
+    for name in ("master.key", "identity.key"):
+        (data / name).unlink()
+
+    assert problems(data) == []
+    warnings = "".join(problems(data, Level.WARNING))
+    assert "keys: master.key is not in the folder" in warnings
+    assert "keys: identity.key is lost" in warnings
 
 
 def test_a_clock_behind_the_record_and_a_ca_that_ends_are_found(data: Path) -> None:

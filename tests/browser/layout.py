@@ -27,10 +27,22 @@ LAYOUT = """() => {
       return table.getBoundingClientRect().right - cells.at(-1).getBoundingClientRect().right;
     })
     .filter((gutter) => Math.abs(gutter) > 1);
+  const untitled = () => [...document.querySelectorAll("main .table td")].filter((cell) => {
+    const isCut = [cell, ...cell.querySelectorAll("*")].some((each) =>
+      each.clientWidth && each.scrollWidth > each.clientWidth + 1 &&
+      getComputedStyle(each).textOverflow === "ellipsis");
+    if (isCut) cell.dispatchEvent(new PointerEvent("pointerover", { bubbles: true }));
+    return isCut && !cell.title;
+  }).map((cell) => cell.textContent);
+  const misplaced = () => [...document.querySelectorAll(".page-title > .actions > .primary")]
+    .filter((button) => button.nextElementSibling)
+    .map((button) => button.textContent);
   const { scrollWidth, clientWidth } = document.documentElement;
   return {
     "wider than the window by": Math.max(0, scrollWidth - clientWidth),
     "names of the menu over others": overlapping(),
+    "cells cut off without a title": untitled(),
+    "first buttons that are not at the right": misplaced(),
     "last cells of lists end before the lists by": gutters(),
   };
 }"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 from playwright.sync_api import expect
@@ -44,13 +45,16 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
         return page.get_by_text("cannot be reached").count()
 
     wait_until(has_failed, what="the failed delivery")
-    kinds = page.get_by_role("group", name="Kind")
-    kinds.get_by_role("button", name="requests").click()
+    kinds = page.get_by_label("any kind", exact=True)
+    kinds.select_option("requests")
     expect(page.get_by_text("No delivery fits.")).to_be_visible()
     page.reload()
     expect(page.get_by_text("No delivery fits.")).to_be_visible()
-    kinds.get_by_role("button", name="tests").click()
+    kinds.select_option("tests")
     expect(page.get_by_text("cannot be reached")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Show Opsicle can reach you")).click()
+    expect(dialog).to_contain_text("cannot be reached")
+    dialog.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("button", name="Retry Opsicle can reach you").click()
     page.get_by_role("button", name="Try again").click()
     expect(dialog).to_have_count(0)

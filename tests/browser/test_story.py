@@ -171,6 +171,15 @@ def test_the_whole_story_by_keyboard_alone(
     wait_for_state(page, "succeeded")
     wait_for_log(page, "all is well")
 
+    # What is left of the first steps is said until the person has put it away.
+    page.goto("/")
+    expect(steps).to_have_text([re.compile("Set up a channel")])
+    assert fits(page)
+    keys.press(page.get_by_role("button", name="Put the first steps away"))
+    page.reload()
+    expect(page.get_by_role("list", name="Last 30 runs").get_by_role("link")).not_to_have_count(0)
+    expect(page.get_by_role("region", name="First steps")).to_have_count(0)
+
     # All of it is in the record.
     page.goto("/audit")
     record = page.locator("main tbody tr")

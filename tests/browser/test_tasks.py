@@ -47,7 +47,7 @@ def test_a_failure_and_its_line_are_one_press_from_home_and_a_link_to_a_line_nee
     installation.push(BREAKS.replace("name: breaks", "name: breaks-for-tasks"))
     installation.admin.attempt("run", "breaks-for-tasks", "--follow")
     page, press = open_page("/"), Presses()
-    failed = page.get_by_role("list", name="Failed since yesterday")
+    failed = page.get_by_role("list", name="Waits for you")
 
     press(failed.get_by_role("link", name=re.compile("breaks-for-tasks")))
     chosen = page.locator(".log-row.is-selected")

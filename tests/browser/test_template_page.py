@@ -67,7 +67,7 @@ def test_the_page_of_a_template_shows_its_flow_its_surroundings_its_runs_and_its
     assert lines == TEMPLATE.replace("echo b", "echo c").splitlines()
 
     page.get_by_role("tab", name="Versions").click()
-    first = page.get_by_role("listitem").filter(has_text="version 1")
+    first = page.get_by_role("table", name="Versions").get_by_role("row", name="version 1")
     expect(first).to_contain_text("for OPS-77 <b>")
     first.get_by_role("link").click()
     expect(page.get_by_text("This is an older version.")).to_be_visible()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ import apsw
 import pytest
 
 from tests.e2e.litestream import litestream
+from tests.fetched import fetched
 from tests.product import CHECKOUT
 from tests.ssh_servers import SshServer, ssh_server
-from tests.support import wait_until
+from tests.support import free_port, require, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -22,6 +24,8 @@ REPLICAS = re.findall(
     r"^replica: .*$", (CHECKOUT / "docs/operations/standby.md").read_text(), re.MULTILINE
 )
 ENTRIES = 20
+S3_SERVER = Path(__file__).with_name("rclone.txt")
+KEYS = {"LITESTREAM_ACCESS_KEY_ID": "replica", "LITESTREAM_SECRET_ACCESS_KEY": "hunter22"}
 
 
 @pytest.fixture
@@ -39,6 +43,24 @@ def vault(tmp_path: Path) -> Iterator[SshServer]:
         yield server
 
 
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[str]:
+    """Return where a server that speaks as S3 does is, with the bucket of the guide."""
+    require(platform.machine() in {"x86_64", "aarch64"}, "rclone, made for x86-64 and aarch64")
+    (tmp_path / "buckets/opsicle-replica").mkdir(parents=True)
+    address = f"127.0.0.1:{free_port()}"
+    command = [fetched(S3_SERVER) / "bin/rclone", "serve", "s3", "--addr", address]
+    command += ["--auth-key", ",".join(KEYS.values()), tmp_path / "buckets"]
+    with (tmp_path / "s3-log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log, env={"HOME": str(tmp_path)})
+        try:
+            wait_until(lambda: b"Starting s3 server" in (tmp_path / "s3-log").read_bytes())
+            yield f"http://{address}"
+        finally:
+            process.kill()
+            process.wait()
+
+
 def written(folder: Path, kind: str, database: Path, *replaced: tuple[str, str]) -> Path:
     """Return a configuration with the guide's replica of a kind, with ours in place of theirs."""
     (replica,) = [each for each in REPLICAS if f"type: {kind}" in each]
@@ -50,15 +72,40 @@ def written(folder: Path, kind: str, database: Path, *replaced: tuple[str, str])
     return path
 
 
-def restored(config: Path, database: Path, to: Path) -> subprocess.CompletedProcess[str]:
+def restored(
+    config: Path, database: Path, to: Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
     to.unlink(missing_ok=True)
     command = [litestream(), "restore", "-config", config, "-o", to, database]
-    return subprocess.run(command, check=False, capture_output=True, text=True)
+    return subprocess.run(command, env=variables, check=False, capture_output=True, text=True)
 
 
 def entries_in(database: Path) -> int:
     with closing(apsw.Connection(str(database))) as db:
         return int(str(db.execute("SELECT count(*) FROM entries").fetchone()[0]))
+
+
+def replicate(config: Path, database: Path, copy: Path, **variables: str) -> None:
+    """Let Litestream copy what comes into a database, until a restore has all of it."""
+    with closing(apsw.Connection(str(database))) as db:
+        process = subprocess.Popen(
+            [litestream(), "replicate", "-config", config],
+            stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=variables,
+        )  # fmt: skip
+        try:
+            for number in range(ENTRIES):
+                db.execute("INSERT INTO entries VALUES (?)", (number,))
+            wait_until(
+                lambda: (
+                    restored(config, database, copy, **variables).returncode == 0
+                    and entries_in(copy) == ENTRIES
+                ),
+                60,
+                "all entries to be there",
+            )
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_a_replica_behind_sftp_is_restored_and_another_host_gets_nothing(
@@ -73,21 +120,7 @@ def test_a_replica_behind_sftp_is_restored_and_another_host_gets_nothing(
     config = written(tmp_path, "sftp", database, *at_vault, ("ssh-ed25519 AAAA…", vault.host_key))
     copy = tmp_path / "copy.db"
 
-    with (tmp_path / "log").open("wb") as log, closing(apsw.Connection(str(database))) as db:
-        process = subprocess.Popen([litestream(), "replicate", "-config", config], stderr=log)
-        try:
-            for number in range(ENTRIES):
-                db.execute("INSERT INTO entries VALUES (?)", (number,))
-            wait_until(
-                lambda: (
-                    restored(config, database, copy).returncode == 0 and entries_in(copy) == ENTRIES
-                ),
-                60,
-                "all entries to be behind SFTP",
-            )
-        finally:
-            process.kill()
-            process.wait()
+    replicate(config, database, copy)
 
     another = vault.make_key("another").with_suffix(".pub").read_text().split()[:2]
     config = written(
@@ -98,12 +131,15 @@ def test_a_replica_behind_sftp_is_restored_and_another_host_gets_nothing(
     assert "host key" in refused.stderr
 
 
-def test_litestream_takes_the_settings_for_s3(tmp_path: Path, database: Path) -> None:
-    config = written(tmp_path, "s3", database)
+def test_a_replica_in_s3_is_restored_by_who_has_its_keys(
+    tmp_path: Path, database: Path, bucket: str
+) -> None:
+    config = written(tmp_path, "s3", database, ("https://s3.example.com", bucket))
+    copy = tmp_path / "copy.db"
 
-    done = subprocess.run(
-        [litestream(), "databases", "-config", config], check=False, capture_output=True, text=True
-    )
+    replicate(config, database, copy, **KEYS)
 
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[1].split() == [str(database), "s3"]
+    assert list((tmp_path / "buckets/opsicle-replica/opsicle.db").rglob("*.ltx"))
+    refused = restored(config, database, copy, **{**KEYS, "LITESTREAM_SECRET_ACCESS_KEY": "other"})
+    assert refused.returncode != 0
+    assert not copy.exists()

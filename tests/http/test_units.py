@@ -168,6 +168,25 @@ def test_an_installed_unit_is_known_and_one_that_differs_is_printed_anew(
     assert "opsicle service print" in broken.command
 
 
+def test_an_installed_unit_that_cannot_be_compared_is_not_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "opsicle-server.service"
+
+    def told() -> str:
+        found = "".join(unit.text for unit in find_installed(tmp_path))
+        path.rmdir() if path.is_dir() else path.unlink()
+        return found
+
+    path.write_text(printed("server").replace("/var/lib/opsicle", "/srv/opsicle"))
+    assert "starts something else" in told()
+    path.write_bytes(printed("server").replace("Opsicle", "Schön").encode("latin-1"))
+    assert "not UTF-8" in told()
+    for make in (path.mkdir, lambda: path.symlink_to(path), lambda: path.symlink_to("nowhere")):
+        make()
+        assert "cannot be read (" in told()
+    path.symlink_to("/dev/null")
+    assert told() == ""
+
+
 @pytest.mark.parametrize(
     ("kind", "needs"), [("server", FINISH_SECONDS + 3), ("worker", _DRAIN_SECONDS)]
 )

@@ -126,3 +126,20 @@ def test_a_draft_that_was_altered_behind_the_servers_back_is_not_run(team: Team)
             team.people["alice"], RunRequest(template="hello", draft=draft.id)
         )
     require_refused(team, waits)
+
+
+def test_a_draft_that_nobody_kept_is_not_run(team: Team) -> None:
+    team.tamper(
+        """
+        INSERT INTO templates
+        SELECT 'forged', org_id, name, 0, created_at, updated_at, updated_at FROM templates;
+        INSERT INTO template_versions
+        SELECT org_id, 'forged', 0, digest, source, document, pushed_by, pushed_at, ''
+          FROM template_versions;
+        """
+    )
+
+    with pytest.raises(Conflict, match="not what was pushed"):
+        team.core.automations.create(
+            team.people["alice"], RunRequest(template="hello", draft="forged")
+        )

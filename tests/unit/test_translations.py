@@ -60,6 +60,7 @@ NO_TEXTS = frozenset(
     opsicle order 1\\n|opsicle automations trail ${trail.automation_id}
     approvalPolicy: {policyRef: production}|approvers: {groups: [oncall]}
     secrets: [db-password]|the ${singular(kind)}|opsicle templates push FILE
+    opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase
     """.replace("\n", "|")
     .replace("    ", "")
     .split("|")

@@ -11,12 +11,13 @@ from pathlib import Path
 from cryptography import x509
 
 from opsicle.domain.clocks import duration_text
-from opsicle.domain.errors import OpsicleError
+from opsicle.domain.errors import Conflict, OpsicleError
 from opsicle.domain.problems import first_names
 from opsicle.server import last_backup
 from opsicle.server.contents.content_store import relative_path
 from opsicle.server.data_folder import find_running, require_server_folder
 from opsicle.server.doctor.findings import Diagnosis, Level, ok, problem, warning
+from opsicle.server.doctor.key_checks import check_keys
 from opsicle.server.doctor.machine_checks import check_machine
 from opsicle.server.keys.key_files import check_private, key_files
 from opsicle.server.store import audit, contents, epochs, migrations, orgs, whole_fleet
@@ -51,7 +52,7 @@ def examine(folder: Path, now: datetime) -> list[Diagnosis]:
         ("certificates", lambda: [_authority(folder, now)]),
         ("backup", lambda: [_backup(folder, now)]),
         ("write-ahead log", lambda: _write_ahead_logs(folder)),
-        ("logs", lambda: _lost_logs(folder)),
+        ("logs", lambda: _logs(folder)),
         ("database", lambda: _database(state, now)),
     ]
     return [finding for name, check in checks for finding in _made(name, check)]
@@ -62,6 +63,9 @@ def _made(name: str, check: Callable[[], Iterable[Diagnosis]]) -> list[Diagnosis
         return list(check())
     except OpsicleError as error:
         return [problem(name, error.message, error.hint)]
+    except FileNotFoundError as error:
+        lost = Path(str(error.filename)).name
+        return [problem(name, f"{lost} is missing", "Put it back from the last backup.")]
     except OSError as error:
         return [
             problem(
@@ -125,7 +129,16 @@ def _write_ahead_logs(folder: Path) -> Iterator[Diagnosis]:
             yield ok("write-ahead log", message)
 
 
-def _lost_logs(folder: Path) -> Iterator[Diagnosis]:
+def _logs(folder: Path) -> Iterator[Diagnosis]:
+    path = folder / "logs.db"
+    try:
+        with readable(path), closing(open_untouched(path)) as db:
+            db.pragma("user_version")
+    except Conflict:
+        yield problem(
+            "logs", "logs.db is missing or damaged: the next start begins with empty logs",
+            "Look at the disk's health (smartctl, dmesg); put the file back from the last backup.",
+        )  # fmt: skip
     if lost := sorted(path.name for path in folder.glob("logs.db.damaged-*")):
         yield warning(
             "logs", f"logs were damaged and set aside: {first_names(lost, _MOST_NAMED)}",
@@ -141,6 +154,7 @@ def _database(state: Path, now: datetime) -> Iterator[Diagnosis]:
             yield _other_schema(schema, known)
             return
         yield ok("database", f"schema {schema}, as this program has it ({__version__})")
+        yield from check_keys(state.parent, db)
         yield from _queue(db)
         yield from _time_of_record(db, now)
         yield from _workers(db, now)
@@ -148,6 +162,8 @@ def _database(state: Path, now: datetime) -> Iterator[Diagnosis]:
 
 
 def _other_schema(schema: int, known: int) -> Diagnosis:
+    if schema == 0:
+        return problem("database", "opsicle.db is empty", "Restore the last backup.")
     if schema > known:
         return problem(
             "database", f"it has schema {schema}, newer than this program's {known}",

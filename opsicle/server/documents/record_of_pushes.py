@@ -49,11 +49,15 @@ def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: Vers
 
 
 def require_as_drafted(db: Connection, org_id: str, row: VersionRow) -> None:
-    """Raise Conflict unless the draft of a template is what was to be tried."""
+    """Raise Conflict unless the draft of a template is what was to be tried.
+
+    Unlike a version, one that the record does not know is refused: each was recorded as it was
+    kept, and what is older than the record can be tried anew.
+    """
     kind = DocumentKind.TEMPLATE
     entry = audit.find_drafting(db, org_id, f"{kind.plural}/{row.name}", row.document_id)
     recorded = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
-    if recorded and recorded.digest != stored_digest(row.document):
+    if recorded is None or recorded.digest != stored_digest(row.document):
         raise _altered(kind, row.name)
 
 

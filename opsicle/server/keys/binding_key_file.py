@@ -21,7 +21,7 @@ from opsicle.server.store.database import Database
 log = logging.getLogger(__name__)
 
 FILE_NAME = "binding.key"
-_SETTING = "binding_key"
+SETTING = "binding_key"
 _RECOVERY_HINT = "If there is none, start once with --accept-restored: what waits then ends."
 
 
@@ -46,7 +46,7 @@ def open_binding_key(
     """
     path = folder.path / FILE_NAME
     draft = path.with_name(f"{FILE_NAME}.next")
-    known = database.read(lambda db: settings.find(db, _SETTING))
+    known = database.read(lambda db: settings.find(db, SETTING))
     with explained(folder.path):
         if not path.exists():
             if known is not None and accept_restored:
@@ -66,7 +66,7 @@ def open_binding_key(
             hint=f"Restore the one that belongs to it. {_RECOVERY_HINT}",
         )
 
-    database.write(lambda db: settings.put(db, _SETTING, key.fingerprint))
+    database.write(lambda db: settings.put(db, SETTING, key.fingerprint))
     return key
 
 

@@ -80,16 +80,21 @@ def check_pins(
 
     def work(db: Connection) -> None:
         for name, fingerprint in fingerprints.items():
-            pinned = None if name in made else settings.find(db, f"key {name}")
+            pinned = None if name in made else settings.find(db, pin_setting(name))
             if pinned not in (None, fingerprint):
                 raise Conflict(
                     f"{name} is not the key with which this server's database was written",
                     hint="Put the one that belongs to this database in its place.",
                 )
             if pinned is None:
-                settings.put(db, f"key {name}", fingerprint)
+                settings.put(db, pin_setting(name), fingerprint)
 
     database.write(work)
+
+
+def pin_setting(name: str) -> str:
+    """Return where a database keeps by which key of this file's name it was written."""
+    return f"key {name}"
 
 
 def _is_own(path: Path) -> bool:

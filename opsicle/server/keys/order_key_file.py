@@ -7,7 +7,7 @@ from opsicle.server.data_folder import DataFolder
 from opsicle.server.store import settings, workers
 from opsicle.server.store.database import Connection, Database
 
-_SETTING = "order_key"
+SETTING = "order_key"
 
 
 def open_order_key(folder: DataFolder, database: Database) -> OrderKey:
@@ -18,7 +18,7 @@ def open_order_key(folder: DataFolder, database: Database) -> OrderKey:
     Raises Conflict while workers know a key that the folder does not hold.
     """
     key = folder.order_key(database.read(_pinned))
-    database.write(lambda db: settings.put(db, _SETTING, key.public.fingerprint))
+    database.write(lambda db: settings.put(db, SETTING, key.public.fingerprint))
     return key
 
 
@@ -27,4 +27,4 @@ def _pinned(db: Connection) -> str:
 
     Return "" while there is none that must be kept.
     """
-    return (settings.find(db, _SETTING) or "") if workers.has_enrolled(db) else ""
+    return (settings.find(db, SETTING) or "") if workers.has_enrolled(db) else ""
