@@ -4,7 +4,8 @@ import { button } from "../components/buttons.js";
 import { openChangeForm, openChannelForm } from "../components/channel-form.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { chipsFilter, menuFilter, searchFilter } from "../components/filters.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { ADMINS, firstOne } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List, remark } from "../components/list.js";
 import { pairs } from "../components/pairs.js";
 import { stateBadge, stateChoice } from "../components/states.js";
@@ -207,5 +208,9 @@ function retryButton({ id, state, subject }, done) {
 
 function nothingYet() {
   const text = t`Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook.`;
-  return emptyState(t`No channels`, h("p", {}, text));
+  return firstOne(t`No channels`, text, {
+    takes: "channels.manage",
+    command: "opsicle channels create mail --kind email",
+    by: ADMINS,
+  });
 }
