@@ -1,6 +1,7 @@
 // The approver's inbox: what waits for their decision, what they asked for, and all of the org.
 
 import { onWaitingCount } from "../components/attention.js";
+import { buttonLink } from "../components/buttons.js";
 import { chipsFilter } from "../components/filters.js";
 import { emptyState, pageHeading, setTitle } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
@@ -8,6 +9,7 @@ import { stateBadge } from "../components/states.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
+import { may } from "../lib/session.js";
 import { versionText } from "../lib/templates.js";
 import { ago, countdown } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -75,5 +77,6 @@ function nothing(whose) {
   return emptyState(
     whose === "asked" ? t`You have asked for nothing` : t`Nobody has asked for anything`,
     h("p", {}, t`A template with an approval policy asks when it is run.`),
+    may("policies.view") && buttonLink(t`See the policies`, "/policies"),
   );
 }

@@ -2,17 +2,19 @@
 
 import { button } from "../components/buttons.js";
 import { openChangeForm, openChannelForm } from "../components/channel-form.js";
-import { confirm, opensWith } from "../components/dialogs.js";
+import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { chipsFilter, menuFilter, searchFilter } from "../components/filters.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { ADMINS, firstOne } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List, remark } from "../components/list.js";
+import { pairs } from "../components/pairs.js";
 import { stateBadge, stateChoice } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { number, plural, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
-import { ago, soon } from "../lib/times.js";
+import { ago, exactTime, soon } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const STATES = ["queued", "sending", "delivered", "failed", "gave_up"];
@@ -48,6 +50,7 @@ export function mount(root, { title, query }) {
     label: t`Deliveries`,
     endpoint: "/deliveries",
     columns: [...DELIVERY, actionsColumn((delivery) => retryButton(delivery, reload))],
+    show: (delivery) => () => showDelivery(delivery),
     filters: deliveryFilters(query),
     empty: (isNarrowed) =>
       h("p", { class: "muted" }, isNarrowed ? t`No delivery fits.` : t`Nothing has gone out yet.`),
@@ -164,6 +167,22 @@ const DELIVERY = [
   column(t`When`, ({ created_at: at }) => ago(at), { isMinor: true }),
 ];
 
+/** All of a message that stands in its row, and what is cut off there. */
+function showDelivery({ subject, state, channel, recipient, created_at: at, ...tries }) {
+  const { attempts: made, next_attempt_at: next, last_error: error } = tries;
+  const rows = [
+    [t`State`, stateBadge(state)],
+    error && [t`Reason`, visible(said(error))],
+    [t`Attempts`, number(made)],
+    state === "failed" && next && [t`Next`, soon(next)],
+    [t`Channel`, channel],
+    [t`To`, visible(recipient) || t`its URL`],
+    [t`When`, exactTime(at)],
+  ];
+  const content = pairs(rows.filter(Boolean));
+  ask({ title: visible(subject), content, actions: [], back: t`Close` });
+}
+
 /** Why it did not get out, how often that was tried, and when it is tried again. */
 function trouble({ state, last_error: error, attempts: made, next_attempt_at: next }) {
   if (made < 2 && state !== "failed") return null;
@@ -189,5 +208,9 @@ function retryButton({ id, state, subject }, done) {
 
 function nothingYet() {
   const text = t`Until there is one, people learn only here what they are asked. Make one for e-mail, Telegram or a webhook.`;
-  return emptyState(t`No channels`, h("p", {}, text));
+  return firstOne(t`No channels`, text, {
+    takes: "channels.manage",
+    command: "opsicle channels create mail --kind email",
+    by: ADMINS,
+  });
 }

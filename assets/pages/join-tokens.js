@@ -24,7 +24,11 @@ export function mount(root, { title }) {
     empty: () =>
       emptyState(
         t`No join tokens`,
-        h("p", {}, t`Each works once, or for as many workers as are let in with it.`),
+        h(
+          "p",
+          {},
+          t`A join token lets a machine in as a worker: once, or as many as are let in with it. The button above makes one.`,
+        ),
       ),
     signal: page.signal,
   });

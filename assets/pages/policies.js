@@ -4,7 +4,8 @@ import { needView } from "../components/approval-need.js";
 import { button } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { field, select } from "../components/fields.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { ADMINS, firstOne } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, problemBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
@@ -159,13 +160,10 @@ function openPush(source, list, notice = null) {
 }
 
 function nothingYet() {
-  return emptyState(
+  const reference = h("code", {}, "approvalPolicy: {policyRef: production}");
+  return firstOne(
     t`No policies`,
-    h(
-      "p",
-      {},
-      t`A policy says who must agree before something runs. Push one, then name it in a template:`,
-    ),
-    h("p", {}, h("code", {}, "approvalPolicy: {policyRef: production}")),
+    t`A policy says who must agree before something runs; a template names it: ${reference}.`,
+    { takes: "policies.manage", command: "opsicle policies push FILE", by: ADMINS },
   );
 }

@@ -3,7 +3,8 @@
 import { button, iconButton } from "../components/buttons.js";
 import { askForm, confirm } from "../components/dialogs.js";
 import { field, input, lines, textarea } from "../components/fields.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { ADMINS, firstOne } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -175,5 +176,9 @@ function openForm(kind, thing, done) {
 function noGroups() {
   const rule = h("code", {}, "approvers: {groups: [oncall]}");
   const text = t`A group gives its members rules, and an approval policy can ask it: ${rule}.`;
-  return emptyState(t`No groups`, h("p", {}, text));
+  return firstOne(t`No groups`, text, {
+    takes: "groups.manage",
+    command: "opsicle groups create oncall",
+    by: ADMINS,
+  });
 }

@@ -2,7 +2,8 @@
 
 import { button, buttonLink } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { firstOne, OPERATORS } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
@@ -39,7 +40,11 @@ export function mount(root, { title }) {
     show: ({ name }) => showing(name, list),
     showNamed: (name) => showing(name, list),
     empty: () =>
-      emptyState(t`No schedules`, h("p", {}, t`A schedule runs a template by itself, at times.`)),
+      firstOne(t`No schedules`, t`A schedule runs a template by itself, at times.`, {
+        takes: "schedules.manage",
+        command: "opsicle schedules push FILE",
+        by: OPERATORS,
+      }),
     signal: page.signal,
   });
   const open = () => openPush(SAMPLE, list);

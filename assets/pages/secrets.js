@@ -3,7 +3,8 @@
 import { button } from "../components/buttons.js";
 import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { ADMINS, firstOne } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -168,10 +169,14 @@ function openForm(secret, list) {
 }
 
 function nothingYet() {
-  const how = t`A secret is a password or key that commands need. Make one, then name it in a template’s phase:`;
-  return emptyState(
+  const reference = h("code", {}, "secrets: [db-password]");
+  return firstOne(
     t`No secrets`,
-    h("p", {}, how),
-    h("p", {}, h("code", {}, "secrets: [db-password]")),
+    t`A secret is a password or key that commands need; a template’s phase names it: ${reference}.`,
+    {
+      takes: "secrets.manage",
+      command: "opsicle secrets create db-password --value-file FILE",
+      by: ADMINS,
+    },
   );
 }

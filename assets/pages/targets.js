@@ -1,7 +1,8 @@
 // Targets: the systems that jobs act on over SSH, and making a new one.
 
 import { button } from "../components/buttons.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { firstOne, OPERATORS } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
 import { keptNotice } from "../components/problems.js";
 import { labelFacts, openPushTarget, openTargetForm } from "../components/target-form.js";
@@ -50,5 +51,9 @@ const COLUMNS = [
 
 function nothingYet() {
   const how = t`A target is a machine that jobs act on over SSH, from a worker that reaches it.`;
-  return emptyState(t`No targets`, h("p", {}, how));
+  return firstOne(t`No targets`, how, {
+    takes: "targets.manage",
+    command: "opsicle targets push FILE",
+    by: OPERATORS,
+  });
 }

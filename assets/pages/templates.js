@@ -2,6 +2,8 @@
 
 import { buttonLink, iconButton } from "../components/buttons.js";
 import { chipsFilter, manyChipsFilter, searchFilter } from "../components/filters.js";
+import { commandLine } from "../components/command-line.js";
+import { OPERATORS } from "../components/first-one.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { lastRun, recentRuns, runStrip } from "../components/last-runs.js";
 import { actionsColumn, column, List } from "../components/list.js";
@@ -155,16 +157,13 @@ function nothingFound() {
 }
 
 function nothingYet() {
+  const what = h("p", {}, t`A template is a runbook as a YAML file, to be run with a form.`);
   const how = may("templates.push")
     ? [
-        h(
-          "p",
-          {},
-          t`A template is a runbook as a YAML file. Push your first one here, or from a terminal:`,
-        ),
-        h("pre", {}, "opsicle templates push FILE"),
         buttonLink(t`Push a template`, "/push", { look: "primary", name: "plus" }),
+        h("p", { class: "muted" }, t`Or in a terminal:`),
+        commandLine("opsicle templates push FILE"),
       ]
-    : h("p", {}, t`Ask an operator of your org to push one.`);
-  return emptyState(t`No templates yet`, how);
+    : h("p", { class: "muted" }, OPERATORS);
+  return emptyState(t`No templates yet`, what, how);
 }

@@ -114,6 +114,6 @@ function newToken({ token, details }) {
 
 function nothingYet() {
   const [server, token] = ["OPSICLE_SERVER", "OPSICLE_TOKEN"].map((name) => h("code", {}, name));
-  const text = t`Make one for a script or a CI job, and give it to the command line with ${server} and ${token}.`;
+  const text = t`A token lets a script or a CI job act for you. The button above makes one; the command line takes it in ${server} and ${token}.`;
   return emptyState(t`No tokens`, h("p", {}, text));
 }

@@ -2,7 +2,8 @@
 
 import { button, copyButton } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
-import { emptyState, pageHeading } from "../components/headings.js";
+import { firstOne, OPERATORS } from "../components/first-one.js";
+import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
@@ -41,7 +42,11 @@ export function mount(root, { title }) {
     show: ({ name }) => showing(name, list, fresh),
     showNamed: (name) => showing(name, list, fresh),
     empty: () =>
-      emptyState(t`No triggers`, h("p", {}, t`A trigger runs a template when a webhook comes in.`)),
+      firstOne(t`No triggers`, t`A trigger runs a template when a webhook comes in.`, {
+        takes: "triggers.manage",
+        command: "opsicle triggers push FILE",
+        by: OPERATORS,
+      }),
     signal: page.signal,
   });
   const open = () => openPush(SAMPLE, list, fresh);

@@ -134,7 +134,11 @@ function nothingYet() {
   if (!may("workers.manage"))
     return emptyState(
       t`No workers yet`,
-      h("p", {}, t`Automations wait until an operator adds one.`),
+      h(
+        "p",
+        {},
+        t`A worker carries out automations. They wait until an operator or an admin adds one.`,
+      ),
     );
   return emptyState(
     t`No workers yet`,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 from playwright.sync_api import expect
@@ -51,6 +52,9 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     expect(page.get_by_text("No delivery fits.")).to_be_visible()
     kinds.select_option("tests")
     expect(page.get_by_text("cannot be reached")).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Show Opsicle can reach you")).click()
+    expect(dialog).to_contain_text("cannot be reached")
+    dialog.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("button", name="Retry Opsicle can reach you").click()
     page.get_by_role("button", name="Try again").click()
     expect(dialog).to_have_count(0)

@@ -59,8 +59,7 @@ NO_TEXTS = frozenset(
     opsicle audit checkpoint gap 1|opsicle audit checkpoint 1|opsicle audit entry 1
     opsicle order 1\\n|opsicle automations trail ${trail.automation_id}
     approvalPolicy: {policyRef: production}|approvers: {groups: [oncall]}
-    secrets: [db-password]|the ${singular(kind)}|opsicle templates push FILE
-    opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase
+    secrets: [db-password]|the ${singular(kind)}
     """.replace("\n", "|")
     .replace("    ", "")
     .split("|")

@@ -30,6 +30,7 @@ _NAMING_PROPERTIES = frozenset(
         "autocomplete",
         "class",
         "code",
+        "command",
         "endpoint",
         "group",
         "href",
@@ -48,6 +49,7 @@ _NAMING_PROPERTIES = frozenset(
         "src",
         "state",
         "symbol",
+        "takes",
         "tone",
         "type",
         "url",
@@ -69,6 +71,7 @@ _CHILDREN |= {"iconButton": 1, "WrongValue": 0, "fail": 0, "muted": 0, "copyButt
 _NAMING_CALLS = frozenset(
     [
         "addEventListener",
+        "commandLine",
         "Error",
         "Event",
         "get",

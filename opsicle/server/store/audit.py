@@ -138,7 +138,7 @@ class AuditFilter(NamedTuple):
 
 
 _OF_JOBS = ("run", "start", "finish")
-_RARE_VERB = "verb NOT IN ('run', 'start', 'finish')"
+_RARE_VERB = "verb <> 'run' AND verb <> 'start' AND verb <> 'finish'"
 _NO_AUTOMATION = "substr(resource, 1, 12) <> 'automations/'"
 """Said beside what is looked for, letter by letter as in the indexes of what is rare."""
 
@@ -231,7 +231,8 @@ class LifecycleEntry(Row, frozen=True):
 def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[LifecycleEntry]:
     """Return what an org's record says of how something began, ended or was decided on, in order.
 
-    Without being told, SQLite would take the primary key, and so all of the org's record.
+    Without being told, SQLite would take the primary key, and so all of the org's record. The verbs
+    stand as in the index, to the letter.
     """
     return fetch_all(
         db,
@@ -239,9 +240,10 @@ def list_decisive(db: apsw.Connection, org_id: str, resource: str) -> list[Lifec
         SELECT verb, data
           FROM audit_entries INDEXED BY audit_entries_decisive
          WHERE org_id = :org_id AND resource = :resource
-           AND verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'plan',
-                        'refuse', 'refuse_order', 'reject', 'requeue', 'return', 'start',
-                        'withdraw')
+           AND (verb = 'start' OR verb = 'finish' OR verb = 'approve' OR verb = 'bind'
+                OR verb = 'cancel' OR verb = 'expire' OR verb = 'lose' OR verb = 'pause'
+                OR verb = 'plan' OR verb = 'refuse' OR verb = 'refuse_order' OR verb = 'reject'
+                OR verb = 'requeue' OR verb = 'return' OR verb = 'withdraw')
          ORDER BY seq
         """,
         {"org_id": org_id, "resource": resource},

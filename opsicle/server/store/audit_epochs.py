@@ -33,7 +33,7 @@ def list_starts(db: apsw.Connection, org_id: str) -> list[EpochStart]:
         SELECT seq, verb, data
           FROM audit_entries INDEXED BY audit_entries_by_verb
          WHERE org_id = :org_id AND verb IN ('accept_restored', 'import_org')
-           AND verb NOT IN ('run', 'start', 'finish')
+           AND verb <> 'run' AND verb <> 'start' AND verb <> 'finish'
         """,
         {"org_id": org_id},
     )

@@ -16,7 +16,7 @@ from opsicle.domain.errors import NotFound, required
 from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, is_one_of, where
+from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, index_condition, where
 
 
 class Turn(StrEnum):
@@ -212,8 +212,8 @@ def list_without_mac(db: apsw.Connection, after_id: str, limit: int) -> list[Aut
     return fetch_all(
         db,
         SELECT
-        + """
-         WHERE a.state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+        + f"""
+         WHERE {index_condition(UNFINISHED, "a.state")}
            AND a.mac = ''
            AND a.manifest_digest <> ''
            AND a.id > :after_id
@@ -273,7 +273,7 @@ class AutomationFilter:
 
 
 _REQUESTED = "requester_id = (SELECT id FROM users WHERE id = :requester OR email = :requester)"
-_OPEN, _ENDED = is_one_of(UNFINISHED), is_one_of(FINAL)
+_OPEN, _ENDED = index_condition(UNFINISHED), index_condition(FINAL)
 """Said beside `state = :state`, to the letter as in the indexes of what is open and what has ended.
 """
 
@@ -355,12 +355,12 @@ def list_waiting(
 def count_by_state(db: apsw.Connection) -> dict[str, int]:
     """Return how many automations of the whole server are in each open state."""
     rows = db.execute(
-        """
+        f"""
         SELECT state, count(*)
           FROM automations
-         WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+         WHERE {_OPEN}
          GROUP BY state
-        """
+        """  # noqa: S608 - a literal
     )
     return {str(state): int(str(count)) for state, count in rows}
 

@@ -94,7 +94,8 @@ def list_recorded(db: apsw.Connection) -> list[str]:
     sql = """
         SELECT data ->> 'id'
           FROM audit_entries INDEXED BY audit_entries_by_verb
-         WHERE org_id = '' AND verb = 'begin_removal' AND verb NOT IN ('run', 'start', 'finish')
+         WHERE org_id = '' AND verb = 'begin_removal'
+           AND verb <> 'run' AND verb <> 'start' AND verb <> 'finish'
     """
     return fetch_column(db, sql, {})
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import apsw
 
-from opsicle.server.store.rows import Row, fetch_column, fetch_one, fetch_value
+from opsicle.domain.automations import UNFINISHED
+from opsicle.server.store.rows import Row, fetch_column, fetch_one, fetch_value, index_condition
+
+_OPEN = index_condition(UNFINISHED)
+"""To the letter as in the index of what is open."""
 
 
 class QueueLimits(Row, frozen=True):
@@ -60,14 +64,14 @@ def count_running(db: apsw.Connection, org_id: str, most: int) -> int:
 
 def count_waiting(db: apsw.Connection, org_id: str, most: int) -> int:
     """Return how many automations of an org wait, for people or a worker, at most `most`."""
-    sql = """
+    sql = f"""
         SELECT count(*)
           FROM (SELECT 1
                   FROM automations
                  WHERE org_id = :org_id AND state IN ('planning', 'awaiting_approval', 'queued')
-                   AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+                   AND {_OPEN}
                  LIMIT :most)
-    """
+    """  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id, "most": most}))
 
 

@@ -10,13 +10,14 @@ from datetime import datetime
 
 import apsw
 
-from opsicle.domain.automations import FINAL, AutomationState
+from opsicle.domain.automations import FINAL, UNFINISHED, AutomationState
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import (
     Row,
     fetch_all,
     fetch_column,
     fetch_value,
+    index_condition,
     is_one_of,
     json_list,
 )
@@ -62,7 +63,7 @@ def count_ended(db: apsw.Connection, org_id: str) -> int:
     sql = f"""
         SELECT count(*)
           FROM automations
-         WHERE org_id = :org_id AND {is_one_of(FINAL)}
+         WHERE org_id = :org_id AND {is_one_of(FINAL)} AND {index_condition(FINAL)}
     """  # noqa: S608 - a literal
     return int(fetch_value(db, sql, {"org_id": org_id}))
 
@@ -71,13 +72,13 @@ def list_awaiting(db: apsw.Connection, org_id: str, template_id: str) -> list[st
     """Return the automations of a template that wait for approval."""
     return fetch_column(
         db,
-        """
+        f"""
         SELECT id
           FROM automations
          WHERE org_id = :org_id AND state = 'awaiting_approval'
-           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+           AND {index_condition(UNFINISHED)}
            AND +template_id = :template_id
-        """,
+        """,  # noqa: S608 - a literal
         {"org_id": org_id, "template_id": template_id},
     )
 

@@ -48,6 +48,17 @@ def is_one_of(states: Collection[AutomationState]) -> str:
     )
 
 
+def index_condition(states: Collection[AutomationState], column: str = "state") -> str:
+    """Return the same to the letter as in the indexes of what is open, and of what has ended.
+
+    By comparing, since for an IN with more than two texts SQLite builds a table in memory, and that
+    at each change of a row for each such index. Not as an OR: then an index with that condition
+    would count as one for whatever asks for a single state.
+    """
+    others = (f"{column} <> '{state}'" for state in AutomationState if state in states)
+    return f"NOT ({' AND '.join(others)})"
+
+
 def json_list(items: Iterable[object]) -> str:
     """Return items as the JSON that `IN (SELECT value FROM json_each(:items))` takes."""
     return msgspec.json.encode(list(items)).decode()

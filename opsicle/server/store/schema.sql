@@ -234,11 +234,14 @@ END;
 CREATE INDEX audit_entries_by_resource ON audit_entries (org_id, resource, seq)
     WHERE substr(resource, 1, 12) <> 'automations/';
 
-CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq) WHERE verb NOT IN ('run', 'start', 'finish');
+CREATE INDEX audit_entries_by_verb ON audit_entries (org_id, verb, seq)
+    WHERE verb <> 'run' AND verb <> 'start' AND verb <> 'finish';
 
 CREATE INDEX audit_entries_decisive ON audit_entries (org_id, resource, seq)
-WHERE verb IN ('approve', 'bind', 'cancel', 'expire', 'finish', 'lose', 'pause', 'plan', 'refuse', 'refuse_order', 'reject',
-               'requeue', 'return', 'start', 'withdraw');
+    WHERE (verb = 'start' OR verb = 'finish' OR verb = 'approve' OR verb = 'bind' OR verb = 'cancel'
+           OR verb = 'expire' OR verb = 'lose' OR verb = 'pause' OR verb = 'plan'
+           OR verb = 'refuse' OR verb = 'refuse_order' OR verb = 'reject' OR verb = 'requeue'
+           OR verb = 'return' OR verb = 'withdraw');
 
 CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries
 WHEN OLD.seq > coalesce((SELECT removed_to FROM audit_checkpoints WHERE org_id = OLD.org_id
@@ -379,8 +382,8 @@ BEGIN
 END;
 
 CREATE TRIGGER automations_end_chain AFTER UPDATE OF state ON automations
-WHEN NEW.state IN ('succeeded', 'failed', 'timed_out') AND NEW.state <> OLD.state
-     AND OLD.state <> 'planning'
+WHEN (NEW.state = 'succeeded' OR NEW.state = 'failed' OR NEW.state = 'timed_out')
+     AND NEW.state <> OLD.state AND OLD.state <> 'planning'
 BEGIN
     UPDATE chain_starts
        SET state = 'due'
@@ -397,13 +400,19 @@ BEGIN
 END;
 
 CREATE INDEX automations_ended ON automations (org_id, state, id)
-    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+    WHERE NOT (state <> 'succeeded' AND state <> 'failed' AND state <> 'cancelled'
+               AND state <> 'timed_out' AND state <> 'unknown' AND state <> 'rejected'
+               AND state <> 'expired');
 
 CREATE INDEX automations_ended_by_requester ON automations (org_id, requester_id, state, id, template)
-    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+    WHERE NOT (state <> 'succeeded' AND state <> 'failed' AND state <> 'cancelled'
+               AND state <> 'timed_out' AND state <> 'unknown' AND state <> 'rejected'
+               AND state <> 'expired');
 
 CREATE INDEX automations_ended_by_template ON automations (org_id, template, state, id)
-    WHERE state IN ('succeeded', 'failed', 'cancelled', 'timed_out', 'unknown', 'rejected', 'expired');
+    WHERE NOT (state <> 'succeeded' AND state <> 'failed' AND state <> 'cancelled'
+               AND state <> 'timed_out' AND state <> 'unknown' AND state <> 'rejected'
+               AND state <> 'expired');
 
 CREATE TRIGGER automations_enter_concurrency AFTER INSERT ON automations
 WHEN NEW.concurrency_key IS NOT NULL AND NEW.state <> 'awaiting_approval'
@@ -431,7 +440,8 @@ BEGIN
 END;
 
 CREATE INDEX automations_open ON automations (org_id, state, id, template, requester_id)
-    WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused');
+    WHERE NOT (state <> 'planning' AND state <> 'awaiting_approval' AND state <> 'queued'
+               AND state <> 'running' AND state <> 'paused');
 
 CREATE INDEX automations_planned ON automations (org_id, start_at, id)
     WHERE start_at IS NOT NULL AND state IN ('awaiting_approval', 'queued');

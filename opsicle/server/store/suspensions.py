@@ -6,8 +6,17 @@ from datetime import datetime
 
 import apsw
 
+from opsicle.domain.automations import UNFINISHED
 from opsicle.kit.clock import to_text
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_one,
+    fetch_value,
+    index_condition,
+    is_one_of,
+)
 
 
 class SuspensionRow(Row, frozen=True):
@@ -70,12 +79,12 @@ def list_uncancelled(db: apsw.Connection, org_id: str, limit: int) -> list[OpenR
     """Return automations of an org that have not ended and that nobody has cancelled yet."""
     return fetch_all(
         db,
-        """
+        f"""
         SELECT id FROM automations
          WHERE org_id = :org_id AND cancel_requested_at IS NULL
-           AND state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+           AND {is_one_of(UNFINISHED)} AND {index_condition(UNFINISHED)}
          LIMIT :limit
-        """,
+        """,  # noqa: S608 - a literal
         {"org_id": org_id, "limit": limit},
         OpenRow,
     )

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import apsw
 
+from opsicle.domain.automations import UNFINISHED
 from opsicle.server.store.documents import DocumentKind, with_tables
-from opsicle.server.store.rows import Row, fetch_all
+from opsicle.server.store.rows import Row, fetch_all, index_condition
 
 _AT_ONCE = 500
 
@@ -47,10 +48,10 @@ def newest_sources(db: apsw.Connection, kind: DocumentKind) -> Iterator[SourceRo
 
 def count_open_by_format(db: apsw.Connection) -> list[OpenFormatRow]:
     """Return how many automations that have not ended there are in each format."""
-    sql = """
+    sql = f"""
         SELECT manifest_format, count(*) FROM automations
-         WHERE state IN ('planning', 'awaiting_approval', 'queued', 'running', 'paused')
+         WHERE {index_condition(UNFINISHED)}
            AND manifest_digest <> ''
          GROUP BY manifest_format ORDER BY manifest_format
-    """
+    """  # noqa: S608 - a literal
     return fetch_all(db, sql, {}, OpenFormatRow)
