@@ -143,8 +143,11 @@ def ssh_to_vault(machine: Booted) -> None:
         "usermod --shell /bin/sh --home /srv/backup backup; "
         "ssh-keygen -q -t ed25519 -N '' -f .ssh-key; ssh-keygen -A; "
         "cp .ssh-key .ssh/id_ed25519; cp .ssh-key.pub /srv/backup/.ssh/authorized_keys; "
-        "chown -R backup /srv/backup; /usr/sbin/sshd; ssh-keyscan vault > .ssh/known_hosts"
+        "chown -R backup /srv/backup; /usr/sbin/sshd"
     )
+    # It goes into the background before it listens.
+    scan = "ssh-keyscan vault > .ssh/known_hosts && test -s .ssh/known_hosts"
+    wait_until(lambda: machine.try_(scan)[0] == 0, 60, "sshd")
 
 
 def restart(machine: Booted, change: str = "true") -> None:
