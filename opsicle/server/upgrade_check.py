@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from opsicle.domain import template_parser
-from opsicle.domain.errors import OpsicleError
+from opsicle.domain.errors import Conflict, OpsicleError
 from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, formats_text
 from opsicle.domain.problems import first_names
 from opsicle.server import last_backup, litestream
@@ -24,7 +24,7 @@ from opsicle.server.store.copies import copy_database
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind
 from opsicle.server.store.inspection import open_untouched
-from opsicle.server.store.integrity import check_integrity
+from opsicle.server.store.integrity import check_integrity, readable
 from opsicle.version import __version__
 
 _MIB = 1024**2
@@ -94,8 +94,15 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
             versions = [version for version in found if version != __version__]
             obstacles = [*_unread(db), *_unbound(db)]
 
+    if schema == 0:
+        obstacles.append(f"{state.name} is empty: restore the last backup")
     steps = _names(migrations.STATE_MIGRATIONS, 0)
-    waiting = _names(migrations.LOG_MIGRATIONS, _schema(logs)) if logs.exists() else ()
+    waiting: tuple[str, ...] = ()
+    try:
+        with readable(logs):
+            waiting = _names(migrations.LOG_MIGRATIONS, _schema(logs)) if logs.exists() else ()
+    except Conflict as error:
+        obstacles.append(f"{error.message}: a start sets it aside and begins with empty logs")
     needed = sum(
         _ROOM * path.stat().st_size
         for path, pending in ((state, steps[schema:]), (logs, waiting))

@@ -165,6 +165,22 @@ def test_a_damaged_state_is_not_backed_up_as_if_it_were_whole(
     assert not (data / LAST_BACKUP).exists()
 
 
+@pytest.mark.parametrize("name", ["orders.pem", "binding.key", "master.key"])
+def test_keys_with_which_nothing_could_be_restored_make_no_backup(data: Path, name: str) -> None:
+    back_up(data)
+    noted, path = (data / LAST_BACKUP).read_bytes(), data / name
+    path.write_bytes(b"k" * 32)
+
+    with pytest.raises(Conflict, match=f"{name} is not the key"):
+        back_up(data)
+
+    path.unlink()
+    if name != "master.key":  # which may be kept elsewhere
+        with pytest.raises(Conflict, match=f"has lost {name}"):
+            back_up(data)
+        assert (data / LAST_BACKUP).read_bytes() == noted
+
+
 def test_what_is_no_data_folder_and_keys_that_others_can_read_are_refused(
     data: Path, tmp_path: Path
 ) -> None:

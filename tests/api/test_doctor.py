@@ -110,6 +110,10 @@ def _lost_key(data: Path) -> None:
     (data / "orders.pem").unlink()
 
 
+def _other_key(data: Path) -> None:
+    (data / "master.key").write_text("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -123,6 +127,7 @@ def _lost_key(data: Path) -> None:
         (_empty_database, "database: opsicle.db is empty"),
         (_damaged_logs, "logs: logs.db is missing or damaged"),
         (_lost_key, "keys: orders.pem is lost"),
+        (_other_key, "keys: master.key is not the key"),
     ],
 )
 def test_each_problem_is_found_by_itself(
@@ -217,6 +222,16 @@ def test_a_folder_of_something_else_is_no_data_folder(tmp_path: Path) -> None:
             look()
 
 
+def test_a_check_of_an_upgrade_takes_no_damage_for_an_older_schema(data: Path) -> None:
+    _damaged_logs(data)
+    _empty_database(data)
+
+    empty, damaged = check_upgrade(data, lambda _: None).obstacles
+
+    assert empty.startswith("opsicle.db is empty")
+    assert damaged.startswith("logs.db is damaged")
+
+
 def test_an_upgrade_is_tried_on_a_copy_and_changes_nothing(data: Path, tmp_path: Path) -> None:
     known = migrations.migrations(migrations.STATE_MIGRATIONS)
     older = tmp_path / "older"
@@ -248,7 +263,7 @@ def test_what_stands_in_the_way_of_an_upgrade_is_named(
     readers = {DocumentKind.TEMPLATE: parse_policy}  # as of a program that asks for other fields
     monkeypatch.setattr(upgrade_check, "_READERS", readers)
     monkeypatch.setattr(upgrade_check, "SUPPORTED_FORMATS", (8, 9))
-    monkeypatch.setattr(upgrade_check, "_schema", lambda _: 0)
+    monkeypatch.setattr(upgrade_check, "_schema", lambda _: 1)
     monkeypatch.setattr(upgrade_check, "_ROOM", 2**60)
     found = check_upgrade(data, lambda _: None)
 

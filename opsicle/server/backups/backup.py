@@ -15,7 +15,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 from io import BufferedReader
@@ -43,6 +43,7 @@ from opsicle.server.backups.archive import (
 )
 from opsicle.server.data_folder import LAST_BACKUP, explained, require_server_folder
 from opsicle.server.keys.key_files import check_private, key_files
+from opsicle.server.keys.key_fits import MASTER, SEALING, find_misfits
 from opsicle.server.store import contents, migrations
 from opsicle.server.store.contents import ContentRow
 from opsicle.server.store.copies import copy_database
@@ -76,6 +77,10 @@ class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     artifacts: int
     missing: tuple[str, ...]
+
+
+_MAY_LACK = (MASTER, SEALING)
+"""The master key may be kept elsewhere, and the one that seals authenticator apps be made anew."""
 
 
 class Backup:
@@ -116,6 +121,7 @@ class Backup:
                 raise Conflict("a key was replaced just now", hint="Make the backup again.")
 
             with closing(open_untouched(state)) as db:
+                require_fitting(db, keys, _MAY_LACK)
                 archive.add_json(HEAD, head := _head(db, state, keys, parts, began_at))
                 for name, content in sorted(keys.items()):
                     archive.add_bytes(name, content)
@@ -169,6 +175,20 @@ class Backup:
             return
         add_file(archive, LOGS, logs)
         logs.unlink()
+
+
+def require_fitting(db: Connection, keys: Mapping[str, bytes], may_lack: Collection[str]) -> None:
+    """Raise Conflict for keys with which what is copied of a state could be used nowhere."""
+    for name, is_lost in find_misfits(db, keys):
+        if not is_lost:
+            raise Conflict(
+                f"{name} is not the key with which this server's database was written",
+                hint="Put the one that belongs to it in its place, from an older backup.",
+            )
+        if name not in may_lack:
+            raise Conflict(
+                f"the data folder has lost {name}", hint="Put it back from an older backup."
+            )
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class MasterKeyFile:
     def check_named(path: Path) -> None:
         """Raise what a named file would be refused for, before anything has been made."""
         if path.exists():
-            _read(path)
+            read_master_key(path)
         elif not path.with_name(f"{path.name}.next").exists():
             raise _named_is_missing(path)
 
@@ -78,11 +78,11 @@ class MasterKeyFile:
     def _finish_rotation(self, check: str | None) -> MasterKey:
         """Return the key that counts; first end or undo a rotation that was cut short."""
         if self._next.exists():
-            if check is not None and opens(_read(self._next), check):
+            if check is not None and opens(read_master_key(self._next), check):
                 self.promote()
             else:
                 self._next.unlink()
-        return _read(self._path)
+        return read_master_key(self._path)
 
     def _write(self, path: Path, key: MasterKey) -> None:
         with explained(path.parent):
@@ -96,7 +96,8 @@ def _named_is_missing(path: Path) -> InvalidInput:
     )
 
 
-def _read(path: Path) -> MasterKey:
+def read_master_key(path: Path) -> MasterKey:
+    """Return the key in a file. Raises InvalidInput, or NotAllowed where others can read it."""
     with explained(path):
         check_private([path])
         content = path.read_bytes()

@@ -42,10 +42,13 @@ from opsicle.server.backups.backup import (
     add_artifacts,
     add_file,
     check_room,
+    require_fitting,
     workplace,
 )
 from opsicle.server.data_folder import explained, require_server_folder
-from opsicle.server.keys.key_files import check_private
+from opsicle.server.keys.key_files import check_private, key_files
+from opsicle.server.keys.key_fits import MASTER
+from opsicle.server.keys.master_key_file import read_master_key
 from opsicle.server.keys.order_keys import take_along
 from opsicle.server.keys.vault import CHECK_SETTING, Vault, opens
 from opsicle.server.org_moves.rebinding import rebind
@@ -133,6 +136,7 @@ class OrgExport:
                     raise _without_record(code)
                 if not unsuspended and not suspensions.is_suspended(db, org.id):
                     raise _not_suspended(code)
+                require_fitting(db, self._keys(), (MASTER,))
                 head = self._head(db, org)
             master_key = self._master_key(state, master_key_file)
 
@@ -207,15 +211,20 @@ class OrgExport:
             epoch=epoch.number if epoch else 1,
         )
 
+    def _keys(self) -> dict[str, bytes]:
+        with explained(self._folder):
+            check_private(paths := list(key_files(self._folder)))
+            return {path.name: path.read_bytes() for path in paths}
+
     def _audit_key(self) -> AuditKey:
         with explained(self._folder):
             return AuditKey.load((self._folder / "audit.pem").read_text(encoding="ascii"))
 
     def _master_key(self, state: Path, named: Path | None) -> MasterKey:
-        path = named or self._folder / "master.key"
-        with explained(self._folder):
-            check_private([path])
-            key = MasterKey.from_text(path.read_text(encoding="ascii"))
+        path = named or self._folder / MASTER
+        if not path.exists():
+            raise Conflict(f"there is no {path}", hint="Name the key with --master-key-file.")
+        key = read_master_key(path)
         with closing(open_untouched(state)) as db:
             check = settings.find(db, CHECK_SETTING)
         if check is not None and not opens(key, check):
