@@ -186,7 +186,8 @@ async function ownFailures(runs, known) {
 async function ownSince(time, signal) {
   const since = new Date(time).toISOString();
   const query = { state: ENDED_BADLY.join(","), requester: whoAmI().user.id, since, limit: 50 };
-  return (await get("/automations", { query, signal })).items.filter(({ target }) => !target);
+  const { items } = await get("/automations", { query, signal });
+  return items.filter(({ target, version }) => !target && version); // a draft is still written
 }
 
 async function underWay(signal) {

@@ -294,7 +294,7 @@ function heading(template, path) {
 }
 
 function whichVersion({ draft, version, latest_version: newest }) {
-  if (draft) return t`draft: it is in no list, and nobody else runs it`;
+  if (draft) return t`draft: it is in no list until it is pushed`;
   return version === newest
     ? t`version ${version}`
     : t`version ${version} (the newest is ${newest})`;

@@ -128,6 +128,8 @@ def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
         expect(page.get_by_role("heading", level=1)).to_have_text(titles[path])
         expect(page.locator("main .loading")).to_have_count(0)
         expect(page.locator("main .box-bad")).to_have_count(0)
+        # who may not make the first one is not told the command, but who can
+        expect(page.locator("main .to-copy")).to_have_count(0)
 
 
 def test_moving_between_pages_moves_the_focus_to_the_heading(open_page: OpenPage) -> None:

@@ -22,7 +22,7 @@ def account_of(db: Connection, org_id: str, user_id: str, seq: int = NOW) -> Acc
 
     As it was at the entry `seq` of the record.
     """
-    return accounts_of(db, org_id, [user_id], seq)[user_id]
+    return _account(user_id, account_owners.list_of_user(db, org_id, user_id), seq)
 
 
 def is_answerable_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:

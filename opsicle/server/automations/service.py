@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from opsicle.domain.access import Action
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
+from opsicle.domain.bound_calls import BoundCall
+from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.files import file_variables
 from opsicle.domain.variables import check_values
@@ -147,16 +149,18 @@ class Automations:
         run = CheckedRun(
             version, template, request, check_values(template.variables, given), origin
         )
-        fan_out = self._database.read(
-            lambda db: bound_fan_out(db, self._fleet, actor, template, origin)
-        )
-        calls = self._database.read(lambda db: run.bound_calls(db, self._fleet, actor, fan_out))
+
+        def look_up(
+            db: Connection,
+        ) -> tuple[BoundFanOut | None, tuple[BoundCall, ...], BoundMember | None]:
+            fan_out = bound_fan_out(db, self._fleet, actor, template, origin)
+            calls = run.bound_calls(db, self._fleet, actor, fan_out)
+            return fan_out, calls, chosen_worker(db, self._fleet, actor, template, request.worker)
+
+        fan_out, calls, chosen = self._database.read(look_up)
         if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
             self._step_up.require_code(actor, f"running {template.name}")
 
-        chosen = self._database.read(
-            lambda db: chosen_worker(db, self._fleet, actor, template, request.worker)
-        )
         start_at = wanted_start(request, template, now)
         placing = placing_of(template, run.values, origin, fan_out, chosen, start_at)
         row = run.row(actor, placing, calls, fan_out, now)

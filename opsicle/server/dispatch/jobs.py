@@ -243,12 +243,14 @@ class Jobs:
             job = self._outcomes.record(db, own, worker, request.outcome)
             if has_tail:
                 self._log_receiver.put_tail(db, job, request)
+            free = 0
             if presence and request.is_slot_free:
-                free = self._lease_service.free_slots(
-                    presence, jobs.count_held(db, worker.worker_id)
-                )
+                held = jobs.count_held(db, worker.worker_id)
+                free = self._lease_service.free_slots(presence, held)
+            if presence and free > 0:  # what that leases, it advances the groups for
                 leased = self._lease_service.lease_waiting(db, presence, free, is_pushed=True)
-            self._groups.advance(db, leased.group_changes)
+            else:
+                self._groups.advance(db, leased.group_changes)
             return job
 
         job = self._database.write(work)

@@ -59,10 +59,10 @@ def jobs_to_drop(
     may go on, and one that has ended meanwhile needs no word.
     """
     rightful = {job.id for job in held if listed.get(job.id) == job.fence}
-    found = {job_id: jobs.find(db, job_id) for job_id in listed if job_id not in rightful}
-    own = [job for job in found.values() if job and job.worker_id == worker_id]
+    wanted = [job_id for job_id in listed if job_id not in rightful]
+    own = jobs.list_of_worker(db, worker_id, wanted) if wanted else []
     lost = [job.id for job in own if _is_lost(job, listed[job.id])]
-    return lost, [job_id for job_id, job in found.items() if job not in own]
+    return lost, [job_id for job_id in wanted if job_id not in {job.id for job in own}]
 
 
 def note_paused_to_drop(

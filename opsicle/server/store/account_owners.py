@@ -28,6 +28,21 @@ def insert(db: apsw.Connection, org_id: str, row: OwnerRow) -> None:
     )
 
 
+def list_of_user(db: apsw.Connection, org_id: str, user_id: str) -> list[OwnerRow]:
+    """Return all owners of one that is, or was, a service account, oldest first."""
+    return fetch_all(
+        db,
+        """
+        SELECT user_id, seq, owner_id
+          FROM account_owners
+         WHERE org_id = :org_id AND user_id = :user_id
+         ORDER BY seq
+        """,
+        {"org_id": org_id, "user_id": user_id},
+        OwnerRow,
+    )
+
+
 def list_of(db: apsw.Connection, org_id: str, user_ids: Iterable[str]) -> dict[str, list[OwnerRow]]:
     """Return for each of these that is, or was, a service account all its owners, oldest first."""
     rows = fetch_all(

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 import apsw
 import gevent
 from apsw import Connection
-from gevent.event import AsyncResult
+from gevent.hub import Waiter
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
@@ -76,7 +76,7 @@ class Database:
         self._noted: set[tuple[WakeupKind, str]] = set()
         self._listener: Callable[[WakeupKind, str], None] = lambda _kind, _key: None
 
-        self._waiting: list[tuple[Unit, AsyncResult[Any]]] = []
+        self._waiting: list[tuple[Unit, Waiter[Any]]] = []
         self._committing: gevent.Greenlet[..., None] | None = None
         self._committer = WorkerThread()
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
@@ -97,12 +97,12 @@ class Database:
         if self._is_closed:
             raise Unavailable("the server is shutting down")
 
-        result: AsyncResult[T] = AsyncResult()
+        result: Waiter[T] = Waiter()
         self._waiting.append((work, result))
         if self._committing is None:
             self._committing = gevent.spawn(self._commit_waiting)
 
-        return cast("T", result.get())
+        return result.get()
 
     def write_unsynced(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, without waiting for the disk, if it is free.
@@ -151,17 +151,18 @@ class Database:
             except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
 
+            tell = gevent.get_hub().loop.run_callback
             for (_, result), (value, failure) in zip(batch, outcomes, strict=True):
                 if failure is None:
-                    result.set(value)
+                    tell(result.switch, value)
                 else:
-                    result.set_exception(failure)
+                    tell(result.throw, failure)
 
             if self._commits and self._commits.wants_checkpoint:
                 self.checkpoint()
         self._committing = None
 
-    def _next_batch(self) -> list[tuple[Unit, AsyncResult[Any]]]:
+    def _next_batch(self) -> list[tuple[Unit, Waiter[Any]]]:
         """Take the units that are committed next: one that is unchecked goes alone."""
         gathered = self._waiting[:MAX_BATCH]
         apart = (i for i, (unit, _) in enumerate(gathered) if isinstance(unit, _Unchecked))

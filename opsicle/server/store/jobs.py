@@ -91,6 +91,19 @@ def find(db: apsw.Connection, job_id: str) -> JobRow | None:
     return fetch_one(db, _SELECT + "WHERE j.id = :id", {"id": job_id}, JobRow)
 
 
+def list_of_worker(db: apsw.Connection, worker_id: str, job_ids: Sequence[str]) -> list[JobRow]:
+    """Return those of these jobs that a worker has, or had."""
+    return fetch_all(
+        db,
+        f"""
+        {_SELECT}
+         WHERE j.id IN (SELECT value FROM json_each(:job_ids)) AND +j.worker_id = :worker_id
+        """,  # noqa: S608 - literals of this file
+        {"job_ids": json_list(job_ids), "worker_id": worker_id},
+        JobRow,
+    )
+
+
 def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     """Return all attempts of one automation, oldest first."""
     return fetch_all(
