@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import shutil
+import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
@@ -238,6 +241,23 @@ def test_a_target_that_fails_leaves_the_backup_of_before(data: Path, disk_path: 
 
     assert file.read_bytes() == before
     assert [path.name for path in disk_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_pipe_that_breaks_is_told_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken(io.BytesIO):
+        def write(self, content: Any) -> int:
+            if self.tell() > 1000:  # its head is out
+                raise BrokenPipeError
+            return super().write(content)
+
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+
+    with pytest.raises(BrokenPipeError):
+        Backup(data, SystemClock(), lambda _: None).write(Broken(), KEY, EVERYTHING)
+
+    gc.collect()
+    assert told == []
 
 
 def test_two_that_write_one_file_do_not_take_it_from_each_other(disk_path: Path) -> None:

@@ -121,12 +121,23 @@ class ArchiveWriter:
         """Add a file of this size. Raises OSError if it turns out to be shorter."""
         member = tarfile.TarInfo(name)
         member.size, member.mode = size, _MODE
-        self._tar.addfile(member, content)
+        with self._given_up():
+            self._tar.addfile(member, content)
         self._tar.members.clear()  # type: ignore[attr-defined]  # a million would take a gigabyte
 
     def close(self) -> None:
         """Write the archive's end."""
-        self._tar.close()
+        with self._given_up():
+            self._tar.close()
+
+    @contextmanager
+    def _given_up(self) -> Iterator[None]:
+        """Write nothing more once something has failed, as the stream would when it is let go."""
+        try:
+            yield
+        except BaseException:
+            self._tar.fileobj.closed = True  # type: ignore[attr-defined]
+            raise
 
 
 def read_members(source: DecryptingReader) -> Iterator[Member]:
