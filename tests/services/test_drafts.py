@@ -139,7 +139,7 @@ def test_a_draft_that_nobody_kept_is_not_run(team: Team) -> None:
         """
     )
 
-    with pytest.raises(Conflict, match="not what was pushed"):
+    with pytest.raises(Conflict, match="the record does not know"):
         team.core.automations.create(
             team.people["alice"], RunRequest(template="hello", draft="forged")
         )

@@ -57,7 +57,12 @@ def require_as_drafted(db: Connection, org_id: str, row: VersionRow) -> None:
     kind = DocumentKind.TEMPLATE
     entry = audit.find_drafting(db, org_id, f"{kind.plural}/{row.name}", row.document_id)
     recorded = stored_json.read_or(entry.data, _Pushed, _UNREADABLE) if entry else None
-    if recorded is None or recorded.digest != stored_digest(row.document):
+    if recorded is None:
+        raise Conflict(
+            f"the record does not know the draft {row.document_id}",
+            hint="Try the template again in the editor.",
+        )
+    if recorded.digest != stored_digest(row.document):
         raise _altered(kind, row.name)
 
 
