@@ -94,6 +94,24 @@ def test_every_table_is_strict(tmp_path: Path) -> None:
         ] == []
 
 
+def test_no_condition_of_an_index_builds_a_table_at_each_step_of_a_job(tmp_path: Path) -> None:
+    """SQLite does that for an IN of more than two texts, unless another condition fails before."""
+    migrate(tmp_path / "state.db", STATE_MIGRATIONS)
+    connection = apsw.Connection(str(tmp_path / "state.db"))
+    indexes = connection.execute(
+        """
+        SELECT name, sql FROM sqlite_schema
+         WHERE type = 'index' AND tbl_name IN ('audit_entries', 'automations', 'jobs') AND sql <> ''
+        """
+    ).fetchall()
+    connection.close()
+
+    assert len(indexes) > 20
+    for name, sql in indexes:
+        before, _, texts = str(sql).partition("WHERE")[2].partition(" IN (")
+        assert texts.count(",") < 2 or "IS NOT NULL AND" in before, name
+
+
 def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     assert migrate(tmp_path / "a.db", STATE_MIGRATIONS) > 0
 
