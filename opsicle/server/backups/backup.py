@@ -181,9 +181,11 @@ def require_fitting(db: Connection, keys: Mapping[str, bytes], may_lack: Collect
     """Raise Conflict for keys with which what is copied of a state could be used nowhere."""
     for name, is_lost in find_misfits(db, keys):
         if not is_lost:
+            unused = " Or remove it, if the server is told of another (--master-key-file)."
             raise Conflict(
                 f"{name} is not the key with which this server's database was written",
-                hint="Put the one that belongs to it in its place, from an older backup.",
+                hint="Put the one that belongs to it in its place, from an older backup."
+                + unused * (name == MASTER),
             )
         if name not in may_lack:
             raise Conflict(

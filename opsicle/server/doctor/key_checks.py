@@ -27,6 +27,12 @@ def check_keys(folder: Path, db: Connection) -> Iterator[Diagnosis]:
                 "keys", f"{name} is lost: no authenticator app is accepted any more",
                 "Put it back from the last backup, or give everybody a new app.",
             )  # fmt: skip
+        elif name == MASTER:
+            yield problem(
+                "keys", f"{name} is not the key with which the database was written",
+                "Remove it if the server is told of another file (--master-key-file). Else put the "
+                "one from the last backup in its place before the next restart.",
+            )  # fmt: skip
         else:
             how = "is lost" if is_lost else "is not the key with which the database was written"
             yield problem(
