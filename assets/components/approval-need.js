@@ -2,9 +2,8 @@
 
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/visible.js";
-import { noticeBox } from "./problems.js";
+import { noticeBox, sentence } from "./problems.js";
 import { number, plural, t } from "../lib/language.js";
-import { said } from "../lib/server-texts.js";
 
 /** The need as the server tells it; null if nobody has to agree. */
 export function needView(need) {
@@ -13,7 +12,7 @@ export function needView(need) {
     return noticeBox(
       "warn",
       h("strong", {}, t`It needs an approval that cannot be given`),
-      paragraph(said(need.problem)),
+      h("p", {}, sentence(need.problem)),
     );
   return noticeBox(
     "note",

@@ -16,9 +16,12 @@ import { said } from "../lib/server-texts.js";
 /**
  * A panel with a heading: `row(item)` gives a link for an item, `nothing` is said where there is
  * none, `more` is [text, href] of a link to all. Gives { element, show(items, most), say(text) }: all
- * are counted, and `most` of them shown; `text` is said where there is none from then on.
+ * are counted, unless the heading would make it a count of something else, and `most` of them shown; `text` is said where there is none from then on.
  */
-export function panel(title, { row, nothing, more, key = (item) => item.id, look = "" }) {
+export function panel(
+  title,
+  { row, nothing, more, key = (item) => item.id, look = "", isCounted = true },
+) {
   const list = h("ul", { "aria-label": title });
   const count = h("span", { class: "tile-count muted" });
   const empty = h("p", { class: "tile-empty muted", hidden: true }, nothing);
@@ -34,7 +37,7 @@ export function panel(title, { row, nothing, more, key = (item) => item.id, look
   );
   const show = (items, most) => {
     showList(list, items.slice(0, most), key, (item) => h("li", {}, row(item)));
-    replace(count, items.length > 0 && String(items.length));
+    replace(count, isCounted && items.length > 0 && String(items.length));
     wait.remove();
     empty.hidden = items.length > 0;
   };

@@ -8,7 +8,7 @@ import { exactTime, scheduleText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { gateList } from "./approval-need.js";
 import { loadInto } from "./loading.js";
-import { noticeBox } from "./problems.js";
+import { noticeBox, sentence } from "./problems.js";
 import { plural, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 
@@ -36,7 +36,7 @@ export function templateContext(template, need, signal) {
 function agreeing({ needs_mfa: needsCode }, need) {
   return [
     !need.is_needed && h("p", { class: "muted" }, t`Nobody is asked.`),
-    need.problem && noticeBox("warn", h("p", {}, visible(said(need.problem)))),
+    need.problem && noticeBox("warn", h("p", {}, sentence(need.problem))),
     need.policy && h("p", {}, policyText(need.policy)),
     need.gates?.length > 0 && gateList(need.gates),
     needsCode && h("p", {}, t`Whoever runs it shows a fresh code of their authenticator app.`),

@@ -13,7 +13,7 @@ const MOST_ROWS = 10;
 
 const COLUMNS = [
   column(t`State`, ({ state }) => stateBadge(state)),
-  column(t`Started`, ({ created_at: at }) => ago(at)),
+  column(t`Triggered`, ({ created_at: at }) => ago(at)),
   column(t`Took`, ({ seconds }) => tookText(seconds)),
   column(t`Version`, ({ version }) => version),
 ];

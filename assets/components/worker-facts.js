@@ -98,9 +98,14 @@ export function slots({ busy, slots: count }) {
 }
 
 /** Until when it can show who it is. */
-export function certificate({ certificate_expires_at: expires }) {
+export function certificate(worker) {
+  return h("span", {}, t`certificate runs out ${certificateEnd(worker)}`);
+}
+
+/** When its certificate runs out. */
+export function certificateEnd({ certificate_expires_at: expires }) {
   const isSoon = Date.parse(expires) - now() < SOON_MS;
-  return h("span", { class: isSoon ? "bad-text" : null }, t`certificate runs out ${ago(expires)}`);
+  return h("span", { class: isSoon ? "bad-text" : null }, ago(expires));
 }
 
 /** Draining and revoking it; `changed` is called afterwards. */

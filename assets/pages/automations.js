@@ -96,7 +96,7 @@ const COLUMNS = [
   ),
   column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
-  column(t`Began`, ({ created_at: at }) => ago(at)),
+  column(t`Triggered`, ({ created_at: at }) => ago(at)),
   column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to)),
 ];
 

@@ -93,6 +93,7 @@ function makePanels() {
       title: t`Last 30 runs`,
       row: templateRow,
       key: ({ name }) => name,
+      isCounted: false, // of templates, where the title speaks of runs
       nothing: t`Nothing has run yet.`,
       more: [t`All templates`, "/templates"],
     },

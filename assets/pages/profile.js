@@ -63,7 +63,7 @@ const COLUMNS = [
     h("span", { class: "fact" }, session.is_current ? t`this one` : session.org),
   ]),
   column(t`From`, ({ address }) => visible(address)),
-  column(t`Began`, ({ created_at: at }) => ago(at)),
+  column(t`Began`, ({ created_at: at }) => ago(at), { isMinor: true }),
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
   column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
     ago(end),

@@ -5,7 +5,7 @@ import { ask, askForm, confirm, opensWith } from "../components/dialogs.js";
 import { field, input } from "../components/fields.js";
 import { ADMINS, firstOne } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
-import { actionsColumn, column, List } from "../components/list.js";
+import { actionsColumn, column, List, remark } from "../components/list.js";
 import { get, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -39,7 +39,7 @@ export function mount(root, { title }) {
 const COLUMNS = [
   column(t`Name`, ({ name, description }) => [
     h("strong", {}, name),
-    description && h("div", { class: "muted small" }, visible(description)),
+    description && remark(visible(description)),
   ]),
   column(t`In commands`, ({ environment }) => h("code", {}, `$${environment}`)),
   column(t`Version`, ({ version }) => String(version), { isMinor: true }),

@@ -125,7 +125,7 @@ function runs({ name }, { signal }) {
     columns: [
       column(t`State`, ({ state }) => stateBadge(state)),
       column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
-      column(t`Began`, ({ created_at: at }) => ago(at)),
+      column(t`Triggered`, ({ created_at: at }) => ago(at)),
       column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
     ],
     link: ({ id }) => `/automations/${id}`,
@@ -142,7 +142,7 @@ function history({ name }, { signal }) {
     load: (query) => get("/targets/{target}/versions", { path: { target: name }, query, signal }),
     columns: [
       column(t`Version`, ({ version }) => String(version)),
-      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host} : ${port}`))),
+      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host}:${port}`))),
       column(t`User`, ({ user }) => visible(user)),
       column(t`Private key`, ({ secret }) => h("code", {}, visible(secret))),
       column(t`Pushed`, ({ pushed_at: at }) => ago(at)),

@@ -10,7 +10,7 @@ import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
 import { stateBadge } from "../components/states.js";
 import {
-  certificate,
+  certificateEnd,
   kindFacts,
   mayChange,
   presence,
@@ -93,7 +93,7 @@ function facts(worker) {
     [t`Manifest formats`, worker.formats.join(", ")],
     [t`Last heard of`, lastHeard(worker)],
     [t`Clock`, clockText(offset)],
-    [t`Certificate`, certificate(worker)],
+    [t`Certificate`, t`runs out ${certificateEnd(worker)}`],
     [t`Joined`, exactTime(worker.created_at)],
     [t`Jobs that are not known here`, unknown.map((id) => h("code", {}, visible(id)))],
   ];

@@ -77,7 +77,8 @@ LOOKS = """(chosen) => {
 CUT = """() => [...document.querySelectorAll("main *")].filter((each) => {
   if (![...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
     return false;
-  if (!each.checkVisibility() || each.closest(".unseen, option, textarea")) return false;
+  if (!each.checkVisibility() || each.closest(".unseen, .is-short > span, option, textarea"))
+    return false;
   const { overflowX, overflowY, textOverflow, webkitLineClamp } = getComputedStyle(each);
   const isCut = ({ overflow, inner, outer }) =>
     ["hidden", "clip"].includes(overflow) && inner > outer + 1;

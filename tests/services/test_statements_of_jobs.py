@@ -64,7 +64,7 @@ def test_an_automation_that_a_worker_waits_for_costs_no_statement_more(
 
     assert triggered == (13, 2)  # the triggers count how large the org is
     assert started == (5, 0)
-    assert finished == (12, 1)
+    assert finished == (11, 1)
 
 
 def test_an_automation_that_waits_in_the_queue_costs_no_statement_more(
@@ -80,4 +80,4 @@ def test_an_automation_that_waits_in_the_queue_costs_no_statement_more(
 
     assert len(worker.held) == 1
     assert triggered == (10, 3)  # and note that it waits
-    assert finished == (23, 1)  # with the lease of the next one
+    assert finished == (22, 1)  # with the lease of the next one

@@ -97,14 +97,14 @@ class Drafts:
 def runnable_draft(db: Connection, actor: Actor, draft_id: str) -> tuple[VersionRow, Template]:
     """Return a draft that the actor may push as things are now.
 
-    Raises NotFound; NotAllowed; Conflict for one that is not what was drafted.
+    Raises NotFound; NotAllowed; Unreadable, or Conflict, for one that is not what was drafted.
     """
     row = required(
         templates.find_draft(db, actor.org_id, draft_id),
         NotFound(f"there is no draft {draft_id}", hint="Try the template again in the editor."),
     )
-    require_as_drafted(db, actor.org_id, row)
     template = decode_template(row.document)
+    require_as_drafted(db, actor.org_id, row)
     change = _require_may_push(db, actor, template)
     change.require_right(actor, template.name)
     return row, template
