@@ -143,3 +143,15 @@ def test_a_draft_that_nobody_kept_is_not_run(team: Team) -> None:
         team.core.automations.create(
             team.people["alice"], RunRequest(template="hello", draft="forged")
         )
+
+
+def test_people_are_told_of_a_draft_as_of_one(team: Team) -> None:
+    team.policy()
+    team.change("carol", manager_id=team.people["bob"].user_id)
+    team.core.push_again(team.people["carol"], template_source("careful"))
+
+    tried(team, source=template_source("careful", command="echo tried"), name="careful")
+
+    [(subject, facts)] = team.deliveries("approval_requested", "subject, facts", "email")
+    assert subject == "alice@example.com asks to run a draft of careful"
+    assert "careful, a draft" in facts

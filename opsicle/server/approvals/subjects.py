@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 from opsicle.domain.pauses import ApprovalKind
+from opsicle.domain.templates import DRAFT
 from opsicle.server.approvals.cases import Case
+from opsicle.server.store.automations import AutomationRow
 
 _MOST_CHARACTERS = 200
 """Of what a pause asks; the whole of it stands in the message."""
@@ -61,8 +63,14 @@ def subject(case: Case, event: ApprovalEvent) -> str:
         message = message[: _MOST_CHARACTERS - 1] + "…"
     return _LINES[row.kind][event].format(
         who=case.automation.requester_email,
-        what=f"{case.automation.template} version {case.automation.version}",
+        what=_what(case.automation),
         phase=phase.name if phase else "",
         message=message,
         state=row.state,
     )
+
+
+def _what(row: AutomationRow) -> str:
+    if row.version == DRAFT:
+        return f"a draft of {row.template}"
+    return f"{row.template} version {row.version}"

@@ -17,7 +17,7 @@ import msgspec
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.channels import DeliveryState
 from opsicle.domain.notices import Notice, NoticeKind
-from opsicle.domain.templates import Value
+from opsicle.domain.templates import DRAFT, Value
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import Actor
@@ -276,9 +276,10 @@ def _facts_of(row: AutomationRow, *, is_over: bool) -> tuple[Fact, ...]:
         [f"… and {len(values) - len(shown)} more: see the page"] if len(values) > len(shown) else []
     )
 
+    which = "a draft" if row.version == DRAFT else f"version {row.version}"
     facts = (
         Fact("Asked by", f"{row.requester_name} ({row.requester_email})"),
-        Fact("Template", f"{row.template}, version {row.version}"),
+        Fact("Template", f"{row.template}, {which}"),
         Fact("Values", "\n".join(shown)),
         Fact("Reason", row.reason),
     )
