@@ -83,3 +83,15 @@ def test_people_hear_of_the_whole_and_not_of_its_parts(team: Team, asking: Fanni
     )
 
     assert {row[0] for row in told} == {asking.automation.id}
+
+
+def test_machines_that_cannot_be_read_any_more_are_shown_as_altered(
+    team: Team, asking: Fanning
+) -> None:
+    team.tamper("UPDATE automations SET fan_out = '{}'")
+
+    approval = team.show("bob", asking.now)
+
+    assert not approval.is_intact
+    assert approval.fan_out is None
+    assert set(asking.states.values()) == set()

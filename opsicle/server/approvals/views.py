@@ -98,7 +98,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
     row, automation, template = case.row, case.automation, case.template
     status = case.status(viewer.now)
     mine = votable(case, status, viewer) if row.state is ApprovalState.PENDING else []
-    fan_out = fan_out_of(automation)
+    fan_out = None if case.problem else fan_out_of(automation)
     is_run, pause = row.kind is ApprovalKind.RUN, case.phase.pause if case.phase else None
     return Approval(
         **msgspec.structs.asdict(summary(case, viewer)),
