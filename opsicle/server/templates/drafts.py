@@ -17,18 +17,16 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.access.start_rights import require_pushed_in_scope
 from opsicle.server.access.template_access import require_on
 from opsicle.server.access.template_versions import asks_for_code
-from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.record_of_pushes import require_as_drafted
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
-from opsicle.server.policies.references import check_reference
 from opsicle.server.store import audit, documents, templates
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.documents import DocumentKind, NewVersionRow, VersionRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
 from opsicle.server.templates.reading import TemplateDocument, read_template
-from opsicle.server.templates.started_templates import starting_warnings
+from opsicle.server.templates.references import reference_warnings
 from opsicle.server.templates.views import whole_version
 from opsicle.wire.document_api import TemplateDraft
 from opsicle.wire.user_api import TemplateVersion
@@ -54,9 +52,7 @@ class Drafts:
         def work(db: Connection) -> TemplateDraft:
             if _require_may_push(db, actor, template) != change:
                 raise document.draft.conflict()
-            unknown = check_reference(db, actor.org_id, template)
-            unknown += unknown_names(db, actor.org_id, template.notify)
-            unknown += starting_warnings(db, actor, template)
+            unknown = reference_warnings(db, actor, template)
             draft_id = self._insert(db, actor, document, change)
             return TemplateDraft(
                 id=draft_id,

@@ -20,7 +20,6 @@ from opsicle.server.access.document_lookup import document_not_found, get_docume
 from opsicle.server.access.start_rights import require_pushed_in_scope
 from opsicle.server.access.template_access import is_hidden, require_on, resources_of
 from opsicle.server.access.template_versions import asks_for_code
-from opsicle.server.channels.recipients import unknown_names
 from opsicle.server.documents.diffs import unified_diff
 from opsicle.server.documents.reading import DocumentReading
 from opsicle.server.documents.versions import (
@@ -32,7 +31,6 @@ from opsicle.server.documents.versions import (
 from opsicle.server.http.paging import page_of, position
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.policies.in_force import readable_defaults
-from opsicle.server.policies.references import check_reference
 from opsicle.server.policies.template_headers import TemplateApprovalHeader
 from opsicle.server.store import documents, templates
 from opsicle.server.store.database import Connection, Database
@@ -40,7 +38,7 @@ from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
 from opsicle.server.templates.approvals import ApprovalChange, change_of
 from opsicle.server.templates.reading import TemplateDocument, read_template
-from opsicle.server.templates.started_templates import starting_warnings
+from opsicle.server.templates.references import reference_warnings
 from opsicle.server.templates.views import summary, version_summary, whole_version
 from opsicle.server.threads import run_in
 from opsicle.wire.document_api import TemplateDiff, Validation
@@ -106,9 +104,7 @@ class Templates:
             for target in resources_of(db, actor.org_id, name, labels):
                 actor.require(Action.TEMPLATES_PUSH, target)
             require_pushed_in_scope(db, actor, document.template)
-            unknown = check_reference(db, actor.org_id, document.template)
-            unknown += unknown_names(db, actor.org_id, document.template.notify)
-            unknown += starting_warnings(db, actor, document.template)
+            unknown = reference_warnings(db, actor, document.template)
             newest = documents.find_newest(db, _TEMPLATE, actor.org_id, name)
             if newest and document.draft.is_same_as(newest):
                 return newest.version, False, unknown
