@@ -106,7 +106,7 @@ def test_parts_that_left_out_what_they_were_to_call_are_followed_by_nothing(
     core.database.write(lambda db: db.execute(change))
     core.services.chain_starts.turn()
 
-    [start] = core.automations.get(alice, fanning.automation.id).chain
+    [start] = core.automations.get(alice, fanning.automation.id).chained_starts
     assert start.state == "refused"
     assert start.reason == reason
 
