@@ -134,7 +134,7 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
               + "w2 would fit, but is not connected",
             "rejected by bob@example.com: it was not run: twice",
             "rejected by bob@example.com: no; was stopped; everything",
-            "edge is busy; it was not run: aborted by bob@example.com: no; edge is busy",
+            "edge is busy; it was not run: aborted by bob@example.com: edge is busy; everything",
             "it could not start on e1: the org is suspended: unpaid; was stopped",
             "a sentence of tomorrow; edge is busy",
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
@@ -169,7 +169,8 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "w2 würde passen, aber: ist nicht verbunden",
         "abgelehnt von bob@example.com: it was not run: twice",
         "abgelehnt von bob@example.com: no; was stopped; everything",
-        "edge ist belegt; es wurde nicht ausgeführt: aufgegeben von bob@example.com: no; edge is busy",
+        "edge ist belegt; es wurde nicht ausgeführt: aufgegeben von bob@example.com: "
+        "edge is busy; everything",
         "auf e1 konnte es nicht beginnen: die Organisation ist ausgesetzt: unpaid; was stopped",
         "a sentence of tomorrow; edge ist belegt",
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",

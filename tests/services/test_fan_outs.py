@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from opsicle.domain.access import BuiltInRole
-from opsicle.domain.errors import Conflict, InvalidInput, Unreadable
+from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.store.automations import AutomationFilter
@@ -334,23 +334,6 @@ def test_resuming_goes_on_where_it_has_not_succeeded(fanning: Fanning) -> None:
     assert list(fanning.states) == ["e2", "e3"]
     with pytest.raises(Conflict, match="goes on from"):
         core.services.resumes.resume(alice, old.id, ResumeRequest(accept_unknown=True))
-
-
-def test_a_part_that_was_altered_so_that_nobody_can_read_of_what_is_not_run_again(
-    fanning: Fanning,
-) -> None:
-    fanning.push().run().carry_out("e1").carry_out("e2", "failed", 1).carry_out("e3")
-    core, alice, part = fanning.core, fanning.actor, fanning.part("e2")
-    core.database.write(
-        lambda db: db.execute("UPDATE automations SET member_of = '{}' WHERE id = ?", (part.id,))
-    )
-
-    for again in (
-        lambda: core.services.resumes.resume(alice, part.id, ResumeRequest()),
-        lambda: core.automations.rerun(alice, part.id),
-    ):
-        with pytest.raises(Unreadable, match=f"what {part.id} is a part of cannot be read"):
-            again()
 
 
 def test_a_part_is_run_again_on_its_own_worker_only_and_never_resumed(fanning: Fanning) -> None:
