@@ -124,7 +124,7 @@ export function openDecision(approval, way, redraw, typed = "") {
       reason: reason.control.value.trim(),
       totp: code ? code.control.value.trim() : "",
     };
-    if (approval.evidence) body.evidence = approval.evidence.digest;
+    if (approval.evidence) body.evidence_digest = approval.evidence.digest;
     if (choice) body.choice = choice;
     if (window)
       for (const [name, { control }] of Object.entries(window))

@@ -158,7 +158,7 @@ function lookWhileHidden(path, signal, shown) {
 /** What follows an end is started a moment later, when the stream of events is over. */
 async function lookForStarts(path, signal, shown, show) {
   for (let look = 0; look < MOST_LOOKS; look++) {
-    if (signal.aborted || !shown()?.chain.some(({ state }) => state === "due")) return;
+    if (signal.aborted || !shown()?.chained_starts.some(({ state }) => state === "due")) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_FOR_STARTS_MS));
     try {
       show(await get("/automations/{automation_id}", { path, signal }));
@@ -375,7 +375,7 @@ function remarks(automation, { goTo, excerptOf }) {
       !["succeeded", "cancelled"].includes(state) &&
       failureBanner(automation, { goTo, excerpt: excerptOf(automation) }),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
-    ...chainNotices(automation.chain),
+    ...chainNotices(automation.chained_starts),
   ];
 }
 

@@ -68,7 +68,7 @@ const COLUMNS = [
   ]),
   column(t`Template`, ({ template }) => visible(template)),
   column(t`Sender`, ({ verify }) => verify),
-  column(t`Last call`, ({ last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
+  column(t`Last call`, ({ last_call: last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
