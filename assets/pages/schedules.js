@@ -54,8 +54,9 @@ export function mount(root, { title }) {
   const week = weekAhead(page);
   const { reload } = list;
   list.reload = () => (week.refresh(), reload());
+  const below = h("p", { class: "muted" }, t`What runs by itself, and when.`);
   root.append(
-    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push] }),
+    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push], below }),
     h("div", { class: "sections" }, list.element, week.element),
   );
   const kept = takeDraft("schedule", here());
