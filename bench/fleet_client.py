@@ -87,7 +87,7 @@ class Fleet:
 def _request(number: int, wait_seconds: int) -> bytes:
     poll = PollRequest(
         boot_id=f"{os.getpid()}-{number}",
-        version=__version__,
+        program_version=__version__,
         labels={"site": f"s{number}"},
         slots=4,
         free_slots=4,

@@ -52,12 +52,19 @@ function valueList(given, values, files) {
 
 /** What `trailView` shows of an automation. */
 export function trailOf(automation) {
-  const { id, jobs, chain, approval_id: approvalId, requester, created_at: at } = automation;
+  const {
+    id,
+    jobs,
+    chained_starts: chained,
+    approval_id: approvalId,
+    requester,
+    created_at: at,
+  } = automation;
   const startAt = automation.start_at;
   return {
     id,
     jobs,
-    chain,
+    chained,
     approvalId,
     requester,
     at,
@@ -68,7 +75,7 @@ export function trailOf(automation) {
 }
 
 export function trailView(shown) {
-  const { id, jobs, chain, approvalId, requester, at, startAt, labels, queue } = shown;
+  const { id, jobs, chained, approvalId, requester, at, startAt, labels, queue } = shown;
   return h(
     "div",
     { class: "automation-trail" },
@@ -102,7 +109,7 @@ export function trailView(shown) {
         h("h2", {}, jobs.length > 1 ? t`Jobs (${jobs.length} attempts)` : t`Job`),
         h("ol", { class: "jobs" }, jobs.map(jobView)),
       ),
-    chain.length > 0 && chainView(chain),
+    chained.length > 0 && chainView(chained),
   );
 }
 

@@ -36,7 +36,7 @@ export function versionsFilter({ value = "" }) {
     if (!offered.some(({ version }) => version === chosen)) chosen = "";
     draw();
   };
-  const fits = ({ version }) => !chosen || version === chosen;
+  const fits = ({ program_version: version }) => !chosen || version === chosen;
   const values = () => ({ version: chosen });
   draw();
   return { element, values, fits, offer, listen: (listener) => (changed = listener) };
@@ -45,7 +45,8 @@ export function versionsFilter({ value = "" }) {
 /** The versions, those behind the server's first, with how many workers run each. */
 function groupsOf(workers) {
   const groups = new Map();
-  for (const { version, is_behind: isBehind } of workers.filter((each) => each.version)) {
+  for (const { program_version: version, is_behind: isBehind } of workers) {
+    if (!version) continue;
     const { count } = groups.get(version) ?? { count: 0 };
     groups.set(version, { version, isBehind, count: count + 1 });
   }

@@ -7,7 +7,7 @@ import { pathOf } from "../lib/templates.js";
 import { ago, duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
-import { runStrip, successRate, usualSeconds } from "./last-runs.js";
+import { leftOutOfRate, runStrip, successRate, usualSeconds } from "./last-runs.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
 import { t } from "../lib/language.js";
@@ -123,12 +123,13 @@ export function templateRow({ name, title, runs }) {
   const usual = usualSeconds(runs);
   const rateText = rate === null ? "–" : `${Math.round(rate * 100)} %`;
   const tone = rate === null || rate === 1 ? "muted" : "";
+  const rated = [t`succeeded`, leftOutOfRate(runs)].filter(Boolean).join(", ");
   return h(
     "a",
     { class: "tile-row health", href: pathOf({ name }), dataset: { focus: name } },
     what(title),
     runStrip(runs),
-    h("span", { class: `health-rate ${tone}`, title: t`succeeded` }, rateText),
+    h("span", { class: `health-rate ${tone}`, title: rated }, rateText),
     h(
       "span",
       { class: "health-time muted", title: t`took, mostly` },

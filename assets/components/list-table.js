@@ -25,11 +25,11 @@ export function actionsColumn(cell) {
 }
 
 /**
- * What is wrong with an item, or what it waits for: it stands beside what the item is, and on a line
- * of its own where it would be cut off.
+ * What is wrong with an item, or what it waits for: it stands beside what the item is, and on lines
+ * of its own where it would be cut off: two of them, or as many as it takes if it `isWhole`.
  */
-export function remark(content) {
-  return h("div", { class: "muted small remark" }, content);
+export function remark(content, { isWhole = false } = {}) {
+  return h("div", { class: `muted small remark${isWhole ? " is-whole" : ""}` }, content);
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,

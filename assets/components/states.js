@@ -53,6 +53,7 @@ const TEXTS = {
   sending: t`sending`,
   sent: t`sent`,
   delivered: t`delivered`,
+  retrying: t`retrying`,
   gave_up: t`gave up`,
   returned: t`given back`,
   started: t`started`,
@@ -70,20 +71,20 @@ export function stateText(state) {
   return TEXTS[state] ?? state.replaceAll("_", " ");
 }
 
-/** A state as a badge; `detail` follows its text. */
+/** A state as a badge; `detail`, a text or an element, follows its text. */
 export function stateBadge(state, detail = "") {
   return h(
     "span",
     { class: `state state-${state}` },
     icon(state),
-    h("span", {}, stateText(state), detail && ` ${detail}`),
+    h("span", {}, stateText(state), detail && [" ", detail]),
   );
 }
 
-/** A state as what a filter offers. */
-export function stateChoice(state) {
+/** A state as what a filter offers; `value` is how the server calls it. */
+export function stateChoice(state, value = state) {
   const words = h("span", { "aria-hidden": "true" }, stateText(state));
-  return { value: state, content: [stateDot(state), words] };
+  return { value, content: [stateDot(state), words] };
 }
 
 /** A state as a shape alone, with its text for screen readers. */

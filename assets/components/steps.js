@@ -23,7 +23,7 @@ export function phasesView({
   volume_mounts: mounts,
   on_success: then = [],
   on_failure: or = [],
-  resumed_from: point,
+  resume_point: point,
 }) {
   return [
     plan.length > 0 && [

@@ -35,7 +35,7 @@ async function load() {
   return Promise.all(
     soon.map(async (schedule) => {
       const path = { schedule: schedule.name };
-      const { times } = await get("/schedules/{schedule}/next", {
+      const { next_times: times } = await get("/schedules/{schedule}/next", {
         path,
         query: { count: MOST_TIMES },
       });

@@ -53,7 +53,7 @@ export function workerLabels({ labels: said, granted_labels: granted }) {
 
 /** What is said of it beside its name: whose it is, and whether it is of another version than the server. */
 export function kindFacts(worker) {
-  const { is_shared: isShared, is_ephemeral: isEphemeral, version } = worker;
+  const { is_shared: isShared, is_ephemeral: isEphemeral, program_version: version } = worker;
   const fact = (text) => h("span", { class: "fact" }, text);
   return [
     isShared && fact(t`shared`),

@@ -19,9 +19,12 @@ const LONGEST_ERROR = 1_000;
 /** Between the last two words of a list. */
 const ALTERNATIVE = "` " + t`or` + " `";
 
+/** Marks a sentence whose last value is what a person said: up to the end of the text it is theirs. */
+const WORDS = "words";
+
 /**
  * Each in English and in the language of the page, with numbers in place of values; the third says
- * which value is such a sentence itself.
+ * which value is such a sentence itself, or that the last is in a person's WORDS.
  */
 const SENTENCES = [
   ["phase {0} failed with exit code {1}", t`phase {0} failed with exit code {1}`],
@@ -42,11 +45,14 @@ const SENTENCES = [
   ["worker {0} refused to run it: {1}", t`worker {0} refused to run it: {1}`],
   ["it was not run: {0}", t`it was not run: {0}`, 0],
   ["it did not go on: {0}", t`it did not go on: {0}`],
+  ["it could not start on {0}: {1}", t`it could not start on {0}: {1}`, 1],
+  ["it did not begin on {0}: {1}", t`it did not begin on {0}: {1}`, 1],
+  ["{0} could not start: {1}", t`{0} could not start: {1}`, 1],
   ["it was replaced by {0}", t`it was replaced by {0}`],
   ["nobody decided on gate {0} in time", t`nobody decided on gate {0} in time`],
-  ["rejected by {0}: {1}", t`rejected by {0}: {1}`],
+  ["rejected by {0}: {1}", t`rejected by {0}: {1}`, WORDS],
   ["rejected by {0}", t`rejected by {0}`],
-  ["aborted by {0}: {1}", t`aborted by {0}: {1}`],
+  ["aborted by {0}: {1}", t`aborted by {0}: {1}`, WORDS],
   ["aborted by {0}", t`aborted by {0}`],
   ["withdrawn by {0}, who answers for who asked", t`withdrawn by {0}, who answers for who asked`],
   ["withdrawn by {0}", t`withdrawn by {0}`],
@@ -130,8 +136,13 @@ const SENTENCES = [
     t`no connected worker runs containers (phase {0} has an image)`,
   ],
   ["the org is suspended", t`the org is suspended`],
-  ["the org is suspended: {0}", t`the org is suspended: {0}`],
-  ["it is deleted on {0}", t`it is deleted on {0}`],
+  ["the org is suspended: {0}", t`the org is suspended: {0}`, WORDS],
+  ["the org is suspended, and is deleted on {0}", t`the org is suspended, and is deleted on {0}`],
+  [
+    "the org is suspended, and is deleted on {0}: {1}",
+    t`the org is suspended, and is deleted on {0}: {1}`,
+    WORDS,
+  ],
   ["{0} is draining", t`{0} is draining`],
   ["all {0} matching workers are draining", t`all {0} matching workers are draining`],
   ["{0} is given no work: {1}", t`{0} is given no work: {1}`],
@@ -183,7 +194,7 @@ const SENTENCES = [
 const known = (LANGUAGE === "en" ? [] : SENTENCES)
   .toSorted(([one], [other]) => other.length - one.length)
   .map(([english, own, nested]) => ({
-    pattern: patternOf(english, "((?:(?!; ).)+?)"),
+    pattern: patternOf(english, "((?:(?!; ).)+?)", nested === undefined ? undefined : "(.+)"),
     own: own.replace(`{${nested}}`, `{${nested}!}`),
     free: freeOf(english),
   }));
@@ -215,25 +226,34 @@ function freeOf(english) {
   return /: \{(\d)\}$/.exec(english)?.[1];
 }
 
+/** A value in a translation; `!`: it is a sentence itself. */
+const PLACE = /\{(\d)(!?)\}/g;
+
 /** The text in the language of the page; null if it only looks like that sentence. */
 function filled({ pattern, own, free }, text) {
   const found = pattern.exec(text);
   if (!found) return null;
+  const valueAt = (at) => found[Number(at) + 1];
+  const isFit = ([, at, isSentence]) => isSentence || at === free || isValue(valueAt(at));
+  if (![...own.matchAll(PLACE)].every(isFit)) return null; // before sentences inside are looked at
   let isKnown = true;
-  const filledIn = own.replace(/\{(\d)(!?)\}/g, (_, at, isSentence) => {
-    const value = found[Number(at) + 1];
-    const inside = isSentence ? saidInside(value) : value;
+  const filledIn = own.replace(PLACE, (_, at, isSentence) => {
+    const value = valueAt(at);
+    if (!isSentence) return at === free ? value : value.replaceAll("` or `", ALTERNATIVE);
+    const inside = saidInside(value);
     isKnown &&= at === free || inside !== value || isValue(value);
-    return isSentence ? inside : value.replaceAll("` or `", ALTERNATIVE);
+    return inside;
   });
   return isKnown ? filledIn : null;
 }
 
-function patternOf(english, value) {
+/** `value` is what stands for each value, `last` for one at the end. */
+function patternOf(english, value, last = value) {
   const pattern = english
     .replace(/[.*+?^$()|[\]\\]/g, "\\$&")
     .replace(/(?<=version )\{\d\}|\{\d\}(?= of )/g, "(\\d+)") // what is a number there
     .replace(/\{\d\}(?=\{\d\})/g, "(`[^`]*`|\\S*)") // one word, with what may stand behind it
+    .replace(/\{\d\}$/, last)
     .replace(/\{\d\}/g, value);
   return new RegExp(`^${pattern}$`, "s");
 }
@@ -306,14 +326,19 @@ export function said(text) {
 
 function inLanguage(text) {
   if (!known.length) return text;
-  const whole = translated(text) ?? translatedError(text);
-  return (
-    whole ??
-    text
-      .split("; ")
-      .map((part) => translated(part) ?? translatedError(part) ?? part)
-      .join("; ")
-  );
+  return translated(text) ?? translatedError(text) ?? inParts(text.split("; "));
+}
+
+/** The rest is looked at as one before each part: it may end in what a person said. */
+function inParts(parts) {
+  const own = [];
+  while (parts.length) {
+    const rest = translated(parts.join("; "));
+    if (rest !== null) return [...own, rest].join("; ");
+    const part = parts.shift();
+    own.push(translated(part) ?? translatedError(part) ?? part);
+  }
+  return own.join("; ");
 }
 
 function translated(text) {

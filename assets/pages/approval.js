@@ -66,7 +66,7 @@ function view(approval, redraw) {
         h("p", {}, t`Nobody can agree to it.`),
       ),
     question(approval),
-    approval.resumed_from && resumedFrom(approval),
+    approval.resume_point && resumedFrom(approval),
     approval.calls.length > 0 && callsOf(approval),
     approval.explanation && noticeBox("note", h("p", {}, sentence(approval.explanation))),
     statusLine(approval),
@@ -166,7 +166,7 @@ function callsOf({ calls }) {
 }
 
 /** Where it goes on that another one has left, and what it is handed. */
-function resumedFrom({ resumed_from: point, phases }) {
+function resumedFrom({ resume_point: point, phases }) {
   const { automation_id: id, first_phase: first, outputs, answers, workspace: kept } = point;
   const handed = Object.entries(Object.assign({}, ...Object.values(outputs), answers));
   const done = phases.slice(0, first).map((phase) => phase.name);
@@ -352,15 +352,15 @@ function comparison({ compared, variables }) {
   const labels = labelsOf(variables);
   return [
     h("p", { class: "muted" }, sinceText(compared)),
-    compared.values.length > 0 &&
+    compared.changed_values.length > 0 &&
       pairs(
-        compared.values.map(({ id, before, after }) => [
+        compared.changed_values.map(({ id, before, after }) => [
           labels.get(id) || id,
           `${said(before)} → ${said(after)}`,
         ]),
       ),
     compared.diff && diffView(compared.diff),
-    !compared.diff && !compared.values.length && h("p", {}, t`Nothing is different.`),
+    !compared.diff && !compared.changed_values.length && h("p", {}, t`Nothing is different.`),
   ];
 }
 

@@ -95,7 +95,7 @@ export function mount(root, { id, title, query }) {
   });
   parts.signal = page.signal;
   root.append(parts.head, parts.trouble, parts.summary, ...parts.tabs.element);
-  root.classList.add("is-wide");
+  root.classList.add("is-full-height");
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
@@ -135,7 +135,7 @@ export function mount(root, { id, title, query }) {
   return () => {
     stopLooking();
     page.abort();
-    root.classList.remove("is-wide");
+    root.classList.remove("is-full-height");
   };
 }
 
@@ -158,7 +158,7 @@ function lookWhileHidden(path, signal, shown) {
 /** What follows an end is started a moment later, when the stream of events is over. */
 async function lookForStarts(path, signal, shown, show) {
   for (let look = 0; look < MOST_LOOKS; look++) {
-    if (signal.aborted || !shown()?.chain.some(({ state }) => state === "due")) return;
+    if (signal.aborted || !shown()?.chained_starts.some(({ state }) => state === "due")) return;
     await new Promise((resolve) => setTimeout(resolve, LOOK_FOR_STARTS_MS));
     try {
       show(await get("/automations/{automation_id}", { path, signal }));
@@ -375,7 +375,7 @@ function remarks(automation, { goTo, excerptOf }) {
       !["succeeded", "cancelled"].includes(state) &&
       failureBanner(automation, { goTo, excerpt: excerptOf(automation) }),
     automation.log_remark && noticeBox("warn", sentence(automation.log_remark)),
-    ...chainNotices(automation.chain),
+    ...chainNotices(automation.chained_starts),
   ];
 }
 

@@ -111,7 +111,7 @@ const COLUMNS = [
     h("strong", {}, name),
     isDefault && h("div", { class: "muted small" }, t`applies by itself`),
   ]),
-  column(t`Gates`, ({ gates }) => visible(gates.join(", "))),
+  column(t`Gates`, ({ gate_names: gates }) => visible(gates.join(", "))),
   column(t`Version`, ({ version }) => String(version)),
   column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
   column(t`By`, ({ pushed_by: person }) => visible(person.email), { isMinor: true }),

@@ -55,7 +55,7 @@ function section(label, kind, page) {
       column(t`Rules`, rules, { size: kind === ROLE ? "tall" : "wide" }),
       column(
         t`People`,
-        (thing) => (kind === ROLE ? String(thing.members) : people(thing, list.reload)),
+        (thing) => (kind === ROLE ? String(thing.member_count) : people(thing, list.reload)),
         { size: kind === ROLE ? "" : "wide" },
       ),
       may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),

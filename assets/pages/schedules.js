@@ -53,8 +53,9 @@ export function mount(root, { title }) {
   const week = weekAhead(page);
   const { reload } = list;
   list.reload = () => (week.refresh(), reload());
+  const below = h("p", { class: "muted" }, t`What runs by itself, and when.`);
   root.append(
-    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push] }),
+    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push], below }),
     h("div", { class: "sections" }, list.element, week.element),
   );
   const kept = takeDraft("schedule", here());
@@ -70,7 +71,7 @@ const COLUMNS = [
   column(t`Template`, ({ template }) => visible(template), { isMinor: true }),
   column(t`Times`, (schedule) => scheduleText(schedule)),
   column(t`Next`, ({ next_at: at }) => (at ? dayAndTime(at) : "–")),
-  column(t`Last`, ({ last }) => lastOutcome(last)),
+  column(t`Last`, ({ last_start: last }) => lastOutcome(last)),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
 
@@ -92,7 +93,7 @@ function showing(name, list) {
     await get("/schedules/{schedule}", { path }),
     await get("/schedules/{schedule}/next", { path }),
   ];
-  return opensWith(load, ([{ source }, { times }]) => {
+  return opensWith(load, ([{ source }, { next_times: times }]) => {
     const edit = { text: t`Change…`, look: "primary", run: () => openPush(source, list) };
     ask({
       title: name,

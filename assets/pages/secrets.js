@@ -41,7 +41,7 @@ const COLUMNS = [
     h("strong", {}, name),
     description && remark(visible(description)),
   ]),
-  column(t`In commands`, ({ environment }) => h("code", {}, `$${environment}`)),
+  column(t`In commands`, ({ environment_variable: name }) => h("code", {}, `$${name}`)),
   column(t`Version`, ({ version }) => String(version), { isMinor: true }),
   column(t`Last rotated`, rotated, { isMinor: true }),
   column(t`By`, ({ updated_by: person }) => visible(person.email), { isMinor: true }),

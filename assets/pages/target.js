@@ -57,8 +57,8 @@ function heading(target, reload) {
   return pageHeading(name, {
     above: h("a", { href: "/targets" }, t`Targets`),
     actions: [
-      may("targets.manage") && button(t`Delete…`, { look: "quiet", onclick: end }),
       may("targets.use") && checkButton(name),
+      may("targets.manage") && button(t`Delete…`, { look: "quiet", onclick: end }),
       may("targets.manage") && button(t`Change…`, { look: "primary", onclick: change }),
     ],
     below: [

@@ -82,8 +82,8 @@ function sizePart({ usage }) {
     pairs([
       [t`Automations kept`, number(usage.automations)],
       [t`Entries in the record`, number(usage.audit_entries)],
-      [t`Members`, number(usage.members)],
-      [t`Workers`, number(usage.workers)],
+      [t`Members`, number(usage.member_count)],
+      [t`Workers`, number(usage.worker_count)],
       [t`Last activity`, ago(usage.last_activity_at)],
     ]),
   );

@@ -89,7 +89,7 @@ function facts(worker) {
         .join("; "),
     ],
     [t`Serves`, worker.is_shared && t`every org that lets it`],
-    [t`Version`, visible(worker.version) || "?"],
+    [t`Version`, visible(worker.program_version) || "?"],
     [t`Manifest formats`, worker.formats.join(", ")],
     [t`Last heard of`, lastHeard(worker)],
     [t`Clock`, clockText(offset)],

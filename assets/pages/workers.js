@@ -117,7 +117,7 @@ function card(worker, list) {
       h(
         "span",
         { class: "worker-kind" },
-        t`version ${visible(worker.version) || "?"}`,
+        t`version ${visible(worker.program_version) || "?"}`,
         " · ",
         worker.runtimes.length > 0 ? t`runs ${worker.runtimes.join(", ")}` : t`runs nothing`,
         limitsBy(worker),

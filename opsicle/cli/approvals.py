@@ -172,7 +172,7 @@ def _decision(approval: Approval, reason: str, totp: str | None) -> DecisionRequ
     if approval.needs_totp and not totp and has_person():
         totp = ask("Code of your authenticator app", "--totp")
     evidence = approval.evidence.digest if approval.evidence else ""
-    return DecisionRequest(reason=reason, totp=totp or "", evidence=evidence)
+    return DecisionRequest(reason=reason, totp=totp or "", evidence_digest=evidence)
 
 
 def _emit(approval: Approval) -> None:
@@ -276,7 +276,7 @@ def _body(approval: Approval) -> Iterator[str]:
 
 def _resumed(approval: Approval) -> Iterator[str]:
     """Yield where it goes on that another one has left, and what it is handed."""
-    if (point := approval.resumed_from) is None:
+    if (point := approval.resume_point) is None:
         return
     yield f"It {in_words(point, approval.phases)}."
     for name, value in (*point.all_outputs.items(), *point.answers.items()):
@@ -345,12 +345,12 @@ def _compared(compared: Comparison | None) -> Iterator[str]:
         return
     which = f"version {compared.version}" if compared.version else "of this draft"
     yield f"Since the last approved run ({compared.automation_id}, {which}):"
-    for change in compared.values:
+    for change in compared.changed_values:
         before, after = _value_text(change.before), _value_text(change.after)
         yield f"  {printable(change.id)}: {before} → {after}"
     if compared.diff:
         yield from (f"  {printable(line)}" for line in compared.diff.removesuffix("\n").split("\n"))
-    elif not compared.values:
+    elif not compared.changed_values:
         yield "  nothing is different"
 
 

@@ -30,7 +30,7 @@ def emit_automation(automation: Automation) -> None:
         _print_phases(automation)
     if any(phase.calls for phase in automation.phases):
         _print_called(automation)
-    if automation.chain:
+    if automation.chained_starts:
         _print_chain(automation)
 
 
@@ -71,7 +71,7 @@ def _print_chain(automation: Automation) -> None:
     click.echo()
     rows = [
         [f"on {start.event}", start.template, _outcome(start), start.automation_id or ""]
-        for start in automation.chain
+        for start in automation.chained_starts
     ]
     headings = ["STARTS AFTERWARDS", "TEMPLATE", "STATE", "AUTOMATION"]
     print_table(headings, [[printable(cell) for cell in row] for row in rows])

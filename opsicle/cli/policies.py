@@ -20,7 +20,7 @@ from opsicle.wire.policy_api import PolicyVersion
 _COLUMNS = [
     Column("name", lambda policy: policy.name),
     Column("version", lambda policy: policy.version),
-    Column("gates", lambda policy: policy.gates),
+    Column("gates", lambda policy: policy.gate_names),
     Column("by itself", lambda policy: policy.is_default),
     Column("pushed", lambda policy: policy.pushed_at),
     Column("by", lambda policy: policy.pushed_by.email),

@@ -19,7 +19,7 @@ from opsicle.wire.endpoints import roles as endpoints
 _COLUMNS = [
     Column("name", lambda role: role.name),
     Column("built in", lambda role: role.is_built_in),
-    Column("members", lambda role: role.members),
+    Column("members", lambda role: role.member_count),
     Column("rules", lambda role: role.rules),
     Column("description", lambda role: role.description),
 ]

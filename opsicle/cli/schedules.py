@@ -40,7 +40,7 @@ _COLUMNS = [
     Column("template", lambda schedule: schedule.template),
     Column("times", _times),
     Column("next", lambda schedule: schedule.next_at),
-    Column("last", lambda schedule: _outcome(schedule.last)),
+    Column("last", lambda schedule: _outcome(schedule.last_start)),
     Column("runs as", lambda schedule: schedule.runs_as.email),
 ]
 
@@ -120,9 +120,9 @@ def next_(name: str, count: int) -> None:
     """
     found = connect().call(endpoints.NEXT_TIMES, name, query={"count": count})
     if current().wants_json:
-        print_json(found.times)
+        print_json(found.next_times)
         return
-    for at in found.times:
+    for at in found.next_times:
         click.echo(_local(at, found.time_zone))
 
 
@@ -159,7 +159,7 @@ def delete(name: str, totp: str | None) -> None:
 
 
 def _fields(schedule: ScheduleVersion) -> list[tuple[str, object]]:
-    last = schedule.last
+    last = schedule.last_start
     return [
         ("name", schedule.name),
         ("state", schedule.state),

@@ -26,7 +26,7 @@ _COLUMNS = [
     Column("name", lambda secret: secret.name),
     Column("version", lambda secret: secret.version),
     Column("description", lambda secret: secret.description),
-    Column("environment", lambda secret: secret.environment),
+    Column("environment", lambda secret: secret.environment_variable),
     Column("updated", lambda secret: secret.updated_at),
     Column("updated by", lambda secret: secret.updated_by.email),
     Column("rotated", lambda secret: secret.rotated_at or "never"),

@@ -33,8 +33,8 @@ _COLUMNS = [
     Column("state", lambda trigger: trigger.state),
     Column("template", lambda trigger: trigger.template),
     Column("verify", lambda trigger: trigger.verify),
-    Column("called", lambda trigger: trigger.last.at if trigger.last else None),
-    Column("last", lambda trigger: _outcome(trigger.last)),
+    Column("called", lambda trigger: trigger.last_call.at if trigger.last_call else None),
+    Column("last", lambda trigger: _outcome(trigger.last_call)),
     Column("runs as", lambda trigger: trigger.runs_as.email),
 ]
 
@@ -186,7 +186,7 @@ def _print_address(done: TriggerPushed) -> None:
 
 
 def _fields(trigger: TriggerVersion) -> list[tuple[str, object]]:
-    last, dedupe = trigger.last, trigger.dedupe
+    last, dedupe = trigger.last_call, trigger.dedupe
     return [
         ("name", trigger.name),
         ("state", trigger.state),

@@ -29,7 +29,7 @@ _COLUMNS = [
     Column("busy", lambda worker: f"{worker.busy}/{worker.slots}"),
     Column("runs", lambda worker: worker.runtimes),
     Column("labels", lambda worker: worker.granted_labels),
-    Column("version", lambda worker: f"{worker.version}{' (behind)' * worker.is_behind}"),
+    Column("version", lambda worker: f"{worker.program_version}{' (behind)' * worker.is_behind}"),
     Column("last seen", lambda worker: worker.last_seen_at),
     Column("gets no work because", lambda worker: worker.withheld),
 ]
@@ -150,7 +150,7 @@ def list_(shared: bool, all: bool, version: str | None, behind: bool, limit: int
     found = (
         worker
         for worker in connect().pages(endpoint, query={"all": all})
-        if version in (None, worker.version) and (worker.is_behind or not behind)
+        if version in (None, worker.program_version) and (worker.is_behind or not behind)
     )
     emit_list(found, _COLUMNS, limit=limit)
 

@@ -13,10 +13,10 @@ from opsicle.domain.bounds import Description, Email, Name, Rules, Word
 
 
 class Role(msgspec.Struct, kw_only=True):
-    """A role. `built_in_rules` come with the program, `rules` are the org's; `members` have it.
+    """A role. `built_in_rules` come with the program, `rules` are the org's.
 
-    `leaves_stuck`, in the answer to a change: the templates of approvals that nobody can give
-    since.
+    `member_count` is how many have it. `leaves_stuck`, in the answer to a change: the templates of
+    approvals that nobody can give since.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Role(msgspec.Struct, kw_only=True):
     is_built_in: bool
     built_in_rules: list[str]
     rules: list[str]
-    members: int
+    member_count: int
     leaves_stuck: list[str] = []
     updated_at: datetime | None = None
 

@@ -25,8 +25,8 @@ class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A decision. `totp` is a fresh code of the authenticator app, where a gate asks for one.
 
     `values` are what a pause asks for, `choice` what becomes of a failure. With an approval to run,
-    `not_before` and `not_after` say when it may begin, `evidence` is the digest of what of its plan
-    one was shown.
+    `not_before` and `not_after` say when it may begin, `evidence_digest` is that of
+    what of its plan one was shown.
     """
 
     reason: Reason = ""
@@ -35,7 +35,7 @@ class DecisionRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     choice: Choice | None = None
     not_before: Moment | None = None
     not_after: Moment | None = None
-    evidence: Word = ""
+    evidence_digest: Word = ""
 
     def __repr__(self) -> str:
         return f"DecisionRequest(reason={self.reason!r})"
@@ -114,7 +114,7 @@ class Comparison(msgspec.Struct, kw_only=True):
     automation_id: str
     version: int
     diff: str
-    values: list[ValueChange]
+    changed_values: list[ValueChange]
 
 
 class Approval(ApprovalSummary, kw_only=True):
@@ -125,7 +125,7 @@ class Approval(ApprovalSummary, kw_only=True):
     run; empty if nothing is.
     `may_withdraw`: the caller has asked for it, or owns the service account that did, and it is
     pending. `message` and `asked_variables` are what a pause asks, `given` the values with which
-    somebody has let it go on. `resumed_from`: it does not begin, but goes on from another one.
+    somebody has let it go on. `resume_point`: it does not begin, but goes on from another one.
     `window` is when it may begin by what its approvers have said so far, in words; "" for any time.
     `files` are those among the values, which may be looked at. `fan_out` are the machines on which
     it runs one by one, and how. `on_success` and `on_failure` are started once it has ended so.
@@ -164,7 +164,7 @@ class Approval(ApprovalSummary, kw_only=True):
     given: dict[str, Value] = {}
     window: str = ""
     evidence: ShownEvidence | None = None
-    resumed_from: ResumePoint | None = None
+    resume_point: ResumePoint | None = None
     calls: list[BoundCall] = []
     fan_out: BoundFanOut | None = None
     files: list[AutomationFile] = []

@@ -88,7 +88,7 @@ class Worker(msgspec.Struct, kw_only=True):
     busy: int
     is_shared: bool = False
     is_ephemeral: bool = False
-    version: str
+    program_version: str
     is_behind: bool = False
     certificate_expires_at: datetime
     created_at: datetime

@@ -32,8 +32,8 @@ class OrgUsage(msgspec.Struct, kw_only=True):
     automations_last_day: int
     automations_last_30_days: int
     audit_entries: int
-    members: int
-    workers: int
+    member_count: int
+    worker_count: int
     log_bytes: int
     most_log_bytes: int
     artifact_bytes: int

@@ -19,7 +19,7 @@ class PolicyVersionSummary(msgspec.Struct, kw_only=True):
     name: str
     version: int
     digest: str
-    gates: list[str]
+    gate_names: list[str]
     is_default: bool
     pushed_by: Person
     pushed_at: datetime

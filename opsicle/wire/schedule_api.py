@@ -50,7 +50,7 @@ class ScheduleSummary(msgspec.Struct, kw_only=True):
     every: int
     time_zone: str
     next_at: datetime | None
-    last: LastStart | None
+    last_start: LastStart | None
     runs_as: Person
     pushed_by: Person
     pushed_at: datetime
@@ -72,5 +72,5 @@ class ScheduleVersion(ScheduleSummary, kw_only=True):
 class NextTimes(msgspec.Struct, kw_only=True):
     """The times to come in UTC, without jitter; none for a schedule that is paused."""
 
-    times: list[datetime]
+    next_times: list[datetime]
     time_zone: str

@@ -45,14 +45,15 @@ class SecretUse(msgspec.Struct, kw_only=True):
 class Secret(msgspec.Struct, kw_only=True):
     """A secret without its value.
 
-    `version` counts its values; `environment` is how commands read it. `rotated_at` is when it got
-    another value than its first, None if it never did; `last_use` is None if it was never used.
+    `version` counts its values; `environment_variable` is where commands read it. `rotated_at` is
+    when it got another value than its first, None if it never did; `last_use` is None if it was
+    never used.
     """
 
     name: str
     version: int
     description: str
-    environment: str
+    environment_variable: str
     created_at: datetime
     updated_at: datetime
     updated_by: Person

@@ -102,7 +102,7 @@ class SampleOutcome(msgspec.Struct, kw_only=True):
 class TriggerSummary(msgspec.Struct, kw_only=True):
     """A trigger in a list.
 
-    `last` is the newest call that knew its secret. `runs_as` is whose rights it has. It is failing
+    `last_call` is the newest that knew its secret. `runs_as` is whose rights it has. It is failing
     while what that call was to start was refused.
     """
 
@@ -112,7 +112,7 @@ class TriggerSummary(msgspec.Struct, kw_only=True):
     state: Literal["active", "paused", "failing"]
     verify: VerifyMethod
     url: str
-    last: TriggerCall | None
+    last_call: TriggerCall | None
     runs_as: Person
     pushed_by: Person
     pushed_at: datetime

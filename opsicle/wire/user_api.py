@@ -360,11 +360,11 @@ class Automation(AutomationSummary, kw_only=True):
     from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
     it ended, and it holds its group until it is released. `artifacts` are the files that the newest
     job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
-    ran before anybody was asked, `files` those that it is given. `chain` is what it starts once it
-    has ended, `depth` how far below what somebody has started it is, `targets` its machines,
-    `only_worker` the one that was chosen for it, if any, `labels` its template's. `resumed_by` and
-    `rerun_by` are the newest that go on from it, or repeat it. `draft` is the id of the draft that
-    it tried, whose version is 0; "" if it runs what was pushed.
+    ran before anybody was asked, `files` those that it is given. `chained_starts` are what it
+    starts once it has ended, `depth` how far below what somebody has started it is, `targets` its
+    machines, `only_worker` the one that was chosen for it, if any, `labels` its template's.
+    `resumed_by` and `rerun_by` are the newest that go on from it, or repeat it. `draft` is the id
+    of the draft that it tried, whose version is 0; "" if it runs what was pushed.
     """
 
     display_name: str = ""
@@ -387,7 +387,7 @@ class Automation(AutomationSummary, kw_only=True):
     files: list[AutomationFile] = []
     outputs: dict[str, str] = {}
     summary: str = ""
-    chain: list[ChainedStart] = []
+    chained_starts: list[ChainedStart] = []
     depth: int = 0
     targets: list[AutomationTarget] = []
     only_worker: str = ""

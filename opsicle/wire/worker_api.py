@@ -150,11 +150,12 @@ class PollRequest(msgspec.Struct, kw_only=True):
     this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
     jobs that wait for people: it keeps their workspaces, and no slot or lease for them. `limits_by`
     says by what each kind of phase has its limits kept ("cgroup v2", "rlimits", "podman").
-    `resumes_only`: it takes nothing new, and yet what it has paused.
+    `resumes_only`: it takes nothing new, and yet what it has paused. (`program_version` keeps on
+    the wire the name that servers know.)
     """
 
     boot_id: Word
-    version: Word
+    program_version: Word = msgspec.field(name="version")
     labels: Labels
     slots: Int32
     free_slots: Int32

@@ -37,7 +37,7 @@ class JobResult:
         self.kept_until_ms: int | None = None
 
     def decide(self, state: JobState, explanation: str, exit_code: int | None = None) -> None:
-        """Settle the job's state, unless something before has."""
+        """Set the job's state, unless something before has."""
         if self.state is None:
             self.state, self._explanation, self._exit_code = state, explanation, exit_code
 

@@ -224,7 +224,7 @@ class Poller:
 
         return PollRequest(
             boot_id=self._presence.boot_id,
-            version=__version__,
+            program_version=__version__,
             labels=self._presence.labels,
             slots=self._presence.slots,
             free_slots=free,

@@ -329,7 +329,7 @@ class ApiServer:
         actor = self.services.workers.authenticate(identity, "10.0.0.1")
         request = PollRequest(
             boot_id="b",
-            version="1",
+            program_version="1",
             labels={},
             slots=slots,
             free_slots=slots,

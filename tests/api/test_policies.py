@@ -39,7 +39,7 @@ def test_every_push_that_says_something_new_makes_a_version(alice: Client) -> No
     assert [
         row["version"] for row in alice.get("/api/v1/policies/production/versions").json["items"]
     ] == [2, 1]
-    assert [row["gates"] for row in alice.get("/api/v1/policies").json["items"]] == [["boss"]]
+    assert [row["gate_names"] for row in alice.get("/api/v1/policies").json["items"]] == [["boss"]]
 
     pushes = [
         entry

@@ -42,7 +42,7 @@ def test_the_built_in_roles_and_the_orgs_own_are_listed_in_pages(alice: Client) 
     first = alice.get("/api/v1/roles?limit=3").json
     rest = alice.get(f"/api/v1/roles?limit=10&cursor={first['next_cursor']}").json
     assert [role["name"] for role in first["items"] + rest["items"]] == everyone
-    assert alice.get("/api/v1/roles/admin").json["members"] == 1
+    assert alice.get("/api/v1/roles/admin").json["member_count"] == 1
 
 
 def test_an_own_role_gives_what_its_rules_say_and_nothing_else(

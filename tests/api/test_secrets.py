@@ -59,7 +59,7 @@ def test_a_secret_is_made_changed_and_removed_and_its_value_never_shown(
     api_server: ApiServer, alice: Client
 ) -> None:
     made = create(alice)
-    assert (made["version"], made["environment"]) == (1, "OPSICLE_SECRET_DB_PASSWORD")
+    assert (made["version"], made["environment_variable"]) == (1, "OPSICLE_SECRET_DB_PASSWORD")
 
     updated = alice.call("PUT", "/api/v1/secrets/db-password", {"value": OTHER})
     assert (updated.json["version"], updated.json["description"]) == (2, "for the database")

@@ -44,7 +44,7 @@ def outcome(api_server: ApiServer, request: EnrolRequest) -> str:
 def poll_request(**changes: object) -> PollRequest:
     facts = {
         "boot_id": "b1",
-        "version": "1.0",
+        "program_version": "1.0",
         "labels": {"site": "fra"},
         "slots": 4,
         "free_slots": 4,
@@ -283,7 +283,11 @@ def test_the_list_shows_what_a_worker_said_last(api_server: ApiServer, alice: Cl
     actor = authenticate(api_server, api_server.worker())
     api_server.services.dispatch.poll(actor, poll_request())
     (shown,) = alice.get("/api/v1/workers").json["items"]
-    assert (shown["labels"], shown["slots"], shown["version"]) == ({"site": "fra"}, 4, "1.0")
+    assert (shown["labels"], shown["slots"], shown["program_version"]) == (
+        {"site": "fra"},
+        4,
+        "1.0",
+    )
     assert shown["runtimes"] == ["subprocess"]
     seen = shown["last_seen_at"]
     api_server.clock.advance(seconds=2)
@@ -299,11 +303,11 @@ def test_a_worker_of_an_earlier_release_than_the_server_is_behind(
     api_server: ApiServer, alice: Client, version: str, is_behind: bool
 ) -> None:
     actor = authenticate(api_server, api_server.worker())
-    api_server.services.dispatch.poll(actor, poll_request(version=version))
+    api_server.services.dispatch.poll(actor, poll_request(program_version=version))
 
     (shown,) = alice.get("/api/v1/workers").json["items"]
 
-    assert (shown["version"], shown["is_behind"]) == (version, is_behind)
+    assert (shown["program_version"], shown["is_behind"]) == (version, is_behind)
 
 
 def test_the_list_comes_in_pages(api_server: ApiServer, alice: Client) -> None:

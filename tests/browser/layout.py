@@ -37,12 +37,22 @@ LAYOUT = """() => {
   const misplaced = () => [...document.querySelectorAll(".page-title > .actions > .primary")]
     .filter((button) => button.nextElementSibling)
     .map((button) => button.textContent);
+  const unsigned = () => [...document.querySelectorAll("main *")]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth
+      && ["auto", "scroll"].includes(getComputedStyle(each).overflowX)
+      && !getComputedStyle(each).backgroundAttachment.includes("local")
+      && !each.matches(".editor, .chips, .log-scroller"))
+    .map((each) => each.className);
   const { scrollWidth, clientWidth } = document.documentElement;
+  const isFramed = document.body.classList.contains("is-framed") && clientWidth <= 1440;
+  const mainRight = document.querySelector("main").getBoundingClientRect().right;
   return {
     "wider than the window by": Math.max(0, scrollWidth - clientWidth),
     "names of the menu over others": overlapping(),
     "cells cut off without a title": untitled(),
     "first buttons that are not at the right": misplaced(),
+    "scrolls sideways without a sign": unsigned(),
+    "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
   };
 }"""

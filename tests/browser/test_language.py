@@ -133,9 +133,12 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
             "no connected worker has label a=b: w1 fits, but was stopped; "
               + "w2 would fit, but is not connected",
             "rejected by bob@example.com: it was not run: twice",
+            "rejected by bob@example.com: no; was stopped; everything",
+            "edge is busy; it was not run: aborted by bob@example.com: edge is busy; everything",
+            "it could not start on e1: the org is suspended: unpaid; was stopped",
             "a sentence of tomorrow; edge is busy",
             "it waits for approval: ops: 1 of a@example.com; more: 2 of b@example.com",
-            "the org is suspended: unpaid bill; it is deleted on 2026-12-24",
+            "the org is suspended, and is deleted on 2026-12-24: unpaid bill; everything",
             "the org is suspended",
             "not before 2026-12-01 00:14:42 UTC (set by alice@example.com)",
             "the document cannot be used: 2 mistakes",
@@ -165,9 +168,13 @@ def test_what_the_server_says_is_read_in_german_too(open_in: Open) -> None:
         "kein verbundener Worker hat das Label a=b: w1 passt, aber: wurde angehalten; "
         "w2 würde passen, aber: ist nicht verbunden",
         "abgelehnt von bob@example.com: it was not run: twice",
+        "abgelehnt von bob@example.com: no; was stopped; everything",
+        "edge ist belegt; es wurde nicht ausgeführt: aufgegeben von bob@example.com: "
+        "edge is busy; everything",
+        "auf e1 konnte es nicht beginnen: die Organisation ist ausgesetzt: unpaid; was stopped",
         "a sentence of tomorrow; edge ist belegt",
         "es wartet auf Genehmigung: ops: 1 von a@example.com; more: 2 von b@example.com",
-        "die Organisation ist ausgesetzt: unpaid bill; sie wird am 2026-12-24 gelöscht",
+        "die Organisation ist ausgesetzt und wird am 2026-12-24 gelöscht: unpaid bill; everything",
         "die Organisation ist ausgesetzt",
         "nicht vor 01.12.2026, 01:14:42 MEZ (gesetzt von alice@example.com)",
         "das Dokument ist nicht zu gebrauchen: 2 Fehler",

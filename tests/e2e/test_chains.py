@@ -52,5 +52,5 @@ def test_a_server_that_is_killed_right_after_the_end_starts_what_follows_once(
     }
     assert len(admin.json("automations", "list", "--template", "child")) == 3
     shown = admin.json("automations", "show", parents[0]["id"])
-    assert shown["chain"][0]["automation_state"] == "succeeded"
-    assert "got /srv/a" in admin.cli("logs", shown["chain"][0]["automation_id"])
+    assert shown["chained_starts"][0]["automation_state"] == "succeeded"
+    assert "got /srv/a" in admin.cli("logs", shown["chained_starts"][0]["automation_id"])

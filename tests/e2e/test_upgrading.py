@@ -66,7 +66,7 @@ def test_the_guide_leads_to_the_new_version_and_back_while_jobs_run(
         meanwhile = site.run()
         site.wait_for(meanwhile, "succeeded")
         (worker,) = installation.admin.json("workers", "list")
-        assert worker["version"] == old_version
+        assert worker["program_version"] == old_version
         site.worker.process.stop()
         site.worker.start()
         after = site.run()

@@ -54,4 +54,4 @@ def turn(core: Core) -> None:
 
 def chained(core: Core, actor: Actor, automation: Automation) -> list[dict[str, object]]:
     """Return what it has started, or why not, as the page gets it."""
-    return msgspec.to_builtins(core.automations.get(actor, automation.id).chain)
+    return msgspec.to_builtins(core.automations.get(actor, automation.id).chained_starts)

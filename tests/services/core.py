@@ -318,7 +318,7 @@ class TestWorker:
     def request(self, wait_seconds: int) -> PollRequest:
         return PollRequest(
             boot_id=self.boot_id,
-            version="0",
+            program_version="0",
             labels=self.labels,
             slots=self.slots,
             free_slots=self.slots - len(self.held),

@@ -302,7 +302,7 @@ def test_an_approver_sees_what_will_run_and_what_is_new_about_it(team: Team) -> 
     assert compared is not None
     assert (compared.automation_id, compared.version) == (first.id, 1)
     assert '+    phases: [{name: act, commands: ["echo new"]}]' in compared.diff
-    assert [(change.id, change.before, change.after) for change in compared.values][-1] == (
+    assert [(change.id, change.before, change.after) for change in compared.changed_values][-1] == (
         "target",
         "a",
         "b",

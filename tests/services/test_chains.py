@@ -31,13 +31,13 @@ def push(core: Core, actor: Actor, *lines: str, name: str = "first") -> None:
 
 
 def child_of(core: Core, actor: Actor, automation: Automation) -> Automation:
-    [start] = core.automations.get(actor, automation.id).chain
+    [start] = core.automations.get(actor, automation.id).chained_starts
     assert start.automation_id, start.reason
     return core.automations.get(actor, start.automation_id)
 
 
 def refusal(core: Core, actor: Actor, automation: Automation) -> str:
-    [start] = core.automations.get(actor, automation.id).chain
+    [start] = core.automations.get(actor, automation.id).chained_starts
     assert start.state == "refused"
     return start.reason
 
@@ -48,7 +48,7 @@ def test_a_success_starts_what_follows_it_with_its_outputs(core: Core, alice: Ac
 
     turn(core)
 
-    follows, other = core.automations.get(alice, parent.id).chain
+    follows, other = core.automations.get(alice, parent.id).chained_starts
     assert (follows.event, follows.template, follows.state) == ("success", "hello", "started")
     assert other.state == "not_due"
     child = core.automations.get(alice, follows.automation_id or "")

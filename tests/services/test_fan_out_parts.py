@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.domain.errors import Unreadable
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.retention import Retention, RetentionPeriods
 from opsicle.server.store import fan_outs
@@ -106,7 +107,7 @@ def test_parts_that_left_out_what_they_were_to_call_are_followed_by_nothing(
     core.database.write(lambda db: db.execute(change))
     core.services.chain_starts.turn()
 
-    [start] = core.automations.get(alice, fanning.automation.id).chain
+    [start] = core.automations.get(alice, fanning.automation.id).chained_starts
     assert start.state == "refused"
     assert start.reason == reason
 
@@ -157,3 +158,19 @@ def test_no_part_is_made_of_what_the_record_says_was_cancelled(
     fanning.turn()
 
     assert len(started(core, alice)) == made
+
+
+def test_of_a_part_that_was_altered_beyond_reading_people_are_told_so(
+    core: Core, alice: Actor
+) -> None:
+    fanning = Fanning(core, alice).push().run()
+    fanning.carry_out("e1", "failed", 1).carry_out("e2").carry_out("e3")
+    part = fanning.part("e1").id
+    core.database.write(
+        lambda db: db.execute("UPDATE automations SET member_of = '{}' WHERE id = ?", (part,))
+    )
+
+    with pytest.raises(Unreadable, match=f"what {part} is a part of cannot be read"):
+        core.services.resumes.resume(alice, part, ResumeRequest())
+    with pytest.raises(Unreadable, match=f"what {part} is a part of cannot be read"):
+        core.automations.rerun(alice, part)

@@ -242,7 +242,7 @@ def test_one_that_goes_on_from_another_and_one_that_follows_it_take_its_files(
     resumed = core.services.resumes.resume(alice, made.id, ResumeRequest())
     core.services.chain_starts.turn()
 
-    [start] = core.automations.get(alice, made.id).chain
+    [start] = core.automations.get(alice, made.id).chained_starts
     works = {each.automation_id: each for each in worker.poll().work}
     for automation_id in (resumed.id, start.automation_id):
         again = core.automations.get(alice, automation_id)

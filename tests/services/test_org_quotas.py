@@ -236,7 +236,7 @@ def test_size_and_activity_follow_what_comes_and_goes(
     seen = usage(core, oscar)
 
     assert (seen.automations, seen.automations_last_hour, seen.automations_last_day) == (4, 1, 1)
-    assert (seen.automations_last_30_days, seen.members, seen.workers) == (4, 1, 0)
+    assert (seen.automations_last_30_days, seen.member_count, seen.worker_count) == (4, 1, 0)
     assert seen.last_activity_at == core.clock.now()
     core.clock.advance(40 * 24 * HOUR)
     core.run(alice)

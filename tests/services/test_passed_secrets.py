@@ -151,7 +151,7 @@ def test_a_variable_that_is_secret_no_more_when_a_start_is_due_gets_nothing(
 
     turn(dump)
 
-    [start] = dump.automations.get(alice, parent.id).chain
+    [start] = dump.automations.get(alice, parent.id).chained_starts
     assert start.state == "refused"
     assert "everybody can read it" in start.reason
 

@@ -32,7 +32,7 @@ def test_what_follows_a_failure_starts_only_if_something_has_run(team: Team, has
 
     now = shown(team, asked)
     assert now.state == "failed"
-    assert [start.state for start in now.chain] == ["due" if has_run else "not_due"]
+    assert [start.state for start in now.chained_starts] == ["due" if has_run else "not_due"]
 
 
 def test_the_log_of_a_plan_stays_while_people_decide_however_long_that_takes(

@@ -339,9 +339,9 @@ def test_who_decides_about_other_evidence_than_there_is_is_refused(planned: Team
     shown_digest = planned.show("bob", asked).evidence.digest
 
     with pytest.raises(Conflict, match="not what this approval is about"):
-        planned.approve("bob", asked, evidence="0" * 64)
+        planned.approve("bob", asked, evidence_digest="0" * 64)
 
-    planned.approve("bob", asked, evidence=shown_digest)
+    planned.approve("bob", asked, evidence_digest=shown_digest)
     assert planned.state(asked) == "queued"
 
 

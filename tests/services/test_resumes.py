@@ -208,7 +208,7 @@ def test_a_resumed_one_is_approved_anew_by_people_who_see_where_it_goes_on(team:
 
     assert (made.state, case.worker.poll().work) == ("awaiting_approval", ())
     shown = team.show("bob", made)
-    assert shown.resumed_from == ResumePoint(
+    assert shown.resume_point == ResumePoint(
         automation_id=case.automation.id,
         first_phase=2,
         outputs={"copy": {"path": "/b/1"}},

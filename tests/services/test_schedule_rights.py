@@ -69,8 +69,8 @@ def test_it_runs_with_the_rights_of_that_moment_and_says_why_it_may_not(
     schedule = show(core, carol)
     assert started(core, carol) == []
     assert schedule.state == "failing"
-    assert schedule.last
-    assert reason in schedule.last.reason
+    assert schedule.last_start
+    assert reason in schedule.last_start.reason
     assert schedule.next_at == datetime(2026, 1, 1, 4, tzinfo=UTC)
     assert record(core, carol, "schedules/nightly") == [("push", alice.email), ("refuse", "server")]
 
@@ -106,7 +106,7 @@ def test_running_it_by_hand_takes_the_rights_of_whoever_does(core: Core, alice: 
 
     assert (ran.requester.email, ran.values) == (bob.email, {"who": "night"})
     assert ran.started_by == StartedBy(StarterKind.SCHEDULE, "nightly")
-    assert show(core, alice).last.automation_id == ran.id  # type: ignore[union-attr]
+    assert show(core, alice).last_start.automation_id == ran.id  # type: ignore[union-attr]
     with pytest.raises(NotAllowed):
         core.services.schedules.run(rita, "nightly")
     with pytest.raises(Conflict, match="not over"):

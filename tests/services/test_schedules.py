@@ -53,8 +53,8 @@ def test_a_time_starts_the_template_once_and_says_what_started_it(core: Core, al
     assert automation.requester.email == alice.email
     assert core.automations.get(alice, automation.id).values == {"who": "night"}
     schedule = show(core, alice)
-    assert schedule.last
-    assert (schedule.last.outcome, schedule.last.automation_id) == (
+    assert schedule.last_start
+    assert (schedule.last_start.outcome, schedule.last_start.automation_id) == (
         "started",
         automation.id,
     )
@@ -129,8 +129,8 @@ def test_a_server_that_was_away_for_a_day_does_as_the_schedule_says(
 
     schedule = show(core, alice)
     assert len(started(core, alice)) == count
-    assert schedule.last
-    assert schedule.last.outcome == outcome
+    assert schedule.last_start
+    assert schedule.last_start.outcome == outcome
     assert schedule.next_at == at(1, day=2)
 
 
@@ -180,8 +180,8 @@ def test_a_time_is_skipped_while_the_run_before_goes_on(core: Core, alice: Actor
     turn(core)
 
     schedule = show(core, alice)
-    assert schedule.last
-    assert (schedule.last.outcome, schedule.last.reason) == (
+    assert schedule.last_start
+    assert (schedule.last_start.outcome, schedule.last_start.reason) == (
         "skipped",
         "the run before is not over",
     )
@@ -209,7 +209,7 @@ def test_nothing_starts_while_it_is_paused_and_nothing_is_made_up_for(
     core.clock.advance(HOUR)
     turn(core)
     assert (show(core, alice).state, show(core, alice).next_at) == ("paused", None)
-    assert core.services.schedules.next_times(alice, "nightly", 5).times == []
+    assert core.services.schedules.next_times(alice, "nightly", 5).next_times == []
 
     core.services.schedules.resume(alice, "nightly")
     turn(core)
@@ -276,7 +276,7 @@ def test_what_was_altered_behind_the_servers_back_starts_nothing(core: Core, ali
 
     assert started(core, alice) == []
     assert show(core, alice).state == "failing"
-    assert "not what was pushed" in show(core, alice).last.reason  # type: ignore[union-attr]
+    assert "not what was pushed" in show(core, alice).last_start.reason  # type: ignore[union-attr]
 
 
 def test_one_that_cannot_be_read_holds_up_no_other(core: Core, alice: Actor) -> None:

@@ -83,7 +83,7 @@ def test_a_success_past_a_call_that_did_not_succeed_starts_nothing(
     calling.end("succeeded", *reports("succeeded", "succeeded", "succeeded"))
     core.services.chain_starts.turn()
 
-    [start] = calling.now.chain
+    [start] = calling.now.chained_starts
     assert start.state == ("started" if ended == "succeeded" else "refused")
     if ended != "succeeded":
         assert start.reason == "what caller calls at `both` has not succeeded"

@@ -88,7 +88,7 @@ def test_what_follows_a_success_starts_only_if_that_has_passed_its_pauses(
     finish(worker, work)
     team.core.services.chain_starts.turn()
 
-    [start] = team.core.automations.get(alice, first.id).chain
+    [start] = team.core.automations.get(alice, first.id).chained_starts
     reason = "" if is_asked else "nobody has let first pass its pause `look`"
     assert (start.state, start.reason) == ("started" if is_asked else "refused", reason)
 
@@ -114,7 +114,7 @@ def test_a_pause_that_another_automation_has_passed_is_not_its_own(team: Team) -
     )
     team.core.services.chain_starts.turn()
 
-    [start] = team.core.automations.get(alice, second.id).chain
+    [start] = team.core.automations.get(alice, second.id).chained_starts
     assert (start.state, start.automation_id) == ("refused", None)
 
 

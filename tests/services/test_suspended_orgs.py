@@ -56,11 +56,11 @@ def test_neither_people_nor_schedules_nor_triggers_nor_chains_start_anything(
         Sender(core, secret or "").send({})
 
     assert len(started(core, alice)) == before
-    last = show(core, alice).last
+    last = show(core, alice).last_start
     assert last is not None
     assert (last.outcome, last.reason) == ("refused", SAID)
     assert calls_of(core, alice)[0].reason == SAID
-    [chained] = core.automations.get(alice, parent.id).chain
+    [chained] = core.automations.get(alice, parent.id).chained_starts
     assert (chained.state, chained.reason) == ("refused", SAID)
 
     resume(core, oscar)

@@ -107,7 +107,12 @@ def test_whoever_waits_hears_of_what_was_approved(core: Core) -> None:
 
 def presence(name: str, home: str, **labels: str) -> Presence:
     poll = PollRequest(
-        boot_id="b", version="0", labels=labels, slots=1, free_slots=1, runtimes=("subprocess",)
+        boot_id="b",
+        program_version="0",
+        labels=labels,
+        slots=1,
+        free_slots=1,
+        runtimes=("subprocess",),
     )
     return Presence(name, name, home, poll, 0.0, is_shared=home == SHARED_POOL)
 

@@ -34,6 +34,8 @@ COMPOSED = {
     "behind 1 other of group",
     "has all of the labels",
     "has label",
+    "it could not start on",
+    "it did not begin on",
 }
 """What the server puts together from words."""
 

@@ -30,7 +30,7 @@ def connection(fake_server: FakeServer) -> Iterator[ServerConnection]:
 def poll(connection: ServerConnection, wait_seconds: int = 0) -> PollReply | None:
     request = PollRequest(
         boot_id="b",
-        version="1",
+        program_version="1",
         labels={},
         slots=1,
         free_slots=1,

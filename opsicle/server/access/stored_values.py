@@ -9,24 +9,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import msgspec
-
 from opsicle.domain import stored_json
 from opsicle.domain.label_expressions import ExpressionMistake, parse_expression
 from opsicle.domain.templates import Value
 from opsicle.domain.workers import Requirements
 
-read_values = msgspec.json.Decoder(dict[str, Value]).decode
-"""The values by variable. Raises ValueError or msgspec's errors. Made once, as msgspec walks
-through such types."""
+
+def read_values(values_json: str) -> dict[str, Value]:
+    """Return the values by variable. Raises Unreadable."""
+    return stored_json.read(values_json, dict[str, Value], "its values")
 
 
 def shown_values(values_json: str) -> dict[str, Value]:
     """Return the values by variable; none where they cannot be read."""
-    try:
-        return read_values(values_json)
-    except (ValueError, RecursionError):
-        return {}
+    return stored_json.read_or(values_json, dict[str, Value], {})
 
 
 @lru_cache(maxsize=4096)

@@ -8,12 +8,17 @@ from opsicle.server.store.database import Connection
 
 
 def suspension_text(db: Connection, org_id: str) -> str:
-    """Say that an org is suspended, why, and when it is deleted; "" if it is not."""
+    """Say that an org is suspended, when it is deleted, and why; "" if it is not.
+
+    Somebody's words come last, so that whoever translates knows where they end.
+    """
     row = suspensions.find(db, org_id)
     if row.suspended_at is None:
         return ""
-    text = "the org is suspended" + (f": {row.reason}" if row.reason else "")
-    return f"{text}; it is deleted on {row.delete_at:%Y-%m-%d}" if row.delete_at else text
+    text = "the org is suspended"
+    if row.delete_at:
+        text = f"the org is suspended, and is deleted on {row.delete_at:%Y-%m-%d}"
+    return f"{text}: {row.reason}" if row.reason else text
 
 
 def require_active(db: Connection, org_id: str) -> None:

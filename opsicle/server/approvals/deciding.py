@@ -279,7 +279,7 @@ def recorded_window(window: RunWindow) -> dict[str, str]:
 
 def require_same_evidence(case: Case, decision: PendingDecision) -> None:
     """Raise Conflict for a decision about another plan's evidence than the approval's."""
-    shown = decision.request.evidence
+    shown = decision.request.evidence_digest
     if shown and shown != case.automation.evidence:
         raise Conflict(
             "what you were shown of its plan is not what this approval is about",

@@ -11,11 +11,13 @@ from opsicle.domain.automations import AutomationState, WorkerLost
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember, MemberOf
 from opsicle.domain.calls import CalledBy
+from opsicle.domain.errors import Unreadable
 from opsicle.domain.fan_outs import FanOutKind
 from opsicle.domain.files import input_files
 from opsicle.domain.manifests import NO_POLICY, Manifest, PolicyAsked
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.secrets import named_secrets
+from opsicle.domain.stored_json import read
 from opsicle.domain.template_parser import digest as template_digest
 from opsicle.domain.templates import Template, VariableType
 from opsicle.domain.workers import Requirements, requirements
@@ -38,8 +40,8 @@ def build(
 ) -> Manifest:
     """Return an automation's whole manifest, in the newest format.
 
-    `commitments` is what it says of each secret variable. Raises ValueError or msgspec's errors for
-    rows that no trigger could have written.
+    `commitments` is what it says of each secret variable. Raises ValueError, as Unreadable is one,
+    for rows that no trigger could have written.
     """
     elsewhere = {
         variable.id
@@ -89,37 +91,39 @@ def build(
 
 
 def calls_of(row: AutomationRow) -> tuple[BoundCall, ...]:
-    """Return what an automation calls, as its row says. Raises msgspec's errors."""
-    return msgspec.json.decode(row.calls, type=tuple[BoundCall, ...]) if row.calls else ()
+    """Return what an automation calls, as its row says. Raises Unreadable."""
+    return read(row.calls, tuple[BoundCall, ...], f"what {row.id} calls") if row.calls else ()
 
 
 def called_by_of(row: AutomationRow) -> CalledBy | None:
-    """Return where an automation was called, None if it was not. Raises msgspec's errors."""
-    return msgspec.json.decode(row.called_by, type=CalledBy) if row.called_by else None
+    """Return where an automation was called, None if it was not. Raises Unreadable."""
+    return read(row.called_by, CalledBy, f"what has called {row.id}") if row.called_by else None
 
 
 def fan_out_of(row: AutomationRow) -> BoundFanOut | None:
-    """Return on which machines an automation runs one by one. Raises msgspec's errors."""
-    return msgspec.json.decode(row.fan_out, type=BoundFanOut) if row.fan_out else None
+    """Return on which machines an automation runs one by one. Raises Unreadable."""
+    return read(row.fan_out, BoundFanOut, f"the machines of {row.id}") if row.fan_out else None
 
 
 def member_of(row: AutomationRow) -> MemberOf | None:
-    """Return of what an automation is a part, None if it is none. Raises msgspec's errors."""
-    return msgspec.json.decode(row.member_of, type=MemberOf) if row.member_of else None
+    """Return of what an automation is a part, None if it is none. Raises Unreadable."""
+    what = f"what {row.id} is a part of"
+    return read(row.member_of, MemberOf, what) if row.member_of else None
 
 
 def only_worker_of(row: AutomationRow) -> BoundMember | None:
     """Return the worker that was chosen for an automation, None if any may take it that fits.
 
-    Raises msgspec's errors.
+    Raises Unreadable.
     """
-    return msgspec.json.decode(row.only_worker, type=BoundMember) if row.only_worker else None
+    what = f"the worker chosen for {row.id}"
+    return read(row.only_worker, BoundMember, what) if row.only_worker else None
 
 
 def machines_of(row: AutomationRow) -> tuple[BoundMember, ...]:
     """Return the machines on which an automation runs one by one, or of a part its own.
 
-    Raises msgspec's errors.
+    Raises Unreadable.
     """
     if of := member_of(row):
         return (of.member,)
@@ -155,7 +159,7 @@ def rebuild(
     """Return the manifest of a stored automation. Raises as `build`."""
     has_hidden = any(variable.type is VariableType.SECRET for variable in template.variables)
     commitments = secrets.find_commitments(db, row.id) if has_hidden else None
-    stored = msgspec.json.decode(commitments, type=dict[str, str]) if commitments else {}
+    stored = read(commitments, dict[str, str], f"secret values of {row.id}") if commitments else {}
     outputs = find_plan_outputs(db, row)
     return build(row, template, approval, stored, find_resume_point(db, row), outputs)
 
@@ -163,23 +167,22 @@ def rebuild(
 def find_plan_outputs(db: Connection, row: AutomationRow) -> dict[str, str]:
     """Return what the plan of a stored automation hands on to its other phases.
 
-    Raises ValueError or msgspec's errors for rows that no plan could have written.
+    Raises Unreadable for rows that no plan could have written.
     """
-    if not row.evidence:
-        return {}
-    job = plan_job(db, row)
-    return outputs_of(msgspec.json.decode(job.phases, type=list[PhaseReport])) if job else {}
+    job = plan_job(db, row) if row.evidence else None
+    what = f"what the plan of {row.id} has handed on"
+    return outputs_of(read(job.phases, list[PhaseReport], what)) if job else {}
 
 
 def find_resume_point(db: Connection, row: AutomationRow) -> ResumePoint | None:
     """Return where a stored automation goes on that another one has left; None: it begins.
 
-    Raises ValueError or msgspec's errors for rows that no resume could have written.
+    Raises Unreadable for rows that no resume could have written.
     """
     if row.resumed_from is None:
         return None
     stored = automations.find_resume_point(db, row.id)
-    point = msgspec.json.decode(stored or "", type=ResumePoint)
+    point = read(stored or "", ResumePoint, f"where {row.id} goes on")
     return msgspec.structs.replace(point, automation_id=row.resumed_from)
 
 
@@ -189,7 +192,7 @@ def shown_resume_point(
     """Return the same for showing it; None too where what is stored makes no sense."""
     try:
         point = find_resume_point(db, row)
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+    except Unreadable:
         return None
     return point if point and 0 <= point.first_phase < len(template.phases) else None
 

@@ -137,7 +137,7 @@ def whole(db: Connection, case: Case, viewer: Viewer, candidates: Sequence[Candi
         and row.state is ApprovalState.PENDING
         and is_answerable_for(db, row.org_id, viewer.user_id, row.requester_id),
         message=pause.message if pause else "",
-        resumed_from=case.resume_point,
+        resume_point=case.resume_point,
         calls=[] if case.problem else list(calls_of(automation)),
         fan_out=None if case.problem else fan_out,
         asked_variables=list(pause.variables) if pause else [],
@@ -211,7 +211,7 @@ def _compared(db: Connection, case: Case) -> Comparison | None:
         automation_id=last.id,
         version=last.version,
         diff=_diff(template_of(db, last.template_id, last.version), db, case, last.version),
-        values=[
+        changed_values=[
             ValueChange(id=name, before=before.get(name), after=after.get(name))
             for name in names
             if before.get(name) != after.get(name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from opsicle.domain import stored_json
-from opsicle.domain.bound_fan_outs import BoundMember
 from opsicle.domain.errors import Conflict
 from opsicle.domain.templates import DRAFT, Template, Value
 from opsicle.security.master_key import CannotOpen
 from opsicle.server.access.actor import Actor
+from opsicle.server.access.stored_values import read_values
+from opsicle.server.approvals.manifests import only_worker_of
 from opsicle.server.automations.visible import get_visible
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import secrets, templates
@@ -33,12 +33,10 @@ def request_again(
             f"another template is called {old.template} now", hint="Run that one, if it is right."
         )
 
-    values = stored_json.read(old.values_json, dict[str, Value], "its values")
+    values = read_values(old.values_json)
     if sealed := secrets.find_values(db, automation_id):
         values |= _opened(vault, sealed)
-    chosen = (
-        stored_json.read(old.only_worker, BoundMember, "its worker") if old.only_worker else None
-    )
+    chosen = only_worker_of(old)
     request = RunRequest(
         template=old.template,
         version=None if is_draft else old.version,

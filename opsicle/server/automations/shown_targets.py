@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from opsicle.domain.automations import AutomationState, is_final
 from opsicle.domain.bound_fan_outs import shown_state
+from opsicle.domain.errors import Unreadable
 from opsicle.server.approvals.manifests import fan_out_of
 from opsicle.server.store import fan_outs
 from opsicle.server.store.automations import AutomationRow
@@ -27,7 +26,7 @@ def automation_targets(db: Connection, row: AutomationRow) -> list[AutomationTar
         return [_target(member) for member in members]
     try:
         fan_out = fan_out_of(row)
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+    except Unreadable:
         return []
     state = AutomationState.CANCELLED if is_final(row.state) else AutomationState.QUEUED
     return [

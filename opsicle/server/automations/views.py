@@ -152,7 +152,7 @@ def whole(snapshot: Snapshot) -> Automation:
             if not each.sha256
         ],
         files=shown_files(snapshot.files),
-        chain=[_chained(each, row.state) for each in snapshot.chain],
+        chained_starts=[_chained(each, row.state) for each in snapshot.chain],
         depth=row.depth,
         targets=list(snapshot.targets),
         only_worker=_only_worker(row),

@@ -50,7 +50,7 @@ class JobArtifacts:
         store: ContentStore,
         sweep: ContentSweep,
         unknown: UnknownJobs,
-        signals: PubSub,
+        pubsub: PubSub,
         clock: Clock,
         bounds: ArtifactBounds,
     ) -> None:
@@ -58,7 +58,7 @@ class JobArtifacts:
         self._store = store
         self._sweep = sweep
         self._unknown = unknown
-        self._pubsub = signals
+        self._pubsub = pubsub
         self._clock = clock
         self.bounds = bounds
         self._busy: set[str] = set()

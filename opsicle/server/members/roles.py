@@ -142,7 +142,7 @@ class Roles:
                 )
             if not roles.delete(db, actor.org_id, name):
                 raise Conflict(
-                    f"{role.members} people have the role {name}",
+                    f"{role.member_count} people have the role {name}",
                     hint="Give them another with `opsicle users update`.",
                 )
 
@@ -173,6 +173,6 @@ def _shown(db: Connection, org_id: str, name: str, row: RuleSetRow | None) -> Ro
         is_built_in=built_in is not None,
         built_in_rules=texts(built_in_rules(built_in) if built_in else OWN_ROLE_RULES),
         rules=shown_rules(row.rules) if row else [],
-        members=roles.count_members(db, org_id, name),
+        member_count=roles.count_members(db, org_id, name),
         updated_at=row.updated_at if row else None,
     )

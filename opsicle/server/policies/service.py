@@ -84,7 +84,7 @@ class Policies(VersionedDocuments[PolicyVersionSummary, PolicyVersion]):
             name=row.name,
             version=row.version,
             digest=row.digest,
-            gates=[gate.name for gate in policy.gates],
+            gate_names=[gate.name for gate in policy.gates],
             is_default=bool(policy.applies_to),
             pushed_by=pusher_of(row),
             pushed_at=row.pushed_at,

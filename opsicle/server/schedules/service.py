@@ -118,9 +118,9 @@ class Schedules(StartingDocuments[ScheduleSummary, ScheduleVersion]):
             schedule = _read_schedule(self._visible(db, actor, name))
             row = _row_of(db, actor, name)
             if row.due_at is None:
-                return NextTimes(times=[], time_zone=schedule.time_zone)
+                return NextTimes(next_times=[], time_zone=schedule.time_zone)
             following = times_after(schedule, row.created_at, row.due_at, count - 1)
-            return NextTimes(times=[row.due_at, *following], time_zone=schedule.time_zone)
+            return NextTimes(next_times=[row.due_at, *following], time_zone=schedule.time_zone)
 
         return self._database.read(query)
 

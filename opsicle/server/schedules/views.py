@@ -29,7 +29,7 @@ def shown(db: Connection, row: ScheduleRow, version: VersionRow) -> ScheduleSumm
         every=schedule.every,
         time_zone=schedule.time_zone,
         next_at=row.start_at,
-        last=_last(row),
+        last_start=_last(row),
         runs_as=person_of(db, schedule.principal_id),
         pushed_by=pusher_of(version),
         pushed_at=version.pushed_at,

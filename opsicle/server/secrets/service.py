@@ -239,7 +239,7 @@ def _shown(row: SecretRow, last_use: SecretUse | None) -> Secret:
         name=row.name,
         version=row.version,
         description=row.description,
-        environment=secret_environment_name(row.name),
+        environment_variable=secret_environment_name(row.name),
         created_at=row.created_at,
         updated_at=row.updated_at,
         updated_by=Person(row.updater_id, row.updater_email, row.updater_name),

@@ -116,8 +116,8 @@ class SizeRow(Row, frozen=True):
 
     automations: int
     audit_entries: int
-    members: int
-    workers: int
+    member_count: int
+    worker_count: int
     artifact_bytes: int
     last_activity_at: datetime | None
 

@@ -91,7 +91,7 @@ LEFT_BEHIND = {
     "audit_heads": "replaceable; an export ends with a checkpoint that stays",
     "automation_hours": "counted anew as the automations come",
     "automation_totals": "counted anew as the automations come",
-    "concurrency_changes": "what is still to settle in groups; nothing waits in an org that moved",
+    "concurrency_changes": "what has changed in groups; nothing waits in an org that moved",
     "content_usage": "counted anew as the contents come",
     "forwarding_cursors": "the new server forwards from the entry on that says where it came from",
     "join_tokens": "workers enrol at the new server, by tokens of its own",

@@ -290,7 +290,7 @@ def record_poll(
             "labels": _json(poll.labels),
             "runtimes": _json(poll.runtimes),
             "slots": poll.slots,
-            "version": poll.version,
+            "version": poll.program_version,
             "boot_id": poll.boot_id,
             "at": to_text(at),
             "seen_before": to_text(at - LAST_SEEN_INTERVAL),

@@ -31,7 +31,7 @@ def shown(db: Connection, row: TriggerRow, version: VersionRow, url: str) -> Tri
         state=_state(row, version, last),
         verify=trigger.verify,
         url=url,
-        last=shown_call(last) if last else None,
+        last_call=shown_call(last) if last else None,
         runs_as=person_of(db, trigger.principal_id),
         pushed_by=pusher_of(version),
         pushed_at=version.pushed_at,

@@ -214,7 +214,7 @@ class Workers:
             busy=row.busy,
             is_shared=row.is_shared,
             is_ephemeral=row.is_ephemeral,
-            version=row.version,
+            program_version=row.version,
             is_behind=is_older(row.version, RELEASE),
             certificate_expires_at=row.certificate_expires_at,
             created_at=row.created_at,
