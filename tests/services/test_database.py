@@ -15,6 +15,7 @@ import pytest
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.store.database import Connection, Database
+from tests.support import wait_until
 
 
 @pytest.fixture
@@ -255,7 +256,7 @@ def test_a_read_sees_what_was_there_before_a_transaction_that_is_under_way(
         seen.append(database.read(_numbers))
 
     greenlet = gevent.spawn(database.write, reads_amid)
-    gevent.sleep(0)  # it has run, and its commit waits for the disk
+    wait_until(lambda: seen, 30, "the unit to have run", pause=gevent.sleep)
     seen.append(database.read(_numbers))
     greenlet.get()
 
