@@ -1,6 +1,7 @@
 // What runs, what waits, what ran: newest first, live.
 
 import { buttonLink } from "../components/buttons.js";
+import { CANCEL_SEVERAL } from "../components/cancelling.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
@@ -27,9 +28,10 @@ export function mount(root, { title, query }) {
         signal: page.signal,
       }),
     look: "automation-rows",
-    columns: COLUMNS,
+    columns: [...COLUMNS],
+    bulk: [CANCEL_SEVERAL],
     link: ({ id }) => `/automations/${id}`,
-    nameOf: ({ id }) => id,
+    nameOf: (automation) => `${whatRuns(automation)} ${automation.id}`,
     filters: [stateFilter(query), whoseFilter(query), templateFilter(query, page)],
     empty,
     isLive: true,

@@ -292,8 +292,8 @@ class Automations:
         )
         if (newest := snapshot.newest_job) is None:
             return whole(snapshot)
-        remark = self._job_logs.remark(newest.id, newest.leased_at)
-        return whole(replace(snapshot, log_bytes=self._job_logs.size(newest.id), log_remark=remark))
+        size, remark = self._job_logs.size_and_remark(newest.id, newest.leased_at)
+        return whole(replace(snapshot, log_bytes=size, log_remark=remark))
 
     def list_newest(
         self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
