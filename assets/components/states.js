@@ -81,10 +81,10 @@ export function stateBadge(state, detail = "") {
   );
 }
 
-/** A state as what a filter offers; `value` is how the server calls it. */
-export function stateChoice(state, value = state) {
+/** A state as what a filter offers. */
+export function stateChoice(state) {
   const words = h("span", { "aria-hidden": "true" }, stateText(state));
-  return { value, content: [stateDot(state), words] };
+  return { value: state, content: [stateDot(state), words] };
 }
 
 /** A state as a shape alone, with its text for screen readers. */

@@ -185,7 +185,7 @@ function showDelivery(delivery) {
 }
 
 function stateOffered(state) {
-  return stateChoice(SHOWN[state] ?? state, state);
+  return { ...stateChoice(SHOWN[state] ?? state), value: state };
 }
 
 /** Its state, and when it is tried again if it is. */
