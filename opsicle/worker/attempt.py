@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepState
-from opsicle.worker.command_marks import Boundary, CommandMarks
+from opsicle.worker.command_markers import Boundary, CommandMarkers
 from opsicle.worker.output import JobOutput, now_ms
 from opsicle.worker.process import Child
 from opsicle.worker.runtimes.table import JobRuntimes
@@ -44,7 +44,7 @@ class Attempt:
         self._context = context
         self._report = report
         self._script: Script | None = None
-        self._marks: CommandMarks | None = None
+        self._markers: CommandMarkers | None = None
         self._commands: list[CommandReport] = []
         """Those of this try: after another one began, the report has others."""
         self._exit_code: int | None = None
@@ -64,7 +64,7 @@ class Attempt:
         if self._commands:
             self._begin_command(0)
         if script.word:
-            self._marks = CommandMarks(
+            self._markers = CommandMarkers(
                 script.word, self._pass_boundary, self._context.report_progress
             )
 
@@ -91,9 +91,9 @@ class Attempt:
         # the shell's traces.
         for fd in child.beside:
             context.output.add(fd, phase_index, STDERR)
-        stderr = context.output.add(child.stderr, phase_index, STDERR, self._marks)
-        stdout = context.output.add(child.stdout, phase_index, STDOUT, self._marks)
-        if self._marks:
+        stderr = context.output.add(child.stderr, phase_index, STDERR, self._markers)
+        stdout = context.output.add(child.stdout, phase_index, STDOUT, self._markers)
+        if self._markers:
             stderr.join(stdout)
         context.waiter.watch(child.pidfd, lambda: self._collect(child))
 
@@ -156,8 +156,8 @@ class Attempt:
         """Take what the shell has printed until its end, with the boundaries in it."""
         if self._script and self._script.pipes:
             self._script.pipes.end_writing()
-        if self._marks:
-            for boundary in self._context.output.end_commands(self._marks):
+        if self._markers:
+            for boundary in self._context.output.end_commands(self._markers):
                 self._pass_boundary(boundary)
         else:
             self._context.output.drain()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from opsicle.wire.jobs import STDERR, PhaseReport
-from opsicle.worker.command_marks import Boundary, CommandMarks
+from opsicle.worker.command_markers import Boundary, CommandMarkers
 from opsicle.worker.masking import KEY_BYTES, Mask, Masking
 from opsicle.worker.output_pipes import CHUNK_BYTES, OutputPipe
 from opsicle.worker.private_files import MaskRequests
@@ -103,14 +103,14 @@ class JobOutput:
         return self.masking.text(text) if self.masking and text else text
 
     def add(
-        self, fd: int, phase: int, stream: int, marks: CommandMarks | None = None
+        self, fd: int, phase: int, stream: int, markers: CommandMarkers | None = None
     ) -> OutputPipe:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is.
 
-        The two with the same `marks` are to be joined.
+        The two with the same `markers` are to be joined.
         """
         mask = Mask(self.masking) if self.masking else None
-        pipe = self._pipes[fd] = OutputPipe(fd, phase, stream, mask, marks)
+        pipe = self._pipes[fd] = OutputPipe(fd, phase, stream, mask, markers)
         self._watch(pipe)
         return pipe
 
@@ -185,17 +185,17 @@ class JobOutput:
         for pipe in self._in_order():
             self._take(pipe)
 
-    def end_commands(self, marks: CommandMarks) -> list[Boundary]:
+    def end_commands(self, markers: CommandMarkers) -> list[Boundary]:
         """Take all that a try has printed, with its last boundaries, as its shell has ended.
 
         Returns those that are still to come, since the sink has no room for what is before them.
         """
-        pipes = [pipe for pipe in self._in_order() if pipe.marks is marks]
+        pipes = [pipe for pipe in self._in_order() if pipe.markers is markers]
         for pipe in pipes:
             for _ in range(_READS_AT_ONCE):
                 if not self._read(pipe):
                     break
-        marks.is_over = True
+        markers.is_over = True
         self.drain()
 
         pending = {each for pipe in pipes for each in pipe.unwritten if isinstance(each, Boundary)}
@@ -207,8 +207,8 @@ class JobOutput:
         pipes = self._in_order()
         for pipe in pipes:
             pipe.end()
-            if pipe.marks:
-                pipe.marks.is_over = True
+            if pipe.markers:
+                pipe.markers.is_over = True
         for pipe in pipes:
             self._take(pipe, most_reads=0)
         for pipe in pipes:
@@ -232,10 +232,10 @@ class JobOutput:
         """Take what a pipe has to say, and then what has waited for that at a boundary."""
         following: OutputPipe | None = pipe
         while following:
-            sibling, marks = following.sibling, following.marks
+            sibling, markers = following.sibling, following.markers
             self._take_one(following, most_reads)
-            if marks:
-                marks.report()
+            if markers:
+                markers.report()
             following = sibling if sibling and sibling.can_pass else None
 
     def _take_one(self, pipe: OutputPipe, most_reads: int) -> None:
@@ -258,11 +258,11 @@ class JobOutput:
         False where it has to wait: for room, or at a boundary.
         """
         while pipe.unwritten or self._refused:
-            if (boundary := pipe.boundary) and pipe.marks:
+            if (boundary := pipe.boundary) and pipe.markers:
                 if not pipe.can_pass:
                     return False
                 pipe.unwritten.popleft()
-                pipe.marks.pass_boundary(boundary)
+                pipe.markers.pass_boundary(boundary)
             elif self._offer(pipe):
                 self._note_read(pipe)
             else:

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from contextlib import suppress
 
-from opsicle.worker.command_marks import Boundary, CommandMarks, MarkReader
+from opsicle.worker.command_markers import Boundary, CommandMarkers, MarkerReader
 from opsicle.worker.masking import Mask
 
 CHUNK_BYTES = 64 * 1024
@@ -23,11 +23,11 @@ class OutputPipe:
     0 while it is watched.
 
     `release_at` is when to show what the mask holds back for no more than a moment, 0 if there is
-    no such thing. `sibling` passes the same boundaries, of `marks`, while it is open.
+    no such thing. `sibling` passes the same boundaries, of `markers`, while it is open.
     """
 
     def __init__(
-        self, fd: int, phase: int, stream: int, mask: Mask | None, marks: CommandMarks | None
+        self, fd: int, phase: int, stream: int, mask: Mask | None, markers: CommandMarkers | None
     ) -> None:
         self.fd = fd
         self.phase = phase
@@ -36,10 +36,10 @@ class OutputPipe:
         self.read_at_ms = 0
         self.due = 0.0
         self.mask = mask
-        self.marks = marks
+        self.markers = markers
         self.sibling: OutputPipe | None = None
         self.release_at = 0.0
-        self._reader = MarkReader(marks.word) if marks else None
+        self._reader = MarkerReader(markers.word) if markers else None
         self._is_widened = False
 
     def join(self, sibling: OutputPipe) -> None:
@@ -56,12 +56,12 @@ class OutputPipe:
     def can_pass(self) -> bool:
         """Whether it is at a boundary before which nothing more can come."""
         boundary, other = self.boundary, self.sibling
-        if boundary is None or self.marks is None:
+        if boundary is None or self.markers is None:
             return False
-        if other is None or boundary.next_command <= self.marks.passed:
+        if other is None or boundary.next_command <= self.markers.passed:
             return True
         if not other.unwritten:
-            return self.marks.is_over
+            return self.markers.is_over
         return other.boundary is not None and (other.boundary.next_command >= boundary.next_command)
 
     def put(self, content: bytes) -> None:

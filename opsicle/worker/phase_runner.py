@@ -16,7 +16,7 @@ from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
-from opsicle.worker.script import Script, can_have_marks, marked_script, plain_script
+from opsicle.worker.script import Script, can_have_markers, marked_script, plain_script
 from opsicle.worker.stream_pipes import NamedPipes
 
 
@@ -134,12 +134,12 @@ class PhaseRunner:
         }
 
     def _script(self, index: int, pipes: NamedPipes) -> Script:
-        """Return a phase's script, with marks between its commands where that can be.
+        """Return a phase's script, with markers between its commands where that can be.
 
         Raises CannotStart.
         """
         phase = self._work.phases[index]
-        if not can_have_marks(phase.shell, phase.commands, self._host.account):
+        if not can_have_markers(phase.shell, phase.commands, self._host.account):
             return plain_script(phase.commands)
         streams = self._context.runtimes.shell_streams(index, pipes)
         if streams is None:

@@ -1,10 +1,10 @@
 """Making one shell script of a phase's commands, with markers between them.
 
 The script means exactly what the commands mean when they stand under each other. Between two of
-them it writes a mark into each of its two streams (see command_marks.py), with nothing but builtins
-of the shell; `$?`, the line numbers of messages, `set -e`, `set -x`, every variable and every file
-descriptor stay what they would be. Where a mark cannot be set (one `if` over several commands), or
-could be noticed, the script has none.
+them it writes a marker into each of its two streams (see command_markers.py), with nothing but
+builtins of the shell; `$?`, the line numbers of messages, `set -e`, `set -x`, every variable and
+every file descriptor stay what they would be. Where a marker cannot be set (one `if` over several
+commands), or could be noticed, the script has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from opsicle.worker import process
-from opsicle.worker.command_marks import ShellStreams, new_word
+from opsicle.worker.command_markers import ShellStreams, new_word
 from opsicle.worker.stream_pipes import NamedPipes
 
 _MARKING_SHELLS = {"sh", "dash", "bash", "ash"}
@@ -55,8 +55,8 @@ _SEPARATOR = re.compile(r";|&&|\|\|?|\n")
 class Script(NamedTuple):
     """A phase's commands as one text.
 
-    `has_markers` says whether it tells when one ends and the next begins; `word` is what the marks
-    begin with, if it takes any. `pipes` are what it has to print into, if not to whatever there is.
+    `has_markers` says whether it tells when one ends and the next begins; `word` is what markers
+    begin with, if that takes any. `pipes` are what it has to print into, if not whatever there is.
     """
 
     text: bytes
@@ -68,13 +68,13 @@ class Script(NamedTuple):
 def marked_script(
     commands: Sequence[str], streams: ShellStreams, pipes: NamedPipes | None = None
 ) -> Script:
-    """Make the script of two or more commands that can have marks, with marks in `streams`."""
+    """Make the script of two or more commands that can have markers, with markers in `streams`."""
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
     # -e` from ending the script here, where `$?` may be that of a failed condition.
     word = new_word()
-    mark = f'echo "{word.decode()} $1 $2"'
+    tell = f'echo "{word.decode()} $1 $2"'
     lines = [
-        f"_opsicle_mark() {{ {mark} {streams.stdout}; {mark} {streams.stderr}; "
+        f"_opsicle_mark() {{ {tell} {streams.stdout}; {tell} {streams.stderr}; "
         f'return "$2"; }}; {commands[0]}'
     ]
 
@@ -95,10 +95,10 @@ def is_posix_shell(shell: str) -> bool:
     return PurePath(shell).name in _POSIX_SHELLS
 
 
-def can_have_marks(
+def can_have_markers(
     shell: str, commands: Sequence[str], account: process.OsAccount | None = None
 ) -> bool:
-    """Return whether marks can stand between the commands; may ask the shell, as the job's user.
+    """Return whether markers can stand between the commands; may ask the shell, as the job's user.
 
     A single command needs none: it begins and ends with the shell.
     """

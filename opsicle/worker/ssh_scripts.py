@@ -21,6 +21,7 @@ from typing import NamedTuple
 from opsicle.domain.files import FOLDER, InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.input_files import file_environment
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
 from opsicle.worker.ssh_endings import ENDINGS
@@ -245,6 +246,12 @@ class RemoteFolder(NamedTuple):
     def pipes(self) -> tuple[PurePosixPath, PurePosixPath]:
         """The named pipes through which a phase's stdout and stderr go."""
         return self.path / "out", self.path / "err"
+
+    @property
+    def streams(self) -> ShellStreams:
+        """How a phase's shell reaches them."""
+        stdout, stderr = (f"1<>{path}" for path in self.pipes)
+        return ShellStreams(stdout, stderr)
 
     def private(self, name: str) -> PurePosixPath:
         """Return the place of a file for values, which is in memory where there is room for it."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 
 
 class StreamPipes:

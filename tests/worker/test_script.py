@@ -13,16 +13,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opsicle.worker.command_marks import Boundary, MarkReader, ShellStreams
-from opsicle.worker.script import Script, _is_complete, can_have_marks, marked_script, plain_script
+from opsicle.worker.command_markers import Boundary, MarkerReader, ShellStreams
+from opsicle.worker.script import (
+    Script,
+    _is_complete,
+    can_have_markers,
+    marked_script,
+    plain_script,
+)
 from opsicle.worker.stream_pipes import NamedPipes
 
 SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 
 
 def make_script(shell: str, commands: list[str], folder: Path) -> Script:
-    """Make a script that sets its marks in two files, beside what it prints."""
-    if not can_have_marks(shell, commands):
+    """Make a script that sets its markers in two files, beside what it prints."""
+    if not can_have_markers(shell, commands):
         return plain_script(commands)
     return marked_script(
         commands, ShellStreams(f"1>>'{folder}/it is out'", f"1>>'{folder}/it is err'")
@@ -32,7 +38,7 @@ def make_script(shell: str, commands: list[str], folder: Path) -> Script:
 def boundaries(script: Script, folder: Path) -> list[Boundary]:
     """Return the boundaries that a script has told of, the same in both streams."""
     told = [
-        MarkReader(script.word).read(path.read_bytes() if path.exists() else b"")
+        MarkerReader(script.word).read(path.read_bytes() if path.exists() else b"")
         for path in (folder / "it is out", folder / "it is err")
     ]
     assert told[0] == told[1]
@@ -185,7 +191,7 @@ def test_markers_change_nothing(
     ],
 )
 def test_a_complete_command_gets_its_marker(shell: str, command: str) -> None:
-    assert can_have_marks(shell, [command, "true"])
+    assert can_have_markers(shell, [command, "true"])
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -201,21 +207,21 @@ def test_a_complete_command_gets_its_marker(shell: str, command: str) -> None:
 def test_no_marker_is_set_where_it_would_not_be_between_two_commands(
     shell: str, command: str
 ) -> None:
-    assert not can_have_marks(shell, [command, "true"])
+    assert not can_have_markers(shell, [command, "true"])
 
 
 def test_an_index_over_two_commands_has_no_marker_in_it() -> None:
-    assert not can_have_marks("/usr/bin/bash", ["a[", "1]=x; echo ok"])
+    assert not can_have_markers("/usr/bin/bash", ["a[", "1]=x; echo ok"])
 
 
 @pytest.mark.parametrize("shell", ["/usr/bin/python3", "/usr/bin/perl", "zsh"])
 def test_other_interpreters_get_the_plain_commands(shell: str) -> None:
-    assert not can_have_marks(shell, ["a", "b"])
+    assert not can_have_markers(shell, ["a", "b"])
     assert plain_script(["a", "b"]) == (b"a\nb", False, b"", None)
 
 
 def test_a_single_command_is_left_as_it_is() -> None:
-    assert not can_have_marks("/bin/sh", ["date"])
+    assert not can_have_markers("/bin/sh", ["date"])
     assert plain_script(["date"]) == (b"date", True, b"", None)
 
 
@@ -252,7 +258,7 @@ def test_telling_that_a_command_is_simple_costs_no_process() -> None:
         'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1',
         "a; b",
     ]
-    assert can_have_marks("/bin/sh", commands)
+    assert can_have_markers("/bin/sh", commands)
     assert _is_complete.cache_info().misses == asked_before
 
 
@@ -262,6 +268,6 @@ def test_telling_that_a_command_is_simple_costs_no_process() -> None:
 def test_telling_that_a_command_is_simple_takes_no_time(text: str) -> None:
     began = time.process_time()
 
-    can_have_marks("/bin/sh", [text, "true"])
+    can_have_markers("/bin/sh", [text, "true"])
 
     assert time.process_time() - began < 1

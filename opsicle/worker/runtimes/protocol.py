@@ -10,7 +10,7 @@ from typing import Protocol
 
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
@@ -92,7 +92,7 @@ class JobRuntime(Protocol):
         """
 
     def shell_streams(self, phase: int, pipes: NamedPipes) -> ShellStreams | None:
-        """Return how a phase's shell reaches its two streams at any time, to set marks in them.
+        """Return how a phase's shell reaches its two streams at any time, to set markers in them.
 
         None where it cannot. A runtime that makes the `pipes` has `start` print into them. Raises
         CannotStart.

@@ -65,9 +65,7 @@ exit "${code:-255}"
 """What follows a phase on this side: its output comes as it is, and at last its exit code, which is
 not ssh's, with what it has handed on."""
 
-
 _SESSION = 'exec "$@" <"$JOB-fetch" 2>/dev/null'
-
 
 _BEFORE = -1
 """Stands for the phases that an earlier run of the job has started."""
@@ -163,8 +161,7 @@ class SshJob:
 
     def shell_streams(self, phase: int, _pipes: NamedPipes) -> ShellStreams:
         """Return the pipes on the target. Blocks as `start` does. Raises CannotStart."""
-        stdout, stderr = (f"1<>{path}" for path in self._connected(phase).folder.pipes)
-        return ShellStreams(stdout, stderr)
+        return self._connected(phase).folder.streams
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Blocks while it connects. Raises CannotStart."""
@@ -174,7 +171,9 @@ class SshJob:
         asked = self._work.phases[phase]
         try:
             start_in = asked.working_directory or "."
-            start = self._phase_start(phase, folder, environment, start_in, script)
+            start = self._phase_start(
+                phase, folder, environment, start_in, has_markers=bool(script.word)
+            )
             content = folder.phase_script(start, script.text, start_in)
             command = self._files.arguments(self._program)
             self._files.write("script", content)
@@ -198,7 +197,8 @@ class SshJob:
         folder: RemoteFolder,
         environment: Mapping[str, str],
         start_in: str,
-        script: Script,
+        *,
+        has_markers: bool,
     ) -> PhaseStart:
         """Return how a phase is started. Raises CannotStart, ValueError for a NUL byte."""
         asked = self._work.phases[phase]
@@ -209,9 +209,10 @@ class SshJob:
         if asked.image is not None:
             self._tries += 1
             container = RemoteContainer(self._work, phase, folder, self._tries)
-            pipes = folder.pipes if script.word else None
-            encoded = [each.encode() for each in shell]
-            return container.start(encoded, seen, secrets, start_in, pipes)
+            pipes = folder.pipes if has_markers else None
+            return container.start(
+                [each.encode() for each in shell], seen, secrets, start_in, pipes
+            )
 
         limits = asked.limits or ResourceLimits()
         if limits.nice is not None:

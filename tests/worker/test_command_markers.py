@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import STDERR, STDOUT, StepState
-from opsicle.worker.command_marks import Boundary, CommandMarks, MarkReader, new_word
+from opsicle.worker.command_markers import Boundary, CommandMarkers, MarkerReader, new_word
 from opsicle.worker.output import JobOutput
 from opsicle.worker.waiting import Waiter
 from tests.support import wait_until
@@ -128,12 +128,12 @@ class Streams:
         self.log, waiter = Log(), Waiter()
         self.output = JobOutput(self.log, waiter)
         self.passed: list[tuple[int, int]] = []
-        self.marks = CommandMarks(WORD, self._pass, lambda: None)
+        self.markers = CommandMarkers(WORD, self._pass, lambda: None)
         self.write_ends = {stream: os.pipe() for stream in (STDOUT, STDERR)}
         pipes = []
         for stream, (reader, _) in self.write_ends.items():
             os.set_blocking(reader, False)
-            pipes.append(self.output.add(reader, 0, stream, self.marks))
+            pipes.append(self.output.add(reader, 0, stream, self.markers))
         pipes[0].join(pipes[1])
 
     def _pass(self, boundary: Boundary) -> None:
@@ -175,7 +175,7 @@ def test_a_shell_that_was_killed_between_its_two_marks_has_ended_the_command(
     streams.write(STDERR, b"A" + mark(1) + b"B")
     streams.write(STDOUT, b"a")
 
-    assert streams.output.end_commands(streams.marks) == []
+    assert streams.output.end_commands(streams.markers) == []
 
     assert streams.log.everything == b"AaB"
     assert streams.passed == [(1, 2)]
@@ -201,7 +201,7 @@ def test_it_does_not_matter_in_which_pieces_a_stream_is_read(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
     content = b"".join(pieces)
-    whole, cut = MarkReader(WORD), MarkReader(WORD)
+    whole, cut = MarkerReader(WORD), MarkerReader(WORD)
     places = sorted(data.draw(st.sets(st.integers(0, len(content)))))
 
     expected = joined([*whole.read(content), whole.finish()])
