@@ -7,7 +7,7 @@ python3 build.py                build dist/opsicle, one executable file; with --
 python3 build.py release         dist/release: the file for each platform, bill of materials, sums
 python3 build.py demo           build if needed and run `opsicle demo`
 python3 build.py test [...]     run the tests; what follows goes to pytest
-python3 build.py nightly [...]  run the tests that `test` leaves out: other Debians, aarch64, images
+python3 build.py nightly [...]  run what `test` leaves out or does less often: other Debians, kills
 python3 build.py check          format, lint, types, import contracts, consistency
 python3 build.py bench [...]    measure
 python3 build.py pictures       build/pictures: every page, light, dark, 3 widths; and docs/images

@@ -4,6 +4,7 @@ import { announce } from "./components/announcer.js";
 import { button } from "./components/buttons.js";
 import { closeDialogs } from "./components/dialogs.js";
 import { loading, pageHeading, setTitle } from "./components/headings.js";
+import { startKeys } from "./components/keys.js";
 import { problemBox } from "./components/problems.js";
 import { buildShell } from "./components/shell.js";
 import { stepUp } from "./components/step-up.js";
@@ -39,7 +40,7 @@ async function start() {
   onSessionEnded(logInAgain);
   onStepUpRequired(stepUp);
   setInterval(refreshTimes, TICK_MS);
-  document.addEventListener("keydown", focusSearch);
+  startKeys(() => import("./components/key-dialog.js"));
   try {
     if (!(await loadMe())) await leadToSetup();
   } catch (error) {
@@ -131,17 +132,6 @@ function focusPage(outlet, isFirst) {
   const heading = outlet.querySelector("h1");
   if (!isFirst) heading?.focus({ preventScroll: true });
   if (!isFirst) announce(document.title);
-}
-
-/** "/" goes to the page's search, as in many tools. */
-function focusSearch(event) {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input, textarea, select, dialog")) return;
-  const search = document.querySelector('main input[type="search"]');
-  if (!search) return;
-  event.preventDefault();
-  search.focus();
-  search.select();
 }
 
 start();

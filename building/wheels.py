@@ -30,6 +30,9 @@ SYSTEM_TAGS = {
 }
 """Where the command line alone runs, and which wheels are for there."""
 
+SAME_MACHINES = {"linux-x86_64": "x86_64"}
+"""Where the command line alone takes its wheels from those of the whole program."""
+
 OF_THE_SERVER = frozenset(
     {
         "apsw",
@@ -92,6 +95,10 @@ def _wheels(platform: str) -> list[Path]:
 
     Each one's hash is compared with the lock every time.
     """
+    if platform in SAME_MACHINES:
+        whole = _wheels(SAME_MACHINES[platform])
+        return [wheel for wheel in whole if _project(wheel) not in OF_THE_SERVER]
+
     tags = SYSTEM_TAGS.get(platform, GLIBC_TAGS)
     folder = CACHE / "wheels" / f"{platform}-{digest([LOCK], *PYTHONS, *tags)[:16]}"
     if not folder.exists():
@@ -105,6 +112,11 @@ def _wheels(platform: str) -> list[Path]:
                 f"{wheel} is not a file that {LOCK.name} names: remove {folder} and build again"
             )
     return wheels
+
+
+def _project(wheel: Path) -> str:
+    """Return whose wheel it is, as locks name it."""
+    return wheel.name.partition("-")[0].replace("_", "-")
 
 
 def _tags(platform: str) -> tuple[str, ...]:

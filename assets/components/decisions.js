@@ -106,9 +106,10 @@ export function openDecision(approval, way, redraw, typed = "") {
   const { verb, choice, action, look, about, done } = chosen;
   const values = verb === "approve" && !isAnswered(approval) ? valueFields(approval) : [];
   const reason = field({
-    label: approval.needs_reason ? t`Reason` : t`Reason (optional)`,
-    path: "reason",
+    label: t`Reason`,
     isRequired: approval.needs_reason,
+    isOptional: !approval.needs_reason,
+    path: "reason",
     help: t`Everybody sees it with your decision.`,
     control: input({ maxlength: 2000, value: typed }),
   });
@@ -172,7 +173,7 @@ function isOwnApproval({ person, verdict }) {
 /** When it may begin, in the person's time zone; empty for any time. */
 function windowFields() {
   const time = (path, label, help) =>
-    field({ label, path, help, control: input({ type: "datetime-local" }) });
+    field({ label, isOptional: true, path, help, control: input({ type: "datetime-local" }) });
   return {
     not_before: time(
       "not_before",

@@ -9,9 +9,10 @@ let count = 0;
 
 /**
  * A field around one control. Gives { element, control, setError(text) }; setError("") says that
- * all is well. `label` is a text; `help` a text or elements.
+ * all is well. `label` is a text; `help` a text or elements. Beside the label stands whether it
+ * `isRequired` or `isOptional`, if either is told.
  */
-export function field({ label, control, help, isRequired = false, path = "" }) {
+export function field({ label, control, help, isRequired, isOptional, path = "" }) {
   const id = `field-${++count}`;
   const errorText = h("p", { class: "field-error", id: `${id}-error` });
   const note = help && h("p", { class: "help", id: `${id}-help` }, help);
@@ -24,7 +25,7 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
   const element = h(
     "div",
     { class: "field", dataset: { path } },
-    h("label", { for: id }, label, isRequired && required()),
+    h("label", { for: id }, label, need({ isRequired, isOptional })),
     control,
     note,
     errorText,
@@ -36,13 +37,13 @@ export function field({ label, control, help, isRequired = false, path = "" }) {
  * Like `field`, around several controls that belong together, such as the radio buttons of one
  * choice.
  */
-export function fieldGroup({ label, controls, help, isRequired = false, path = "" }) {
+export function fieldGroup({ label, controls, help, isRequired, isOptional, path = "" }) {
   const id = `field-${++count}`;
   const errorText = h("p", { class: "field-error", id: `${id}-error` });
   const element = h(
     "fieldset",
     { class: "field", "aria-describedby": `${id}-error`, dataset: { path } },
-    h("legend", {}, label, isRequired && required()),
+    h("legend", {}, label, need({ isRequired, isOptional })),
     h("div", { class: "choices" }, controls),
     help && h("p", { class: "help" }, help),
     errorText,
@@ -113,8 +114,9 @@ export function select(options, value, more = {}) {
   return element;
 }
 
-function required() {
-  return h("span", { class: "required" }, t`required`);
+function need({ isRequired, isOptional }) {
+  const text = isRequired ? t`required` : isOptional && t`optional`;
+  return text && [" ", h("span", { class: "required" }, text)];
 }
 
 function errorSetter(element, control, errorText) {

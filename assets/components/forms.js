@@ -10,9 +10,10 @@ import { LANGUAGE, LANGUAGES, speak, t } from "../lib/language.js";
 /**
  * A form of `fields` around its `submit` button. `check()` gives what is wrong before anything is
  * sent, as problems of the server's kind; `send()` may throw. Further elements may stand `above`
- * the fields, and at the `foot`, with the button.
+ * the fields, `beside` them, and at the `foot`, with the button.
  */
-export function pageForm({ look, above, fields, submit, foot = submit, check = () => [], send }) {
+export function pageForm(wanted) {
+  const { look, above, fields, beside, submit, foot = submit, check = () => [], send } = wanted;
   const trouble = h("div", {});
   const run = async () => {
     trouble.replaceChildren();
@@ -31,7 +32,9 @@ export function pageForm({ look, above, fields, submit, foot = submit, check = (
   };
   const elements = fields.map((each) => each.element);
   const properties = { class: look, novalidate: true, onsubmit };
-  return h("form", properties, above, elements, trouble, foot);
+  if (!beside) return h("form", properties, above, elements, trouble, foot);
+  const part = (...content) => h("section", { class: "form" }, content);
+  return h("form", properties, part(above, elements), beside, part(trouble, foot));
 }
 
 /** The problems of those fields in which nothing stands. */

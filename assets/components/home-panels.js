@@ -7,7 +7,8 @@ import { pathOf } from "../lib/templates.js";
 import { ago, duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
-import { runStrip, successRate, usualSeconds } from "./last-runs.js";
+import { leftOutOfRate, runStrip, successRate, usualSeconds } from "./last-runs.js";
+import { phaseStrip } from "./phase-strip.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
 import { t } from "../lib/language.js";
@@ -79,14 +80,15 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
 }
 
 /** An automation that has begun. */
-export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
+export function runningRow(automation) {
+  const { id, state, template, reason, worker, started_at: at, requester, phases } = automation;
   const facts = [person(requester), worker && t`on ${visible(worker.name)}`, visible(reason)];
   const text = facts.filter(Boolean).join(" · ");
   return tileRow(
     `/automations/${id}`,
     stateDot(state),
     what(template, h("span", {}, text)),
-    side(duration(at)),
+    side(phaseStrip(phases), duration(at)),
   );
 }
 
@@ -123,12 +125,13 @@ export function templateRow({ name, title, runs }) {
   const usual = usualSeconds(runs);
   const rateText = rate === null ? "–" : `${Math.round(rate * 100)} %`;
   const tone = rate === null || rate === 1 ? "muted" : "";
+  const rated = [t`succeeded`, leftOutOfRate(runs)].filter(Boolean).join(", ");
   return h(
     "a",
     { class: "tile-row health", href: pathOf({ name }), dataset: { focus: name } },
     what(title),
     runStrip(runs),
-    h("span", { class: `health-rate ${tone}`, title: t`succeeded` }, rateText),
+    h("span", { class: `health-rate ${tone}`, title: rated }, rateText),
     h(
       "span",
       { class: "health-time muted", title: t`took, mostly` },

@@ -43,6 +43,7 @@ const SHAPES = {
   manage: ["M2 4.5h7M12 4.5h2M2 11.5h2M7 11.5h7", "M10.5 3v3M5.5 10v3"],
   delivered: [CIRCLE, "M5 8.2l2.1 2.1L11 6.2"],
   sending: ["M8 1.5a6.5 6.5 0 1 0 6.5 6.5", "M6.6 5.4v5.2L10.6 8z"],
+  retrying: ["M13 5.5A5.5 5.5 0 1 0 13.5 9M13.3 2v3.7H9.6"],
   gave_up: [CIRCLE, "M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"],
   approved: [CIRCLE, "M5 8.2l2.1 2.1L11 6.2"],
   withdrawn: [CIRCLE, "M3.6 3.6l8.8 8.8"],

@@ -31,11 +31,19 @@ export function lastRun(run) {
   );
 }
 
-/** How many of those that are over have succeeded, from 0 to 1; null where none is. */
+const RATED = ["succeeded", "failed", "timed_out"];
+
+/** How many of those that went well or wrong have succeeded, from 0 to 1; null where none has. */
 export function successRate(runs) {
-  const over = runs.filter(({ state }) => ["succeeded", "failed", "timed_out"].includes(state));
+  const over = runs.filter(({ state }) => RATED.includes(state));
   if (!over.length) return null;
   return over.filter(({ state }) => state === "succeeded").length / over.length;
+}
+
+/** What the rate of success does not count, such as "without 2 cancelled"; "" if it counts all. */
+export function leftOutOfRate(runs) {
+  const others = countsByState(runs.filter(({ state }) => !RATED.includes(state)));
+  return others.length > 0 && t`without ${listText(others)}`;
 }
 
 /** How long those that have succeeded mostly took, in seconds; null where none has. */
@@ -90,7 +98,10 @@ function bar({ state, seconds, created_at: at }, place, longest) {
 
 function stripText(runs) {
   if (!runs.length) return t`It has never run.`;
+  return t`The last ${runs.length}: ${listText(countsByState(runs))}`;
+}
+
+function countsByState(runs) {
   const counts = Map.groupBy(runs, ({ state }) => state);
-  const parts = [...counts].map(([state, all]) => `${all.length} ${stateText(state)}`);
-  return t`The last ${runs.length}: ${listText(parts)}`;
+  return [...counts].map(([state, all]) => `${all.length} ${stateText(state)}`);
 }

@@ -5,6 +5,7 @@ import { flatten, h } from "../lib/dom.js";
 import { actionsMenu } from "./menus.js";
 import { t } from "../lib/language.js";
 
+const BOX_REM = 2; // as wide as the column in which an item is chosen
 const NOTHING = "–"; // what stands in a cell where there is nothing; a card leaves it out
 
 /**
@@ -24,12 +25,17 @@ export function actionsColumn(cell) {
   return { head: h("span", { class: "unseen" }, t`Actions`), cell, isActions: true };
 }
 
+/** The first column, in which an item is chosen. */
+export function choiceColumn(cell) {
+  return { head: h("span", { class: "unseen" }, t`Choose`), cell, isChoice: true };
+}
+
 /**
- * What is wrong with an item, or what it waits for: it stands beside what the item is, and on a line
- * of its own where it would be cut off.
+ * What is wrong with an item, or what it waits for: it stands beside what the item is, and on lines
+ * of its own where it would be cut off: two of them, or as many as it takes if it `isWhole`.
  */
-export function remark(content) {
-  return h("div", { class: "muted small remark" }, content);
+export function remark(content, { isWhole = false } = {}) {
+  return h("div", { class: `muted small remark${isWhole ? " is-whole" : ""}` }, content);
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,
@@ -43,10 +49,10 @@ export function tableOf(columns, body, { look = "", label }) {
     role: "table",
     "aria-label": label,
     style: {
-      "--columns": tracks(columns, "14rem"),
+      "--columns": tracks(columns, 14),
       "--fewer-columns": tracks(
         columns.filter(({ isMinor }) => !isMinor),
-        "11rem",
+        11,
       ),
     },
   };
@@ -77,18 +83,22 @@ export function leaveOutEmpty(table, columns) {
   const shown = columns.filter(({ isMinor }, i) => !isMinor || !isEmpty(i));
   for (const { cells } of table.rows)
     columns.forEach((each, i) => (cells[i].hidden = !shown.includes(each)));
-  table.style.setProperty("--columns", tracks(shown, "14rem"));
+  table.style.setProperty("--columns", tracks(shown, 14));
 }
 
 const SIZES = { tall: "minmax(7rem, 1fr)", wide: "minmax(7rem, 2fr)" };
 
-/** Their widths, the main one's at least so much. A column that is left out takes none with it. */
+/**
+ * Their widths, the main one's at least so much in rem, of which a box takes its own. A column that
+ * is left out takes none with it.
+ */
 function tracks(columns, least) {
   const main = mainOf(columns);
+  const hasBox = columns.some(({ isChoice }) => isChoice);
   return columns
     .map((each) => {
-      if (each.isActions) return "auto";
-      if (each === main) return `minmax(${least}, 2fr)`;
+      if (each.isActions || each.isChoice) return "auto";
+      if (each === main) return `minmax(${hasBox ? least - BOX_REM : least}rem, 2fr)`;
       return SIZES[each.size] ?? "minmax(3rem, auto)";
     })
     .join(" ");
@@ -96,12 +106,13 @@ function tracks(columns, least) {
 
 /** The column that says what an item is: it takes the room that is left, and leads to its page. */
 function mainOf(columns) {
-  return columns.find(({ size }) => size === "grow") ?? columns[0];
+  return columns.find(({ size }) => size === "grow") ?? columns.find((each) => !each.isChoice);
 }
 
-function classOf({ size, isMinor, isActions }, isMain) {
+function classOf({ size, isMinor, isActions, isChoice }, isMain) {
   const classes = [
     isActions && "table-actions",
+    isChoice && "table-choice",
     isMain && "is-main",
     size in SIZES && "is-tall",
     isMinor && "is-minor",
@@ -116,10 +127,10 @@ function classOf({ size, isMinor, isActions }, isMain) {
 export function rowOf(columns, item, { href, show, rowClass, name }) {
   const main = mainOf(columns);
   const cells = columns.map((each, i) => {
-    const { head, cell, isActions } = each;
+    const { head, cell, isActions, isChoice } = each;
     const content = isActions ? actions(name, cell(item)) : cell(item);
     const shown = each === main ? wholeRow({ href, show, name }, content) : content;
-    const dataset = i && !isActions ? { label: head } : {};
+    const dataset = i && !isActions && !isChoice ? { label: head } : {};
     const properties = { role: "cell", class: classOf(each, each === main), dataset };
     const element = h("td", properties, shown);
     if (element.textContent === NOTHING) element.classList.add("is-empty");

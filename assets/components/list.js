@@ -10,7 +10,8 @@ import { fromMidnight } from "../lib/times.js";
 import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
-import { leaveOutEmpty, rowOf, tableOf } from "./list-table.js";
+import { ListChoice } from "./list-choice.js";
+import { choiceColumn, leaveOutEmpty, rowOf, tableOf } from "./list-table.js";
 import { keepFresh, refresher } from "./live.js";
 import { problemBox } from "./problems.js";
 import { forgetWhenClosed, noteShown, shownItem } from "./shown-item.js";
@@ -37,6 +38,10 @@ const LARGEST_PAGE = 200; // what the server gives at most at once
  * cursor and limit, and gives { items, next_cursor }. `key(item)` tells items apart. With `isLive`
  * it follows what changes in the org.
  *
+ * What is done with several of them: `bulk`, a list of actions as bulk-dialog.js has them, what is
+ * false among them left out. Each row then has a box; that of a <ul> gets it as the third parameter
+ * of `row`.
+ *
  * What narrows it: `filters` (see filters.js), whose values stand in the address and go to the
  * server; with `fits(item, values)` nothing is asked, and the items that are there are narrowed.
  * `empty(isNarrowed)` gives what is shown where there is nothing; `counted(number)` is told of how
@@ -50,6 +55,7 @@ export class List {
   #loads = 0;
   #shownFor = "";
   #body;
+  #choice;
   #toShow = shownItem();
   #frame;
   #place = h("div", {}, loading("rows"));
@@ -57,9 +63,10 @@ export class List {
   #more = button(t`Show more`, { onclick: () => busyWhile(this.#more, () => this.#showMore()) });
   #pager = h("div", { class: "pager", hidden: true }, this.#more);
 
-  constructor({ columns, filters = [], ...options }) {
+  constructor({ columns, filters = [], bulk = [], ...options }) {
     const shared = { key: (item) => item.id, query: {}, ...options };
     this.#options = { ...shared, columns: columns?.filter(Boolean), filters };
+    this.#choice = this.#choiceOf(bulk.filter(Boolean));
     const { look = "", label, signal, isLive, show } = options;
     if (show) forgetWhenClosed(signal);
     this.#wanted = keptHere(this.#wantedName) ?? PAGE_SIZE;
@@ -77,12 +84,22 @@ export class List {
       this.#trouble,
       this.#place,
       this.#pager,
+      this.#choice?.element,
     );
     for (const filter of filters) filter.listen(() => this.#narrow());
     const load = () => this.#load();
     const start = isLive ? keepFresh : refreshNow;
     const { refresh, mark } = start(load, { trouble: this.#trouble, signal });
     Object.assign(this, { reload: refresh, mark });
+  }
+
+  #choiceOf(bulk) {
+    if (!bulk.length) return null;
+    const { key, columns } = this.#options;
+    const nameOf = (item) => this.#nameOf(item);
+    const choice = new ListChoice({ bulk, key, nameOf, changed: () => this.reload() });
+    columns?.unshift(choiceColumn((item) => choice.box(item)));
+    return choice;
   }
 
   /** Under which the page's place in the history keeps how many were shown. */
@@ -190,6 +207,7 @@ export class List {
     const shown = fits ? this.#items.filter((item) => fits(item, values)) : this.#items;
     const isNarrowed = Object.values(values).some(Boolean);
     showList(this.#body, shown, key, (item, before) => this.#row(item, before));
+    this.#choice?.keep(shown);
     if (this.#options.columns) leaveOutEmpty(this.#frame, this.#options.columns);
     const content = shown.length ? this.#frame : empty?.(isNarrowed);
     if (content !== this.#place.firstChild) replace(this.#place, content);
@@ -218,14 +236,19 @@ export class List {
   }
 
   #row(item, before) {
-    const { columns, row, rowClass, link, key, nameOf } = this.#options;
-    if (!columns) return row(item, before);
+    const { columns, row, rowClass, link } = this.#options;
+    if (!columns) return row(item, before, this.#choice?.box(item));
     return rowOf(columns, item, {
       href: link?.(item),
       show: this.#showing(item),
       rowClass: rowClass?.(item),
-      name: nameOf?.(item) ?? item.name ?? key(item),
+      name: this.#nameOf(item),
     });
+  }
+
+  #nameOf(item) {
+    const { nameOf, key } = this.#options;
+    return nameOf?.(item) ?? item.name ?? key(item);
   }
 }
 

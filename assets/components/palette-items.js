@@ -6,6 +6,7 @@ import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
 import { toggleTheme } from "../lib/theme.js";
 import { visible } from "../lib/visible.js";
+import { showKeys } from "./keys.js";
 import { stateText } from "./states.js";
 import { t } from "../lib/language.js";
 
@@ -31,6 +32,7 @@ function doable(logOut) {
     may("automations.view") && { title: t`Search the logs`, symbol: "search", href: "/logs" },
     may("workers.manage") && { title: t`Add a worker`, symbol: "plus", href: "/workers?add=own" },
     { title: t`Switch between light and dark`, symbol: "dark", run: toggleTheme },
+    { title: t`Show the keys`, symbol: "search", run: showKeys },
     { title: t`Log out`, symbol: "user", run: logOut },
   ];
   return offered.filter(Boolean).map((each) => item(t`Actions`, { isOffered: true, ...each }));

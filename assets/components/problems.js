@@ -35,6 +35,11 @@ export function sentence(text) {
   return visible(own.charAt(0).toUpperCase() + own.slice(1));
 }
 
+/** What went wrong as a sentence, for where a box has no room. */
+export function problemText({ title, detail, message }) {
+  return sentence(detail || title || message);
+}
+
 /** Says that a form is filled with what stood in it before a login. */
 export function keptNotice(hasSecrets = false) {
   const secrets = hasSecrets && t`Secret values are not kept: type them again.`;

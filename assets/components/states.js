@@ -53,6 +53,7 @@ const TEXTS = {
   sending: t`sending`,
   sent: t`sent`,
   delivered: t`delivered`,
+  retrying: t`retrying`,
   gave_up: t`gave up`,
   returned: t`given back`,
   started: t`started`,
@@ -70,13 +71,13 @@ export function stateText(state) {
   return TEXTS[state] ?? state.replaceAll("_", " ");
 }
 
-/** A state as a badge; `detail` follows its text. */
+/** A state as a badge; `detail`, a text or an element, follows its text. */
 export function stateBadge(state, detail = "") {
   return h(
     "span",
     { class: `state state-${state}` },
     icon(state),
-    h("span", {}, stateText(state), detail && ` ${detail}`),
+    h("span", {}, stateText(state), detail && [" ", detail]),
   );
 }
 

@@ -4,7 +4,7 @@ import { h } from "../lib/dom.js";
 import { queryText } from "../lib/query.js";
 import { ago, durationText, exactTime } from "../lib/times.js";
 import { emptyState } from "./headings.js";
-import { successRate, usualSeconds } from "./last-runs.js";
+import { leftOutOfRate, successRate, usualSeconds } from "./last-runs.js";
 import { column, rowOf, tableOf } from "./list-table.js";
 import { stateBadge, stateText } from "./states.js";
 import { t } from "../lib/language.js";
@@ -40,7 +40,7 @@ function numbers(runs) {
   const usual = usualSeconds(runs);
   const took = runs.map(({ seconds }) => seconds ?? 0);
   const facts = [
-    [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`],
+    [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`, leftOutOfRate(runs)],
     [t`took mostly`, tookText(usual)],
     [t`took at most`, tookText(Math.max(...took) || null)],
     [t`looked at`, runs.length === 1 ? t`the only run` : t`the newest ${runs.length} runs`],
@@ -48,7 +48,14 @@ function numbers(runs) {
   return h(
     "dl",
     { class: "numbers" },
-    facts.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))),
+    facts.map(([term, value, remark]) =>
+      h(
+        "div",
+        {},
+        h("dt", {}, term),
+        h("dd", {}, value, remark && h("span", { class: "muted small" }, " ", remark)),
+      ),
+    ),
   );
 }
 

@@ -6,6 +6,7 @@ import { visible } from "../lib/visible.js";
 import { stateDot } from "./states.js";
 import { number, t } from "../lib/language.js";
 
+const LAST_CENTRED_PERCENT = 92; // what stands around a later one would end beyond the axis
 const LEAST_PERCENT = 0.4; // of a bar, so that the shortest can be seen
 const MOST_TICKS = 6;
 const [SECOND, MINUTE, HOUR, DAY] = [1_000, 60_000, 3_600_000, 86_400_000];
@@ -69,8 +70,17 @@ function axis(total) {
     h(
       "span",
       { class: "timeline-ticks" },
-      ticks.map((at) => h("span", { style: { left: `${(100 * at) / total}%` } }, tickText(at))),
+      ticks.map((at) => tick(at, (100 * at) / total)),
     ),
+  );
+}
+
+function tick(at, percent) {
+  const isEnd = percent > LAST_CENTRED_PERCENT;
+  return h(
+    "span",
+    { class: isEnd ? "is-end" : null, style: { left: `${percent}%` } },
+    tickText(at),
   );
 }
 

@@ -59,6 +59,7 @@ function build(variable, start, changed) {
     label: [visible(variable.label || variable.id)],
     help: helpOf(variable),
     isRequired: variable.is_required,
+    isOptional: !variable.is_required,
     path: `values.${variable.id}`,
   };
   if (type === "file") return fileField(variable, shared, changed);
@@ -103,10 +104,11 @@ function oneOf(known, variable, start, shared) {
   }
   const name = `choice-${variable.id}`;
   const offered = isOptional ? [...known, ["", t`not set`]] : known;
+  const isChosen = start !== ""; // for good: a radio button can only be exchanged for another
   const radios = offered.map(([value, text]) =>
     choice("radio", name, value, text, value === start),
   );
-  const made = fieldGroup({ ...shared, controls: radios });
+  const made = fieldGroup({ ...shared, isOptional: isOptional || !isChosen, controls: radios });
   return { made, text: () => made.element.querySelector("input:checked")?.value ?? "" };
 }
 

@@ -7,7 +7,7 @@ import { ago, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { busyWhile, button } from "./buttons.js";
 import { confirm } from "./dialogs.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 
 const OWN = {
   drain: "/workers/{worker}/drain",
@@ -108,12 +108,50 @@ export function certificateEnd({ certificate_expires_at: expires }) {
   return h("span", { class: isSoon ? "bad-text" : null }, ago(expires));
 }
 
+/** Draining several in a list, and having them take work again, for its `bulk`. */
+export const DRAIN_SEVERAL = [
+  {
+    text: t`Drain…`,
+    verb: t`Drain`,
+    title: (count) =>
+      plural(count, { one: t`Drain 1 worker?`, other: t`Drain ${number(count)} workers?` }),
+    explain: () => t`They finish what they run and take no more, until you let them again.`,
+    refuses: (worker) => (worker.state === "draining" ? t`drains already` : notYours(worker)),
+    run: (worker) => changeWorker(worker, "drain"),
+    said: (count) =>
+      plural(count, { one: t`1 worker drains.`, other: t`${number(count)} workers drain.` }),
+  },
+  {
+    text: t`Take work again…`,
+    verb: t`Take work again`,
+    title: (count) =>
+      plural(count, {
+        one: t`Have 1 worker take work again?`,
+        other: t`Have ${number(count)} workers take work again?`,
+      }),
+    explain: () => t`What waits for a worker begins on them at once.`,
+    refuses: (worker) => (worker.state === "draining" ? notYours(worker) : t`does not drain`),
+    run: (worker) => changeWorker(worker, "undrain"),
+    said: (count) =>
+      plural(count, {
+        one: t`1 worker takes work again.`,
+        other: t`${number(count)} workers take work again.`,
+      }),
+  },
+];
+
+function notYours(worker) {
+  return mayChange(worker) ? "" : t`belongs to the server`;
+}
+
+async function changeWorker({ id, is_shared: isShared }, verb) {
+  await post((isShared ? SHARED : OWN)[verb], { path: { worker: id } });
+}
+
 /** Draining and revoking it; `changed` is called afterwards. */
 export function workerActions(worker, changed) {
-  const path = { worker: worker.id };
   const change = (verb) => async () => {
-    const endpoint = worker.is_shared ? SHARED[verb] : OWN[verb];
-    await post(endpoint, { path });
+    await changeWorker(worker, verb);
     changed();
   };
   const drain = () =>

@@ -12,7 +12,7 @@ import { busyWhile, button, buttonLink } from "../components/buttons.js";
 import { ask, opensWith } from "../components/dialogs.js";
 import { formFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { column, List } from "../components/list.js";
+import { column, List, remark } from "../components/list.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { addressOf, ApiError, get } from "../lib/api.js";
 import { BrokenRecord, verifyRecord } from "../lib/audit-verification.js";
@@ -65,7 +65,14 @@ export function mount(root, { title, query }) {
   });
   const download = buttonLink(t`Export`, addressOf("/audit/export"), { download: "" });
   root.append(
-    pageHeading(title, { actions: [verify, download] }),
+    pageHeading(title, {
+      actions: [verify, download],
+      below: h(
+        "p",
+        { class: "muted" },
+        t`All that was done here: none of it can be changed unnoticed.`,
+      ),
+    }),
     verdict,
     quickFilters(query),
     list.element,
@@ -90,10 +97,10 @@ const COLUMNS = [
   column(t`When`, ({ at }) => ago(at)),
   column(
     t`What happened`,
-    (entry) => [
-      h("span", {}, sentenceOf(entry)),
-      h("div", { class: "muted small" }, reasonOf(entry)),
-    ],
+    (entry) => {
+      const reason = reasonOf(entry);
+      return [h("span", {}, sentenceOf(entry)), reason && remark(reason)];
+    },
     { size: "grow" },
   ),
   column(t`Verb`, ({ verb }) => h("code", { class: "muted" }, visible(verb)), { isMinor: true }),

@@ -95,7 +95,7 @@ export function mount(root, { id, title, query }) {
   });
   parts.signal = page.signal;
   root.append(parts.head, parts.trouble, parts.summary, ...parts.tabs.element);
-  root.classList.add("is-wide");
+  root.classList.add("is-full-height");
   let shown = null;
   const show = (automation) => {
     showAutomation(parts, automation, shown);
@@ -135,7 +135,7 @@ export function mount(root, { id, title, query }) {
   return () => {
     stopLooking();
     page.abort();
-    root.classList.remove("is-wide");
+    root.classList.remove("is-full-height");
   };
 }
 

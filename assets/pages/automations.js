@@ -1,9 +1,12 @@
 // What runs, what waits, what ran: newest first, live.
 
 import { buttonLink } from "../components/buttons.js";
+import { CANCEL_SEVERAL } from "../components/cancelling.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
+import { refreshesWhileRunning } from "../components/live.js";
+import { phaseStrip } from "../components/phase-strip.js";
 import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateChoice, STATES, stateText } from "../components/states.js";
 import { get, getAll } from "../lib/api.js";
@@ -19,17 +22,20 @@ const OFTEN_WANTED = ["awaiting_approval", "queued", "running", "succeeded", "fa
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
+  const goOn = refreshesWhileRunning(() => list.reload(), page);
   const list = new List({
     label: title,
-    load: ({ whose, ...asked }) =>
-      get("/automations", {
-        query: { ...asked, requester: whose && whoAmI().user.id },
-        signal: page.signal,
-      }),
+    load: async ({ whose, ...asked }) => {
+      const wanted = { ...asked, requester: whose && whoAmI().user.id };
+      const found = await get("/automations", { query: wanted, signal: page.signal });
+      goOn(found.items.some(({ state }) => state === "running"));
+      return found;
+    },
     look: "automation-rows",
-    columns: COLUMNS,
+    columns: [...COLUMNS],
+    bulk: [CANCEL_SEVERAL],
     link: ({ id }) => `/automations/${id}`,
-    nameOf: ({ id }) => id,
+    nameOf: (automation) => `${whatRuns(automation)} ${automation.id}`,
     filters: [stateFilter(query), whoseFilter(query), templateFilter(query, page)],
     empty,
     isLive: true,
@@ -94,6 +100,7 @@ const COLUMNS = [
     },
     { size: "grow" },
   ),
+  column(t`Phases`, ({ phases }) => phaseStrip(phases) || "–", { isMinor: true }),
   column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),

@@ -18,6 +18,7 @@ import { ago, exactTime, soon } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
 const STATES = ["queued", "sending", "delivered", "failed", "gave_up"];
+const SHOWN = { failed: "retrying" }; // red is for what is given up
 
 const KINDS = [
   ["approval_requested", t`requests`],
@@ -79,7 +80,7 @@ function deliveryFilters(query) {
       name: "state",
       label: t`State`,
       value: of("state"),
-      choices: [{ value: "", content: t`any state` }, ...STATES.map(stateChoice)],
+      choices: [{ value: "", content: t`any state` }, ...STATES.map(stateOffered)],
     }),
     menuFilter({
       name: "kind",
@@ -161,20 +162,20 @@ function channelActions(channel, done) {
 
 const DELIVERY = [
   column(t`What`, (delivery) => [h("strong", {}, visible(delivery.subject)), trouble(delivery)]),
-  column(t`State`, ({ state }) => stateBadge(state)),
+  column(t`State`, deliveryState),
   column(t`Channel`, ({ channel }) => channel, { isMinor: true }),
-  column(t`To`, ({ recipient }) => visible(recipient) || t`its URL`),
+  column(t`To`, ({ recipient }) => visible(recipient) || t`its URL`, { isMinor: true }),
   column(t`When`, ({ created_at: at }) => ago(at), { isMinor: true }),
 ];
 
 /** All of a message that stands in its row, and what is cut off there. */
-function showDelivery({ subject, state, channel, recipient, created_at: at, ...tries }) {
-  const { attempts: made, next_attempt_at: next, last_error: error } = tries;
+function showDelivery(delivery) {
+  const { subject, channel, recipient, created_at: at } = delivery;
+  const { attempts: made, last_error: error } = delivery;
   const rows = [
-    [t`State`, stateBadge(state)],
+    [t`State`, deliveryState(delivery)],
     error && [t`Reason`, visible(said(error))],
     [t`Attempts`, number(made)],
-    state === "failed" && next && [t`Next`, soon(next)],
     [t`Channel`, channel],
     [t`To`, visible(recipient) || t`its URL`],
     [t`When`, exactTime(at)],
@@ -183,13 +184,20 @@ function showDelivery({ subject, state, channel, recipient, created_at: at, ...t
   ask({ title: visible(subject), content, actions: [], back: t`Close` });
 }
 
-/** Why it did not get out, how often that was tried, and when it is tried again. */
-function trouble({ state, last_error: error, attempts: made, next_attempt_at: next }) {
-  if (made < 2 && state !== "failed") return null;
-  const count = plural(made, { one: t`1 attempt`, other: t`${made} attempts` });
-  const again = state === "failed" && next;
-  const tries = again ? t`${count}, the next ${soon(next)}` : count;
-  return remark([tries, error && [" · ", visible(said(error))]]);
+function stateOffered(state) {
+  return { ...stateChoice(SHOWN[state] ?? state), value: state };
+}
+
+/** Its state, and when it is tried again if it is. */
+function deliveryState({ state, next_attempt_at: next }) {
+  return stateBadge(SHOWN[state] ?? state, state === "failed" && next && soon(next));
+}
+
+/** Why it did not get out, and how often that was tried. */
+function trouble({ state, last_error: error, attempts: made }) {
+  if (made < 2 && !RETRYABLE.includes(state)) return null;
+  const count = plural(made, { one: t`1 attempt`, other: t`${number(made)} attempts` });
+  return remark([count, error && [" · ", visible(said(error))]], { isWhole: true });
 }
 
 function retryButton({ id, state, subject }, done) {

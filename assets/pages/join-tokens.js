@@ -35,7 +35,8 @@ export function mount(root, { title }) {
   const open = () => openForm(fresh, list);
   const make = button(t`Token for many workers…`, { look: "primary", name: "plus", onclick: open });
   const above = h("a", { href: "/workers" }, t`Workers`);
-  root.append(pageHeading(title, { above, actions: make }), fresh, list.element);
+  const below = h("p", { class: "muted" }, t`With one of them, a machine joins as a worker.`);
+  root.append(pageHeading(title, { above, actions: make, below }), fresh, list.element);
   return () => page.abort();
 }
 

@@ -46,7 +46,7 @@ export function mount(root, { title }) {
     signal: page.signal,
   });
   if (!may("users.manage")) {
-    root.append(pageHeading(title, { actions: whoMay() }), list.element);
+    root.append(pageHeading(title, { actions: whoMay(), below: about() }), list.element);
     return () => page.abort();
   }
   const invitations = invitationsSection(page);
@@ -60,7 +60,7 @@ export function mount(root, { title }) {
     button(t`Add a person…`, { name: "plus", onclick: add }),
     button(t`Invite a person…`, { look: "primary", name: "plus", onclick: invite }),
   ];
-  root.append(pageHeading(title, { actions }), list.element, invitations.element);
+  root.append(pageHeading(title, { actions, below: about() }), list.element, invitations.element);
   return () => page.abort();
 }
 
@@ -114,6 +114,14 @@ const COLUMNS = [
   ]),
   column(t`Since`, ({ created_at: at }) => ago(at), { isMinor: true }),
 ];
+
+function about() {
+  return h(
+    "p",
+    { class: "muted" },
+    t`Who is in this org, in which role, and who is their manager.`,
+  );
+}
 
 const NOBODY = {
   title: t`Nobody here`,

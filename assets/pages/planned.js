@@ -34,7 +34,8 @@ export function mount(root, { title }) {
   const above = may("schedules.view")
     ? h("a", { href: "/schedules" }, t`Schedules`)
     : h("a", { href: "/automations" }, t`Automations`);
-  root.append(pageHeading(title, { above, beside: list.mark }), list.element);
+  const below = h("p", { class: "muted" }, t`What begins at a time that somebody has chosen.`);
+  root.append(pageHeading(title, { above, beside: list.mark, below }), list.element);
   return () => page.abort();
 }
 

@@ -5,7 +5,7 @@ import { askForm, confirm } from "../components/dialogs.js";
 import { field, input, lines, textarea } from "../components/fields.js";
 import { ADMINS, firstOne } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
-import { actionsColumn, column, List } from "../components/list.js";
+import { actionsColumn, column, List, remark } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -75,8 +75,7 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
     h("strong", {}, name),
     " ",
     isBuiltIn && h("span", { class: "fact" }, t`built in`),
-    description &&
-      h("div", { class: "muted small" }, visible(isBuiltIn ? said(description) : description)),
+    description && remark(visible(isBuiltIn ? said(description) : description)),
   ];
 }
 

@@ -89,7 +89,6 @@ async function lastOf(name, signal) {
  * holds.
  */
 function show(content, { template, earlier, need, last, link }, kept, signal) {
-  const path = wayBack(template);
   const environment = h("div", {});
   const drawEnvironment = () => replace(environment, environmentView(fields));
   const changed = () => {
@@ -118,23 +117,15 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     },
     signal,
   });
-  const copyLink = () => formLink(`${pathOf(template)}/run`, template.variables, typedIn(fields));
   const send = sender(template, worker);
   const form = pageForm({
-    look: "form",
+    look: "columns run",
+    above: fields.length === 0 && h("p", { class: "muted" }, t`It asks for nothing.`),
     fields: [...fields, reason, worker, start],
+    beside: whatHappens(template, environment),
     check: () => fields.flatMap((each) => each.problems()),
     submit,
-    foot: [
-      preview.element,
-      h(
-        "div",
-        { class: "form-actions" },
-        submit,
-        fields.length > 0 && !template.draft && copyButton(copyLink, t`Copy a link to this form`),
-        buttonLink(t`Back`, path, { look: "quiet" }),
-      ),
-    ],
+    foot: [preview.element, formActions(submit, template, fields)],
     send: async () => {
       const values = valuesOf(fields);
       const automation = await send(values, reason.control.value.trim(), start.value());
@@ -144,13 +135,13 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
   drawEnvironment();
   replace(
     content,
-    heading(template, path),
+    heading(template, wayBack(template)),
     earlier && earlierNotice(earlier, template),
     kept && keptNotice(template.variables.some((variable) => variable.type === "secret")),
     last && !kept && fields.length > 0 && lastView(last, template),
     linkNotice(link),
     codeView(template),
-    formView(form, fields, whatHappens(template, environment)),
+    form,
   );
   const controls = [...fields, reason].map((each) => each.control);
   const first = controls.find((control) => control && !control.value) ?? submit;
@@ -161,6 +152,17 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     worker: worker.value(),
     start: start.control.value,
   });
+}
+
+function formActions(submit, template, fields) {
+  const copyLink = () => formLink(`${pathOf(template)}/run`, template.variables, typedIn(fields));
+  return h(
+    "div",
+    { class: "form-actions" },
+    submit,
+    fields.length > 0 && !template.draft && copyButton(copyLink, t`Copy a link to this form`),
+    buttonLink(t`Back`, wayBack(template), { look: "quiet" }),
+  );
 }
 
 /** Where one comes from: the page of the template, or the editor in which a draft is written. */
@@ -179,7 +181,8 @@ function startField({ kept }) {
   const control = input({ type: "datetime-local", value: kept?.start ?? "" });
   const help = t`In your time zone (${zoneName()}). Empty: as soon as it may. Who must agree is asked now.`;
   const value = () => (control.value ? instantOf(control.value) : undefined);
-  return { ...field({ label: t`Start at (optional)`, path: "start_at", help, control }), value };
+  const shared = { label: t`Start at`, isOptional: true, path: "start_at" };
+  return { ...field({ ...shared, help, control }), value };
 }
 
 function lastView({ id, created_at: at }, template) {
@@ -221,6 +224,7 @@ function reasonField({ kept, link, earlier }) {
   const value = kept?.reason ?? link.reason ?? earlier?.reason ?? "";
   return field({
     label: t`Reason`,
+    isOptional: true,
     path: "reason",
     help: t`Why you run it: a ticket, an alert. Stays in the record.`,
     control: input({ maxlength: 500, value }),
@@ -259,11 +263,6 @@ function earlierNotice({ id, version }, template) {
   const files = template.variables.some((variable) => variable.type === "file");
   const anew = files && t`Files are to be chosen anew; to take the same ones, run it again there.`;
   return noticeBox("note", h("p", {}, filled, " ", anew));
-}
-
-function formView(form, fields, aside) {
-  const nothing = !fields.length && h("p", { class: "muted" }, t`It asks for nothing.`);
-  return h("div", { class: "columns run" }, h("section", {}, nothing, form), aside);
 }
 
 function valuesOf(fields) {

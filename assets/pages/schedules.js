@@ -13,7 +13,7 @@ import { weekAhead } from "../components/week.js";
 import { get, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { takeDraft } from "../lib/drafts.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { here } from "../lib/router.js";
 import { said } from "../lib/server-texts.js";
 import { may } from "../lib/session.js";
@@ -36,6 +36,7 @@ export function mount(root, { title }) {
     label: title,
     endpoint: "/schedules",
     columns: [...COLUMNS, actionsColumn((schedule) => actions(schedule, list))],
+    bulk: may("schedules.manage") ? PAUSE_SEVERAL : [],
     key: ({ name }) => name,
     show: ({ name }) => showing(name, list),
     showNamed: (name) => showing(name, list),
@@ -53,8 +54,9 @@ export function mount(root, { title }) {
   const week = weekAhead(page);
   const { reload } = list;
   list.reload = () => (week.refresh(), reload());
+  const below = h("p", { class: "muted" }, t`What runs by itself, and when.`);
   root.append(
-    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push] }),
+    pageHeading(title, { actions: [buttonLink(t`Planned starts`, "/planned"), push], below }),
     h("div", { class: "sections" }, list.element, week.element),
   );
   const kept = takeDraft("schedule", here());
@@ -73,6 +75,42 @@ const COLUMNS = [
   column(t`Last`, ({ last_start: last }) => lastOutcome(last)),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];
+
+const PAUSE_SEVERAL = [
+  {
+    text: t`Pause…`,
+    verb: t`Pause`,
+    title: (count) =>
+      plural(count, { one: t`Pause 1 schedule?`, other: t`Pause ${number(count)} schedules?` }),
+    explain: () => t`They start nothing until they are resumed. What they have started goes on.`,
+    refuses: ({ state }) => (state === "paused" ? t`is paused already` : ""),
+    run: ({ name }) => setPaused(name, true),
+    said: (count) =>
+      plural(count, {
+        one: t`1 schedule is paused.`,
+        other: t`${number(count)} schedules are paused.`,
+      }),
+  },
+  {
+    text: t`Resume…`,
+    verb: t`Resume`,
+    title: (count) =>
+      plural(count, { one: t`Resume 1 schedule?`, other: t`Resume ${number(count)} schedules?` }),
+    explain: () => t`They start their templates again at their times.`,
+    refuses: ({ state }) => (state === "paused" ? "" : t`is not paused`),
+    run: ({ name }) => setPaused(name, false),
+    said: (count) =>
+      plural(count, {
+        one: t`1 schedule is resumed.`,
+        other: t`${number(count)} schedules are resumed.`,
+      }),
+  },
+];
+
+async function setPaused(name, isPaused) {
+  const endpoint = isPaused ? "/schedules/{schedule}/pause" : "/schedules/{schedule}/resume";
+  await post(endpoint, { path: { schedule: name } });
+}
 
 function lastOutcome(last) {
   if (!last) return "–";
@@ -111,7 +149,7 @@ function actions({ name, state }, list) {
   const path = { schedule: name };
   const isPaused = state === "paused";
   const pause = async () => {
-    await post(isPaused ? "/schedules/{schedule}/resume" : "/schedules/{schedule}/pause", { path });
+    await setPaused(name, !isPaused);
     list.reload();
   };
   const run = () =>

@@ -57,8 +57,8 @@ function heading(target, reload) {
   return pageHeading(name, {
     above: h("a", { href: "/targets" }, t`Targets`),
     actions: [
-      may("targets.manage") && button(t`Delete…`, { look: "quiet", onclick: end }),
       may("targets.use") && checkButton(name),
+      may("targets.manage") && button(t`Delete…`, { look: "quiet", onclick: end }),
       may("targets.manage") && button(t`Change…`, { look: "primary", onclick: change }),
     ],
     below: [
@@ -142,11 +142,13 @@ function history({ name }, { signal }) {
     load: (query) => get("/targets/{target}/versions", { path: { target: name }, query, signal }),
     columns: [
       column(t`Version`, ({ version }) => String(version)),
-      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host}:${port}`))),
+      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host}:${port}`)), {
+        size: "grow",
+      }),
       column(t`User`, ({ user }) => visible(user)),
       column(t`Private key`, ({ secret }) => h("code", {}, visible(secret))),
       column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
-      column(t`By`, ({ pushed_by: person }) => visible(person.email)),
+      column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email)),
     ],
     key: ({ version }) => version,
     signal,

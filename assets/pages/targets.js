@@ -14,6 +14,8 @@ import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
+const ABOUT = t`Machines that jobs act on over SSH, from a worker that reaches them.`;
+
 export function mount(root, { title }) {
   const page = new AbortController();
   const list = new List({
@@ -29,7 +31,8 @@ export function mount(root, { title }) {
   const create =
     may("targets.manage") &&
     button(t`New target…`, { look: "primary", name: "plus", onclick: open });
-  root.append(pageHeading(title, { actions: create }), list.element);
+  const below = h("p", { class: "muted" }, ABOUT);
+  root.append(pageHeading(title, { actions: create, below }), list.element);
   const kept = takeDraft("target", here());
   if (kept !== null) openPushTarget(kept, list.reload, keptNotice());
   return () => page.abort();
@@ -50,8 +53,7 @@ const COLUMNS = [
 ];
 
 function nothingYet() {
-  const how = t`A target is a machine that jobs act on over SSH, from a worker that reaches it.`;
-  return firstOne(t`No targets`, how, {
+  return firstOne(t`No targets`, t`Templates name them, and their commands run there.`, {
     takes: "targets.manage",
     command: "opsicle targets push FILE",
     by: OPERATORS,

@@ -54,7 +54,6 @@ export function mount(root, { name, title, query }) {
   const { signal } = page;
   const draft = query.get("draft");
   const work = new Writing(name, draft, signal);
-  root.classList.add("is-wide");
   root.append(
     pageHeading(titleOf(title, name, draft), {
       above: [
@@ -75,7 +74,6 @@ export function mount(root, { name, title, query }) {
   return () => {
     forget();
     page.abort();
-    root.classList.remove("is-wide");
   };
 }
 

@@ -10,7 +10,7 @@ import { actionsColumn, column, List } from "../components/list.js";
 import { getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { favourites, setFavourite } from "../lib/favourites.js";
-import { t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { may } from "../lib/session.js";
 import { pathOf } from "../lib/templates.js";
 import { visible } from "../lib/visible.js";
@@ -29,6 +29,7 @@ export function mount(root, { title, query }) {
     },
     look: "template-rows",
     columns: columns((name, isMarked) => (setFavourite(name, isMarked), list.reload())),
+    bulk: MARK_SEVERAL,
     link: ({ template }) => pathOf(template),
     nameOf: ({ template }) => template.name,
     key: ({ template }) => template.name,
@@ -75,6 +76,26 @@ async function load({ signal }) {
   }));
   return items.toSorted((a, b) => b.isFavourite - a.isFavourite);
 }
+
+const MARK_SEVERAL = [
+  {
+    text: t`Mark as favourites`,
+    isHarmless: true,
+    run: ({ template }) => setFavourite(template.name, true),
+    said: (count) =>
+      plural(count, { one: t`1 favourite marked`, other: t`${number(count)} favourites marked` }),
+  },
+  {
+    text: t`No longer favourites`,
+    isHarmless: true,
+    run: ({ template }) => setFavourite(template.name, false),
+    said: (count) =>
+      plural(count, {
+        one: t`1 is no favourite any more`,
+        other: t`${number(count)} are no favourites any more`,
+      }),
+  },
+];
 
 function labelsOf({ labels }) {
   const own = Object.entries(labels).filter(([key]) => !key.startsWith("opsicle.io/"));

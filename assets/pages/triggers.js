@@ -31,6 +31,8 @@ spec:
     host: {pointer: /commonLabels/instance}
 `;
 
+const ABOUT = t`What comes in as a webhook runs a template, with values taken from it.`;
+
 export function mount(root, { title }) {
   const page = new AbortController();
   const fresh = h("div", {});
@@ -52,7 +54,8 @@ export function mount(root, { title }) {
   const open = () => openPush(SAMPLE, list, fresh);
   const push =
     may("triggers.manage") && button(t`Push a trigger…`, { look: "primary", onclick: open });
-  root.append(pageHeading(title, { actions: push }), fresh, list.element);
+  const below = h("p", { class: "muted" }, ABOUT);
+  root.append(pageHeading(title, { actions: push, below }), fresh, list.element);
   const kept = takeDraft("trigger", here());
   if (kept !== null) openPush(kept, list, fresh, keptNotice());
   return () => page.abort();

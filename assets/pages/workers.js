@@ -10,6 +10,7 @@ import { queueLimitsLine } from "../components/queue-limits.js";
 import { sharedWorkersLine } from "../components/shared-workers.js";
 import {
   certificate,
+  DRAIN_SEVERAL,
   limitsBy,
   kindFacts,
   mayChange,
@@ -39,7 +40,8 @@ export function mount(root, { title, query }) {
     filters: [versions],
     fits: versions.fits,
     look: "cards",
-    row: (worker) => card(worker, list),
+    row: (worker, _, box) => card(worker, list, box),
+    bulk: may("workers.manage") ? DRAIN_SEVERAL : [],
     empty: nothingYet,
     isLive: true,
     signal: page.signal,
@@ -87,7 +89,7 @@ function seenText({ last_seen_at: at }) {
   return at ? t`last seen ${ago(at)}` : t`never seen`;
 }
 
-function card(worker, list) {
+function card(worker, list, box) {
   const isGone = !worker.is_connected;
   return h(
     "li",
@@ -95,6 +97,7 @@ function card(worker, list) {
     h(
       "div",
       { class: "worker-head" },
+      box,
       h("h2", {}, h("a", { href: workerPath(worker) }, visible(worker.name)), kindFacts(worker)),
       presence(worker),
     ),

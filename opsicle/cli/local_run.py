@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -249,30 +249,30 @@ def _refuse_what_cannot_run(path: Path, document: Template | AutomationDocument)
     problems += _unanswerable(root, document.phases)
 
     plan = document.plan if isinstance(document, Template) else ()
-    runtimes = _runtimes_for((*plan, *document.phases))
     with_paths = [(f"{root}.phases[{i}]", phase) for i, phase in enumerate(document.phases)]
     with_paths += [(f"spec.plan[{i}]", phase) for i, phase in enumerate(plan)]
-    for place, phase in with_paths:
+    problems += _without_runtime(with_paths)
+    if problems:
+        raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
+
+
+def _without_runtime(phases: Sequence[tuple[str, Phase]]) -> Iterator[Problem]:
+    """Yield which phases, each with its path, need a runtime that is not here."""
+    runtimes = _runtimes_for([phase for _, phase in phases])
+    for place, phase in phases:
         if phase.slurm is not None and SLURM not in runtimes.kinds:
             why = runtimes.unavailable.get(SLURM, "")
             message = f"nothing can be handed to Slurm here: {why}. Leave `slurm` out"
-            problems.append(Problem(f"{place}.slurm", message))
+            yield Problem(f"{place}.slurm", message)
         elif phase.kubernetes is not None:
             if KUBERNETES not in runtimes.kinds:
                 why = runtimes.unavailable.get(KUBERNETES, "")
                 message = f"no pod can be run here: {why}. Leave `kubernetes` out"
-                problems.append(Problem(f"{place}.kubernetes", message))
+                yield Problem(f"{place}.kubernetes", message)
         elif phase.image is not None and CONTAINER not in runtimes.kinds:
             why = "; ".join(runtimes.unavailable.values())
-            problems.append(
-                Problem(
-                    f"{place}.image",
-                    f"no container can be run here: {why}. Install podman, or leave `image` out",
-                )
-            )
-
-    if problems:
-        raise InvalidInput(f"{path} cannot run here; nothing was started", problems=tuple(problems))
+            message = f"no container can be run here: {why}. Install podman, or leave `image` out"
+            yield Problem(f"{place}.image", message)
 
 
 def _needs_server(template: Template) -> list[Problem]:

@@ -21,7 +21,7 @@ from opsicle.domain.templates import Concurrency, Notify, Phase, When
 from opsicle.wire.document_api import PushTemplateRequest
 from opsicle.wire.endpoints import templates as endpoints
 from opsicle.wire.endpoints.roles import LIST_RUNNERS
-from opsicle.wire.user_api import Pushed, TemplateVersion
+from opsicle.wire.template_api import Pushed, TemplateVersion
 
 _COLUMNS = [
     Column("name", lambda template: template.name),

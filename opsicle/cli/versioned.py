@@ -33,8 +33,8 @@ from opsicle.wire.endpoint import Endpoint
 from opsicle.wire.policy_api import PolicyVersion
 from opsicle.wire.schedule_api import ScheduleVersion
 from opsicle.wire.target_api import TargetVersion
+from opsicle.wire.template_api import TemplateVersion
 from opsicle.wire.trigger_api import TriggerVersion
-from opsicle.wire.user_api import TemplateVersion
 
 files_argument = click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=FileName()

@@ -8,8 +8,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from opsicle.domain.templates import Template, Value
-from opsicle.domain.values import Scalar
-from opsicle.domain.variables import as_text
+from opsicle.domain.values import Scalar, as_text
 
 _LONGEST_KEY = 200
 """Characters of a group's name with its values. A digest stands for what is longer."""

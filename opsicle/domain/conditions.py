@@ -17,8 +17,8 @@ import msgspec
 
 from opsicle.domain.policies import Condition, Gate, Policy
 from opsicle.domain.templates import Variable, VariableType
-from opsicle.domain.values import Scalar, Value
-from opsicle.domain.variables import WrongValue, as_text, check_value
+from opsicle.domain.value_checks import WrongValue, check_value
+from opsicle.domain.values import Scalar, Value, as_text
 
 FREE_TEXT = frozenset({VariableType.STRING, VariableType.TEXT, VariableType.FILE})
 

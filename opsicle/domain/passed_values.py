@@ -10,7 +10,9 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.problems import did_you_mean
 from opsicle.domain.secrets import only_secret
 from opsicle.domain.templates import Template, Value, Variable, VariableType
-from opsicle.domain.variables import WrongValue, as_text, check_value, parse_text
+from opsicle.domain.value_checks import WrongValue, check_value
+from opsicle.domain.values import as_text
+from opsicle.domain.variables import parse_text
 
 
 class PassableValues(NamedTuple):

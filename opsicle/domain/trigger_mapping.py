@@ -12,8 +12,8 @@ from opsicle.domain.files import file_variables
 from opsicle.domain.problems import listed, quoted, refuse
 from opsicle.domain.templates import Variable
 from opsicle.domain.triggers import MAX_BODY_DEPTH, BodyCondition, Deduplication, Trigger
-from opsicle.domain.values import Value
-from opsicle.domain.variables import as_text, check_values, from_json
+from opsicle.domain.values import Value, as_text
+from opsicle.domain.variables import check_values, from_json
 
 _MOST_SHOWN = 100
 

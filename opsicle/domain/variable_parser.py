@@ -7,7 +7,8 @@ from opsicle.domain.names import ID, ID_RULE, environment_name
 from opsicle.domain.patterns import BadPattern, Pattern
 from opsicle.domain.problems import quoted
 from opsicle.domain.templates import Scalar, Value, Variable, VariableType
-from opsicle.domain.variables import WrongValue, as_text, check_value
+from opsicle.domain.value_checks import WrongValue, check_value
+from opsicle.domain.values import as_text
 from opsicle.domain.yaml_documents import Kind, Node
 
 MAX_VARIABLES = 100

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from opsicle.server.assembly import Services
 from opsicle.server.data_folder import LAST_BACKUP
+from opsicle.server.figures import Figures
 from opsicle.server.http.metrics import Metrics
 from opsicle.server.last_backup import made_at
 
@@ -24,7 +25,6 @@ def add_gauges(
 
     `certificates` says when each ends, in Unix time.
     """
-    figures = services.figures
     metrics.add_gauge(
         "opsicle_connected_workers", "Workers that are connected.", services.fleet.connected_count
     )
@@ -34,6 +34,18 @@ def add_gauges(
         services.loop_lag.take,
     )
 
+    metrics.add_gauges(
+        "opsicle_certificate_expiry_seconds",
+        "When a certificate ends, in Unix time.",
+        "certificate",
+        certificates,
+    )
+    _add_automations(metrics, services.figures)
+    _add_copies(metrics, services, folder)
+
+
+def _add_automations(metrics: Metrics, figures: Figures) -> None:
+    """Add what waits, runs and has ended, and what goes out of it."""
     add = metrics.add_gauges
     add(
         "opsicle_open_automations",
@@ -66,13 +78,10 @@ def add_gauges(
         figures.deliveries,
     )
 
-    add(
-        "opsicle_certificate_expiry_seconds",
-        "When a certificate ends, in Unix time.",
-        "certificate",
-        certificates,
-    )
 
+def _add_copies(metrics: Metrics, services: Services, folder: Path) -> None:
+    """Add how large the state is, and how much of it stands elsewhere too."""
+    add = metrics.add_gauges
     forwarders = {each.destination.name: each for each in services.forwarders}
     add(
         "opsicle_forwarding_waiting_entries",

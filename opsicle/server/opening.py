@@ -95,17 +95,7 @@ def open_state(
     migrations.check_sqlite()
     check_private(key_files(folder.path))
 
-    missing = _compare(folder)
-    if how.restored_from:
-        missing = msgspec.structs.replace(missing, reasons=(how.restored_from,))
-    if missing.reasons and not how.accept_restored:
-        raise Conflict(
-            f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
-            hint="Put the newest copy in its place. If this is the newest there is, "
-            "start once with `opsicle server --accept-restored`; "
-            "docs/server.md says what follows under `Restoring`.",
-        )
-
+    missing = _accepted_to_be_missing(folder, how)
     is_new = not path.exists() or path.stat().st_size == 0
     with explained(folder.path):
         if is_new and not folder.has_authority:
@@ -120,8 +110,7 @@ def open_state(
                 with closing(open_untouched(path)) as connection:
                     commits.anchor(connection)
             folder.authority(clock.now(), is_expected=not is_new)
-            if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
-                log.info("database migrated", extra={"database": path.name, "migrations": applied})
+            _bring_up_to_date(path)
             if not is_new and not was_clean:
                 check_integrity(path)
 
@@ -136,6 +125,26 @@ def open_state(
         ):
             yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
     clean_stop.leave()
+
+
+def _accepted_to_be_missing(folder: DataFolder, how: Opening) -> MissingState:
+    """Return what the folder lacks of what its server has had. Raises Conflict unless accepted."""
+    missing = _compare(folder)
+    if how.restored_from:
+        missing = msgspec.structs.replace(missing, reasons=(how.restored_from,))
+    if missing.reasons and not how.accept_restored:
+        raise Conflict(
+            f"the data folder holds less than its server has had: {'; '.join(missing.reasons)}",
+            hint="Put the newest copy in its place. If this is the newest there is, "
+            "start once with `opsicle server --accept-restored`; "
+            "docs/server.md says what follows under `Restoring`.",
+        )
+    return missing
+
+
+def _bring_up_to_date(path: Path) -> None:
+    if applied := migrations.migrate(path, migrations.STATE_MIGRATIONS):
+        log.info("database migrated", extra={"database": path.name, "migrations": applied})
 
 
 def pin_keys(

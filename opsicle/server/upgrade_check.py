@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -68,6 +69,18 @@ class UpgradeReport(msgspec.Struct, frozen=True, kw_only=True):
     obstacles: tuple[str, ...]
 
 
+class _Trial(NamedTuple):
+    """What came of the migrations on a copy of the state, which had this schema.
+
+    `versions` are those of the workers that are not this program's.
+    """
+
+    schema: int
+    seconds: float
+    versions: list[str]
+    obstacles: list[str]
+
+
 def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeReport:
     """Run on a copy of the state what a start of this program would run on it.
 
@@ -77,23 +90,7 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
     require_server_folder(folder)
     state, logs = folder / "opsicle.db", folder / "logs.db"
     migrations.check_sqlite()
-    with tempfile.TemporaryDirectory(prefix="opsicle-upgrade-") as copies:
-        copy = Path(copies) / state.name
-        copy_database(state, copy, lambda share: on_progress(f"copying the state {share:.0%}"))
-        schema = _schema(copy)
-
-        on_progress("running the migrations on the copy")
-        began_at = time.monotonic()
-        migrations.migrate(copy, migrations.STATE_MIGRATIONS)
-        seconds = time.monotonic() - began_at
-        check_integrity(copy)
-
-        on_progress("reading documents as this program does")
-        with closing(open_untouched(copy)) as db:
-            found = (row.version for row in whole_fleet.in_service(db))
-            versions = [version for version in found if version != __version__]
-            obstacles = [*_unread(db), *_unbound(db)]
-
+    schema, seconds, versions, obstacles = _try_on_copy(state, on_progress)
     if schema == 0:
         obstacles.append(f"{state.name} is empty: restore the last backup")
     steps = _names(migrations.STATE_MIGRATIONS, 0)
@@ -108,8 +105,7 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         for path, pending in ((state, steps[schema:]), (logs, waiting))
         if pending
     )
-    disk = os.statvfs(folder)
-    free = disk.f_bavail * disk.f_frsize
+    free = _free_bytes(folder)
     if free < needed:
         obstacles.append(
             f"{free // _MIB} MiB are free, and migrations may need {needed // _MIB} MiB"
@@ -131,6 +127,31 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         litestream=litestream.look(folder),
         obstacles=tuple(obstacles),
     )
+
+
+def _try_on_copy(state: Path, on_progress: Callable[[str], None]) -> _Trial:
+    """Run the migrations on a copy of the state, and read there what this program would read."""
+    with tempfile.TemporaryDirectory(prefix="opsicle-upgrade-") as copies:
+        copy = Path(copies) / state.name
+        copy_database(state, copy, lambda share: on_progress(f"copying the state {share:.0%}"))
+        schema = _schema(copy)
+
+        on_progress("running the migrations on the copy")
+        began_at = time.monotonic()
+        migrations.migrate(copy, migrations.STATE_MIGRATIONS)
+        seconds = time.monotonic() - began_at
+        check_integrity(copy)
+
+        on_progress("reading documents as this program does")
+        with closing(open_untouched(copy)) as db:
+            found = (row.version for row in whole_fleet.in_service(db))
+            versions = [version for version in found if version != __version__]
+            return _Trial(schema, seconds, versions, [*_unread(db), *_unbound(db)])
+
+
+def _free_bytes(folder: Path) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _schema(database: Path) -> int:

@@ -24,26 +24,17 @@ from opsicle.domain.bounds import (
     Token,
     Word,
 )
-from opsicle.domain.calls import Call
-from opsicle.domain.errors import Problem
-from opsicle.domain.fan_outs import FanOut
 from opsicle.domain.templates import (
     DEFAULT_PRIORITY,
-    Concurrency,
-    Notify,
-    Owner,
-    Phase,
     Value,
     Variable,
-    VolumeMount,
 )
 from opsicle.wire.announcement_api import Announcement
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.display_api import Display
-from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
-from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.phase_api import PhaseRun, PhaseState
 from opsicle.wire.starts import AutomationTarget, ChainedStart, LaterRun, StartedBy
 
 
@@ -201,78 +192,7 @@ class NewApiToken(msgspec.Struct, kw_only=True):
     details: ApiToken
 
 
-# Templates
-
-
-class Pushed(DocumentPushed, kw_only=True):
-    """What pushing a template did. `unsupported` is always empty, as in `Validation`."""
-
-    unsupported: tuple[()] = ()
-
-
-class TemplateSummary(msgspec.Struct, kw_only=True):
-    """A template in a list, in its newest version."""
-
-    name: str
-    version: int
-    display_name: str
-    description: str
-    labels: dict[str, str]
-    owners: list[Owner]
-    needs_approval: bool
-    updated_at: datetime
-    created_at: datetime
-
-
-class TemplateVersionSummary(msgspec.Struct, kw_only=True):
-    """One version in a list. `message` is what whoever pushed it says of it."""
-
-    version: int
-    digest: str
-    pushed_by: Person
-    pushed_at: datetime
-    message: str = ""
-
-
-class TemplateVersion(msgspec.Struct, kw_only=True):
-    """One version whole: `source` is the document as it was pushed.
-
-    `runs_on_where` is an expression over labels, beside `runs_on`. `accepts_claimed`: a worker's
-    word will do. `fan_out`: it runs on each of several machines.
-    """
-
-    name: str
-    version: int
-    latest_version: int
-    digest: str
-    display_name: str
-    description: str
-    labels: dict[str, str]
-    owners: list[Owner]
-    variables: list[Variable]
-    phases: list[Phase]
-    plan: list[Phase] = []
-    runs_on: dict[str, str]
-    runs_on_where: str = ""
-    priority: int = DEFAULT_PRIORITY
-    concurrency: Concurrency | None = None
-    max_waiting: int | None = None
-    keep_workspace: int | None = None
-    accepts_claimed: bool
-    timeout: int | None
-    needs_approval: bool
-    needs_mfa: bool
-    notify: list[Notify]
-    warnings: list[Problem]
-    unsupported: tuple[()] = ()
-    source: str
-    pushed_by: Person
-    pushed_at: datetime
-    message: str = ""
-    volume_mounts: list[VolumeMount] = []
-    on_success: list[Call] = []
-    on_failure: list[Call] = []
-    fan_out: FanOut | None = None
+# Automations
 
 
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -349,6 +269,15 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     start_at: datetime | None = None
+
+
+class ListedAutomation(AutomationSummary, kw_only=True):
+    """An automation in a list of the newest, with how far its phases are.
+
+    `phases` is empty until a worker has it, and of one that has more than 40.
+    """
+
+    phases: list[PhaseState] = []
 
 
 class Automation(AutomationSummary, kw_only=True):

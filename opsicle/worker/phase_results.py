@@ -45,6 +45,7 @@ class PhaseResults:
         self._outputs: dict[str, dict[str, str]] = {"": from_plan}  # by phase, as they were written
         self._summaries: dict[str, str] = {}
         self._output_file = self._summary_file = Path()
+        self._are_files_ready = False
 
     def restore(self, reports: Iterable[PhaseReport]) -> None:
         """Take over what phases have left that an earlier run of the worker has run."""
@@ -82,12 +83,19 @@ class PhaseResults:
 
         They go with the secrets of the try. Raises OSError.
         """
-        self._output_file = self._files.write("output", b"")
-        self._summary_file = self._files.write("summary", b"")
+        if not self._are_files_ready:
+            self.prepare_files()
+        self._are_files_ready = False
         return {
             "OPSICLE_OUTPUT": str(self._output_file),
             "OPSICLE_SUMMARY": str(self._summary_file),
         }
+
+    def prepare_files(self) -> None:
+        """Make the two files ahead of `make_files`. Raises OSError."""
+        self._output_file = self._files.write("output", b"")
+        self._summary_file = self._files.write("summary", b"")
+        self._are_files_ready = True
 
     def take(self, phase: Phase, report: PhaseReport) -> str:
         """Read what a phase has left, now that it has ended, into its report.

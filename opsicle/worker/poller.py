@@ -43,9 +43,10 @@ _AT_ONCE_SECONDS = 0.05
 """An empty answer that is quicker than this was not held: the server is on its way out, and left in
 peace a little."""
 
-AFTER_WORK_SECONDS = 0.005
-"""How long a poll waits behind one that has brought work: in both processes it would stand in the
-way of that work's beginning, and cost it a twentieth of the time from trigger to start."""
+AFTER_WORK_SECONDS = 0.012
+"""How long a poll waits behind one that has brought work, unless all of it has ended before: in
+both processes it would stand in the way of that work's beginning, and of the end of what is short,
+and cost each a twentieth of its time."""
 
 
 class Holder(Protocol):
@@ -75,6 +76,9 @@ class Holder(Protocol):
 
     def drop(self, job_id: str) -> None:
         """Stop a job and forget it."""
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until none is held. False if some still are after `seconds`."""
 
 
 class WorkerDescription(msgspec.Struct, frozen=True):
@@ -185,7 +189,7 @@ class Poller:
         self._apply(reply)
         is_empty = not (reply.work or reply.cancel or reply.drop)
         if reply.work:
-            self._stopping.wait(AFTER_WORK_SECONDS)
+            self._jobs.wait_until_idle(AFTER_WORK_SECONDS)
         if self._leaves_for_another():
             self._stopping.wait(self._backoff.next_delay())
         elif is_empty and self._was_answered and not was_away:

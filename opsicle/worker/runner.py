@@ -102,16 +102,20 @@ class Runner:
         return self._context.output.masking
 
     def prepare(self) -> None:
-        """Do what needs no leave to begin, if it is quickly undone: make an empty workspace.
+        """Do what needs no leave to begin, if it is quickly undone.
 
-        Harmless to call again.
+        Make an empty workspace, and the files beside it. Harmless to call again. Raises OSError.
         """
         if self._problem is None and self._work.resumed_from is None and not self._work.files:
             self._problem = self._prepare()
+            if not self._problem:
+                self._listen_for_masks()
+                self._phases.results.prepare_files()
 
     def abandon(self) -> None:
         """Undo that, as the job does not begin here."""
-        self._context.waiter.close()
+        self._close_pipes()
+        self._private.remove_secrets()
         if self._problem == "":
             self._workspace.remove()
 
@@ -241,6 +245,8 @@ class Runner:
 
         Where that cannot be, they find no pipe, and fail if they rely on it.
         """
+        if self._phases.mask_requests:
+            return
         with suppress(OSError):
             self._phases.mask_requests = self._private.open_mask_requests()
             self._context.output.on_mask = self._host.on_mask
@@ -354,11 +360,15 @@ class Runner:
 
     def _clean_up(self) -> None:
         self._context.output.close()
-        if self._phases.mask_requests:
-            self._phases.mask_requests.close()
-        self._context.waiter.close()
+        self._close_pipes()
         if self._is_paused:
             return
         self._result.add_problem(self._context.runtimes.close())
         if not keep_workspace(self._work, self._host, self._workspace, self._result):
             self._result.add_problem(self._workspace.remove())
+
+    def _close_pipes(self) -> None:
+        if self._phases.mask_requests:
+            self._phases.mask_requests.close()
+            self._phases.mask_requests = None
+        self._context.waiter.close()

@@ -37,12 +37,33 @@ LAYOUT = """() => {
   const misplaced = () => [...document.querySelectorAll(".page-title > .actions > .primary")]
     .filter((button) => button.nextElementSibling)
     .map((button) => button.textContent);
+  const cutNames = () => [...document.querySelectorAll(
+    "main .table td :is(strong, code, time, .state, .fact, .muted:not(.small))"
+  )].filter((name) => {
+    const cell = name.closest("td");
+    const { right, width } = name.getBoundingClientRect();
+    const isBesideRemark = innerWidth < 740 && name.parentElement.querySelector(":scope > .remark");
+    if (isBesideRemark && name.matches(".muted")) return false;
+    const isOut = right > cell.getBoundingClientRect().right + 1;
+    return width && (isOut || name.scrollWidth > name.clientWidth + 1 && name.clientWidth);
+  }).map((name) => name.textContent);
+  const unsigned = () => [...document.querySelectorAll("main *")]
+    .filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth
+      && ["auto", "scroll"].includes(getComputedStyle(each).overflowX)
+      && !getComputedStyle(each).backgroundAttachment.includes("local")
+      && !each.matches(".chips, .log-scroller"))
+    .map((each) => each.className);
   const { scrollWidth, clientWidth } = document.documentElement;
+  const isFramed = document.body.classList.contains("is-framed") && clientWidth <= 1440;
+  const mainRight = document.querySelector("main").getBoundingClientRect().right;
   return {
     "wider than the window by": Math.max(0, scrollWidth - clientWidth),
     "names of the menu over others": overlapping(),
     "cells cut off without a title": untitled(),
     "first buttons that are not at the right": misplaced(),
+    "names cut off in lists": cutNames(),
+    "scrolls sideways without a sign": unsigned(),
+    "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
   };
 }"""

@@ -119,9 +119,11 @@ class Album:
 def _take_whole(page: Page, path: Path) -> None:
     """Take all of a page in a window that high: what sticks to an edge lies on nothing."""
     size = page.viewport_size
-    height = page.evaluate("document.documentElement.scrollHeight")
     assert size is not None
-    page.set_viewport_size({"width": size["width"], "height": height})
+    height = size["height"]
+    while (whole := page.evaluate("document.documentElement.scrollHeight")) > height:
+        height = whole  # an editor grows with the window, as far as its text goes
+        page.set_viewport_size({"width": size["width"], "height": height})
     page.screenshot(path=path)
     page.set_viewport_size(size)
 

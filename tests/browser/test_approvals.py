@@ -144,7 +144,7 @@ def test_who_has_agreed_reads_who_comes_next(
     page = open_page(f"/approvals/{asked['approval_id']}")
 
     page.get_by_role("button", name="Approve…").click()
-    expect(page.get_by_label("Reason (optional)")).to_be_visible()
+    expect(page.get_by_label("Reason optional")).to_be_visible()
     page.get_by_role("dialog").get_by_role("button", name="Approve").click()
 
     expect(page.locator("main").get_by_text("You approved; operations comes next.")).to_be_visible()

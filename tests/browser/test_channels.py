@@ -52,6 +52,8 @@ def test_a_channel_is_made_tried_and_deleted_and_its_key_never_shown(open_page: 
     expect(page.get_by_text("No delivery fits.")).to_be_visible()
     kinds.select_option("tests")
     expect(page.get_by_text("cannot be reached")).to_be_visible()
+    expect(page.locator("td .state-retrying")).to_contain_text("retrying")
+    expect(page.locator("td .state-failed")).to_have_count(0)  # it is only once it is given up
     page.get_by_role("button", name=re.compile("^Show Opsicle can reach you")).click()
     expect(dialog).to_contain_text("cannot be reached")
     dialog.get_by_role("button", name="Close", exact=True).click()

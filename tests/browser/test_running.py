@@ -159,7 +159,7 @@ def test_mistakes_are_shown_at_their_fields_and_the_first_gets_the_focus(
     assert [text.split("\n")[-1] for text in wrong.all_inner_texts()] == [
         "is required", "“ten” is not a whole number", "is required",
     ]  # fmt: skip
-    assert page.evaluate("document.activeElement.labels[0].textContent") == "Whorequired"
+    assert page.evaluate("document.activeElement.labels[0].textContent") == "Who required"
     assert urlsplit(page.url).path == "/orgs/acme/templates/greet/run"
 
 

@@ -26,7 +26,7 @@ from tests.worker.test_hostile_servers import SECRET_VALUES, TEMPLATE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-COUNT = int(120 * SCALE)
+COUNT = max(60, int(60 * SCALE))
 BATCH = 20
 NOT_THE_KEY = OrderKey.create()
 

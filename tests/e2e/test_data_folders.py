@@ -24,7 +24,8 @@ from opsicle.server.store import settings
 from tests.e2e.data_folder_history import DATABASE, KEYS, LOGS, NOTES, History, ServerRun, Snapshot
 from tests.support import SCALE, seeded_random
 
-STARTS = round(100 * SCALE)
+STARTS = max(15, round(50 * SCALE))
+"""`build.py nightly` has a hundred."""
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300 + 2 * STARTS)]
 
@@ -243,7 +244,7 @@ def accept(site: Site, story: str, refusal: OpsicleError) -> None:
     again.stop()
 
 
-def test_a_hundred_starts_serve_everything_or_refuse(
+def test_starts_serve_everything_or_refuse(
     history: History, rng: random.Random, tmp_path: Path
 ) -> None:
     tally = Tally()

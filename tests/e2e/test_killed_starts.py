@@ -13,7 +13,7 @@ from tests.support import SCALE, seeded_random, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-KILLS = max(1, round(12 * SCALE))
+KILLS = max(1, round(6 * SCALE))
 WATCHED = (
     "marker.json",
     "marker.commits",

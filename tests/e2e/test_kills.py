@@ -134,8 +134,8 @@ def test_no_kill_of_the_server_loses_or_repeats_an_acknowledged_automation(
     # Together they take as long as all kills do, so that the last ones find some in flight too.
     installation.push(template("act", pause=5))
     installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(installation.server), int(24 * SCALE), seed, longest=0.2):
-        ids = trigger(api, "act", judge, int(60 * SCALE))
+    with killing(lambda: kill_and_restart(installation.server), int(12 * SCALE), seed, longest=0.2):
+        ids = trigger(api, "act", judge, int(30 * SCALE))
     assert wait_for_ends(api, ids) == {"succeeded": len(ids)}
     assert executions(judge) == dict.fromkeys(ids, 1)
     assert_sound(installation)
@@ -170,10 +170,10 @@ def test_no_kill_of_the_server_lets_two_of_a_concurrency_group_run_at_once(
     for name in ("w1", "w2"):
         installation.worker(name, None, "--slots", "4")
 
-    with killing(lambda: kill_and_restart(installation.server), int(8 * SCALE), seed, longest=0.5):
+    with killing(lambda: kill_and_restart(installation.server), int(4 * SCALE), seed, longest=0.5):
         asked = [
             (judge, trigger_once(api, "alone", judge, f"{judge.name}-{n}"))
-            for n in range(int(12 * SCALE))
+            for n in range(int(6 * SCALE))
             for judge in judges
         ]
 
@@ -195,7 +195,7 @@ def test_no_kill_of_the_worker_repeats_what_may_run_once_only(
     worker = installation.worker("w1", None, "--slots", "4")
 
     once, harmless = [], []
-    for n in range(int(24 * SCALE)):  # each kill finds one that has just been triggered
+    for n in range(int(12 * SCALE)):  # each kill finds one that has just been triggered
         once.append(trigger_once(api, "once", judge, f"once-{n}"))
         if n % 2:
             harmless.append(trigger_once(api, "harmless", again, f"harmless-{n}"))
@@ -254,7 +254,7 @@ def test_a_log_is_byte_equal_however_often_the_server_is_killed_meanwhile(
     installation.push(LONG)
     installation.worker("w1")
     automation = api.run("long")
-    with killing(lambda: kill_and_restart(installation.server), int(6 * SCALE), seed, longest=0.8):
+    with killing(lambda: kill_and_restart(installation.server), int(3 * SCALE), seed, longest=0.8):
         pass
     assert wait_for_ends(api, [automation]) == {"succeeded": 1}
     wait_until(api.reconnects, 60, "the server")

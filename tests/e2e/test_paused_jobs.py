@@ -127,7 +127,7 @@ def cancel(api: Api, automation_id: str) -> bool:
 def test_jobs_that_pause_go_on_once_by_a_decision_that_stands_whatever_is_killed(
     installation: Installation, apis: dict[str, Api], judge: Path, seed: random.Random
 ) -> None:
-    count = max(10, int(60 * SCALE))
+    count = max(10, int(30 * SCALE))
     installation.push(template("asking"))
     installation.push(template("forgotten", expires_after=1))
     worker = installation.worker("w1", None, "--slots", "4")
@@ -136,13 +136,13 @@ def test_jobs_that_pause_go_on_once_by_a_decision_that_stands_whatever_is_killed
     forgotten = trigger(apis["admin"], "forgotten", judge, count // 10)
     wait_for(apis["admin"], forgotten, {"expired"})
 
-    for _ in range(max(2, int(5 * SCALE))):
+    for _ in range(max(2, int(3 * SCALE))):
         kill_and_restart(seed.choice([installation.server, worker]))
     pauses = {i: pause_of(apis["admin"], i) for i in ids}
     worker.process.kill()
     contests = {i: seed.choice(["two approve", "reject", "cancel"]) for i in ids}
     with killing(
-        lambda: kill_and_restart(installation.server), max(2, int(6 * SCALE)), seed, longest=0.5
+        lambda: kill_and_restart(installation.server), max(2, int(3 * SCALE)), seed, longest=0.5
     ):
         taken = decide(apis, pauses, contests)
     worker.start()
@@ -191,8 +191,8 @@ def test_no_kill_of_the_worker_lets_a_job_go_on_twice(
 ) -> None:
     installation.push(template("asking"))
     worker: Worker = installation.worker("w1", None, "--slots", "4")
-    with killing(lambda: kill_and_restart(worker), max(4, int(10 * SCALE)), seed, longest=0.6):
-        ids = trigger(apis["admin"], "asking", judge, max(8, int(26 * SCALE)))
+    with killing(lambda: kill_and_restart(worker), max(4, int(5 * SCALE)), seed, longest=0.6):
+        ids = trigger(apis["admin"], "asking", judge, max(8, int(13 * SCALE)))
         ended = wait_for(apis["admin"], ids, FINAL | {"paused"})
         for i in [i for i, state in ended.items() if state == "paused"]:
             approve(apis["bob"], pause_of(apis["admin"], i), "bob")

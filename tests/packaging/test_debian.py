@@ -137,12 +137,12 @@ def test_every_package_says_what_it_is_for(name: str, package: Package) -> None:
     assert package.purpose, name
 
 
-def test_what_is_left_out_by_default_is_run_by_the_nightly() -> None:
+def test_what_is_left_out_or_done_less_often_by_default_is_run_by_the_nightly() -> None:
     """Where this is red, add the file to a suite of `building/nightly.py`."""
     left_out = set()
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         text = path.read_text()
-        if path != Path(__file__) and re.search(r"OPSICLE_DEBIAN_|\bSCALE (<=|>) 1\b", text):
+        if path != Path(__file__) and re.search(r"OPSICLE_DEBIAN_|\bSCALE\b", text):
             left_out.add(str(path.relative_to(ROOT)))
 
     run = {name for suite in nightly.SUITES.values() for name in suite.files}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsicle.server.templates.service import Templates
-from opsicle.wire.user_api import Pushed
+from opsicle.wire.template_api import Pushed
 from tests.services.team import MANAGER, Team
 
 ADMINS = "{name: admins, approvers: {roles: [admin]}}"

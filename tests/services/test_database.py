@@ -15,6 +15,7 @@ import pytest
 
 from opsicle.domain.errors import Unavailable
 from opsicle.server.store.database import Connection, Database
+from tests.support import wait_until
 
 
 @pytest.fixture
@@ -145,6 +146,7 @@ def test_a_reader_sees_one_snapshot_and_may_not_write(database: Database) -> Non
     assert database.read(query) == (1, 1)
     with pytest.raises(apsw.ReadOnlyError):
         database.read(lambda db: db.execute("INSERT INTO t VALUES (3)").fetchall())
+    assert numbers(database.path) == [1, 2]
 
 
 def test_a_reader_that_fails_leaves_its_connection_usable(database: Database) -> None:
@@ -241,3 +243,27 @@ def test_references_are_looked_up_again_after_a_commit_that_failed(database: Dat
 
     with pytest.raises(apsw.ConstraintError):
         database.write(lambda db: db.execute("INSERT INTO u VALUES (1)").fetchall())
+
+
+def test_a_read_sees_what_was_there_before_a_transaction_that_is_under_way(
+    database: Database,
+) -> None:
+    insert(database, 1)
+    seen: list[list[int]] = []
+
+    def reads_amid(db: Connection) -> None:
+        db.execute("INSERT INTO t VALUES (2)")
+        seen.append(database.read(_numbers))
+
+    greenlet = gevent.spawn(database.write, reads_amid)
+    wait_until(lambda: seen, 30, "the unit to have run", pause=gevent.sleep)
+    seen.append(database.read(_numbers))
+    greenlet.get()
+
+    assert seen[0] == [1]
+    assert seen[1] in ([1], [1, 2])
+    assert database.read(_numbers) == [1, 2]
+
+
+def _numbers(db: Connection) -> list[int]:
+    return [row[0] for row in db.execute("SELECT n FROM t ORDER BY n")]

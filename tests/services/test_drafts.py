@@ -113,6 +113,21 @@ def test_a_draft_is_approved_as_its_template_is_and_frees_nobody_of_that(team: T
         team.core.automations.rerun(team.people["alice"], by_carol.id)
 
 
+def test_a_draft_is_not_run_once_whoever_tries_it_may_push_it_no_longer(team: Team) -> None:
+    worker = team.core.worker(team.org_id, "w")
+    team.policy()
+    team.core.push_again(team.people["carol"], template_source("careful"))
+    asked = tried(team, source=template_source("careful", command="tried"), name="careful")
+    pushed = team.ask()
+
+    team.change("alice", rules='["deny create templates"]')
+    for each in (asked, pushed):
+        team.approve("bob", each)
+
+    assert [work.automation_id for work in worker.poll().work] == [pushed.id]
+    assert "may no longer push careful" in team.why(asked)
+
+
 def test_a_draft_that_was_altered_behind_the_servers_back_is_not_run(team: Team) -> None:
     draft = team.core.services.drafts.keep(team.people["alice"], TRIED)
     waits = tried(team)
@@ -126,6 +141,20 @@ def test_a_draft_that_was_altered_behind_the_servers_back_is_not_run(team: Team)
             team.people["alice"], RunRequest(template="hello", draft=draft.id)
         )
     require_refused(team, waits)
+
+
+def test_a_draft_that_was_put_in_use_behind_the_servers_back_is_not_run_by_its_name(
+    team: Team,
+) -> None:
+    source = TRIED.replace("name: hello", "name: new")
+    draft = team.core.services.drafts.keep(team.people["alice"], source)
+    team.tamper("UPDATE templates SET deleted_at = NULL WHERE id = :id", id=draft.id)
+
+    for version in (None, 0):
+        with pytest.raises(Conflict, match="not what was pushed"):
+            team.core.automations.create(
+                team.people["alice"], RunRequest(template="new", version=version)
+            )
 
 
 def test_a_draft_that_nobody_kept_is_not_run(team: Team) -> None:

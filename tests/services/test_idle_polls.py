@@ -12,7 +12,7 @@ import pytest
 
 from opsicle.domain.errors import NotAuthenticated
 from opsicle.server.access.actor import Actor
-from opsicle.server.store.workers import LAST_SEEN_INTERVAL
+from opsicle.server.store.worker_status import LAST_SEEN_INTERVAL
 from opsicle.wire.fleet_api import UpdateWorkerRequest
 from tests.services.core import Core, TestWorker
 

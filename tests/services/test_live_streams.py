@@ -286,3 +286,14 @@ def test_who_stops_following_leaves_nothing_behind(
     follower.greenlet.kill()
 
     assert core.pubsub._watches == {}
+
+
+def test_who_follows_an_end_is_told_of_it_before_the_worker_is_answered(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    follower = Follower(core, alice, work)
+
+    worker.finish(work)
+
+    assert follower.greenlet.ready()
+    assert follower.take()[-1] == AutomationEnded()

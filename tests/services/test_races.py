@@ -39,7 +39,7 @@ def test_cancel_racing_finish_leaves_one_final_state_the_same_everywhere(core: C
     worker = core.worker(alice.org_id, "w1", slots=4)
     seen, seed = set(), random.Random(7)
 
-    for _ in range(int(200 * SCALE)):
+    for _ in range(int(100 * SCALE)):
         automation = core.run(alice)
         [work] = worker.poll().work
         worker.start(work)
@@ -179,7 +179,7 @@ def test_a_random_walk_of_losses_cancels_and_restarts_keeps_every_promise(tmp_pa
     run_state_machine_as_test(
         Walk,
         settings=settings(
-            max_examples=int(15 * SCALE),
+            max_examples=max(1, int(8 * SCALE)),
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),

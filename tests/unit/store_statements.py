@@ -46,6 +46,7 @@ WITHOUT_STATEMENTS = {
     "org_returns",
     "org_tables",
     "rows",
+    "units",
 }
 """Modules of the store that run no SQL of the product's, only what opens and upgrades files."""
 

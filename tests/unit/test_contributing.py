@@ -39,7 +39,8 @@ def naming(word: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "title", ["a noun", "a kind of channel", "a field of a phase", "a runtime"]
+    "title",
+    ["a noun", "a kind of channel", "a field of a phase", "a way for a schedule", "a runtime"],
 )
 def test_every_file_that_is_listed_is_there(title: str) -> None:
     assert [path for path in listed(title) if not (CHECKOUT / path).exists()] == []
@@ -69,6 +70,12 @@ def test_a_field_of_a_phase_costs_the_files_that_are_listed() -> None:
 
     assert len(files) <= 8
     assert naming("working_directory") == set(files)
+
+
+def test_a_way_for_a_schedule_to_say_its_times_costs_the_files_that_are_listed() -> None:
+    named = naming(r"schedule\.every|every=_every|every: int|cron, every")
+
+    assert named == set(listed("a way for a schedule"))
 
 
 def test_a_runtime_costs_the_files_that_are_listed() -> None:

@@ -214,7 +214,7 @@ def found(databases: list[apsw.Connection]) -> Found:
 
 
 def _enrol_a_worker(db: apsw.Connection) -> None:
-    """Add a worker, without which `workers.record_poll` does not get to its statement."""
+    """Add a worker, without which `worker_status.record_poll` does not get to its statement."""
     db.execute("PRAGMA foreign_keys = OFF")
     db.execute(
         """

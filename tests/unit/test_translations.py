@@ -61,7 +61,7 @@ NO_TEXTS = frozenset(
     opsicle audit checkpoint gap 1|opsicle audit checkpoint 1|opsicle audit entry 1
     opsicle order 1\\n|opsicle automations trail ${trail.automation_id}
     approvalPolicy: {policyRef: production}|approvers: {groups: [oncall]}
-    secrets: [db-password]|the ${singular(kind)}
+    secrets: [db-password]|the ${singular(kind)}|main ${each}|tbody tr|.tile li
     """.replace("\n", "|")
     .replace("    ", "")
     .split("|")

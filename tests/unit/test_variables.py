@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.templates import Value, Variable, VariableType
-from opsicle.domain.variables import MAX_VALUE_BYTES, check_values, environment, parse_text
+from opsicle.domain.value_checks import MAX_VALUE_BYTES
+from opsicle.domain.variables import check_values, environment, parse_text
 
 STRING = Variable(id="x")
 TEXT = Variable(id="x", type=VariableType.TEXT)

@@ -30,7 +30,7 @@ from tests.worker.hostile_jobs import BETWEEN, MINUTE, SERVERS, UNKNOWN_SIGNERS,
 from tests.worker.running_worker import RunningWorker, lines
 from tests.worker.signed_work import manifest_of, ordered
 
-COUNT = max(150, int(500 * SCALE))  # each kind at least once
+COUNT = max(150, int(250 * SCALE))  # each kind at least once
 SECRET_VALUES = ("sesame-open", "swordfish", "hunter22")
 REAL_JOBS = 40
 

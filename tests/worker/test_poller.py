@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -30,6 +31,7 @@ class Table:
         self.cancelled: list[str] = []
         self.dropped: list[str] = []
         self.taken_at = self.listed_at = 0.0
+        self.are_over = threading.Event()
 
     can_begin = True
 
@@ -49,6 +51,9 @@ class Table:
 
     def drop(self, job_id: str) -> None:
         self.dropped.append(job_id)
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        return self.are_over.wait(seconds)
 
 
 class Polling:

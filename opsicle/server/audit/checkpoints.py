@@ -20,7 +20,7 @@ from opsicle.kit.clock import Clock, from_text, to_text
 from opsicle.security.audit_key import AuditKey, hash_of
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.audit.thinning import CheckpointThinning
-from opsicle.server.store import audit, audit_checkpoints, workers
+from opsicle.server.store import audit, audit_checkpoints, worker_status
 from opsicle.server.store.audit_checkpoints import ChainRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.wire.audit import Checkpoint, SeenCheckpoint
@@ -115,7 +115,9 @@ class AuditCheckpoints:
             return
 
         def work(db: Connection) -> bool:
-            if not workers.note_history_report(db, worker.worker_id, now, now - REPORTS_APART):
+            if not worker_status.note_history_report(
+                db, worker.worker_id, now, now - REPORTS_APART
+            ):
                 return False
             audit.append(
                 db,

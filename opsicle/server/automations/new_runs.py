@@ -15,7 +15,7 @@ from opsicle.domain.concurrency import QueuePlace, queue_place
 from opsicle.domain.manifests import commitment
 from opsicle.domain.secrets import masked, only_secret
 from opsicle.domain.templates import DRAFT, Template, Value
-from opsicle.domain.variables import as_text
+from opsicle.domain.values import as_text
 from opsicle.domain.workers import Requirements, encoded, requirements
 from opsicle.kit.clock import to_text
 from opsicle.kit.ids import new_id

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.problems import did_you_mean, quoted
 from opsicle.domain.templates import Value, Variable
-from opsicle.domain.variables import as_text, parse_text
+from opsicle.domain.values import as_text
+from opsicle.domain.variables import parse_text
 from opsicle.server.access.validators import invalid
 from opsicle.wire.approval_api import Approval
 

@@ -213,10 +213,10 @@ class JobLogs:
         """
         return self._database.read(lambda db: logs.find_loss_after(db, at)) is not None
 
-    def remark(self, job_id: str, leased_at: datetime) -> str:
-        """Return what people should know of a job's log: that it, or a part of it, was lost.
+    def size_and_remark(self, job_id: str, leased_at: datetime) -> tuple[int, str]:
+        """Return the length of a job's log in bytes, and what people should know of it.
 
-        Return "" if it was not.
+        That it, or a part of it, was lost; "" if it was not.
         """
 
         def query(
@@ -231,8 +231,11 @@ class JobLogs:
             )
 
         loss, has_gap, size, removal, cut = self._database.read(query)
-        if removal:
-            return removal
+        return size, removal or self._remark(loss, size, cut, has_gap=has_gap)
+
+    def _remark(
+        self, loss: logs.LogLoss | None, size: int, cut: logs.Truncation | None, *, has_gap: bool
+    ) -> str:
         if cut:
             return f"its log is truncated at byte {cut.start:,}: {cut.reason}"
         if size >= self.bounds.job_bytes:

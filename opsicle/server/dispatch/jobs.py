@@ -257,7 +257,7 @@ class Jobs:
 
         self._lease_store.end(job_id)
         self._pubsub.changed(end_topic(job.automation_id))
-        self._changed(job)  # first, since people wait for it
+        self._changed(job)
         if presence:
             presence.busy = max(0, presence.busy - 1) + len(leased.items)
             self._begin_leases(presence, leased)
@@ -266,6 +266,7 @@ class Jobs:
         self._lease_service.make_use_of_room(job.org_id)
         if job.is_plan or job.state in LOST:  # something may wait, and not for this worker alone
             self._fleet.wake_org(job.org_id)
+        self._pubsub.let_first(end_topic(job.automation_id), automation_topic(job.automation_id))
         return FinishReply(job.state, leased.work)
 
     def _check_instance(self, presence: Presence | None, request: FinishRequest) -> None:

@@ -17,7 +17,7 @@ from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.presence import Presence
-from opsicle.server.store import audit, workers
+from opsicle.server.store import audit, worker_status
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.workers.enrolment import check_facts
 from opsicle.wire.worker_api import POLL_SECONDS, PollRequest
@@ -82,7 +82,9 @@ class PollRecorder:
 
         Before it, so that whoever wakes the worker meanwhile has the last word.
         """
-        presence.idle_until = self._clock.monotonic() + workers.LAST_SEEN_INTERVAL.total_seconds()
+        presence.idle_until = (
+            self._clock.monotonic() + worker_status.LAST_SEEN_INTERVAL.total_seconds()
+        )
 
     def record(self, db: Connection, presence: Presence, request: PollRequest) -> None:
         """Record what the worker says, and read what people say of it.
@@ -90,7 +92,7 @@ class PollRecorder:
         Called in the poll's transaction.
         """
         self._take_in(
-            presence, workers.record_poll(db, presence.worker_id, request, self._clock.now())
+            presence, worker_status.record_poll(db, presence.worker_id, request, self._clock.now())
         )
 
     def read_again(self, presence: Presence) -> None:
@@ -100,10 +102,11 @@ class PollRecorder:
         """
         presence.idle_until = 0.0
         self._take_in(
-            presence, self._database.read(lambda db: workers.get_status(db, presence.worker_id))
+            presence,
+            self._database.read(lambda db: worker_status.get_status(db, presence.worker_id)),
         )
 
-    def _take_in(self, presence: Presence, status: workers.WorkerStatus) -> None:
+    def _take_in(self, presence: Presence, status: worker_status.WorkerStatus) -> None:
         presence.is_draining = status.is_draining
         if status.granted_labels != presence.granted:
             presence.granted = status.granted_labels
@@ -186,7 +189,7 @@ class PollRecorder:
     def _record(self, worker: WorkerActor, verb: str, addresses: tuple[str, ...]) -> None:
         def work(db: Connection) -> None:
             copied_from = msgspec.json.encode(addresses).decode() if addresses else None
-            workers.set_copied_from(db, worker.worker_id, copied_from)
+            worker_status.set_copied_from(db, worker.worker_id, copied_from)
             data = {"name": worker.name, "addresses": list(addresses)}
             audit.append(
                 db,

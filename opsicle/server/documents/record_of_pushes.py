@@ -14,6 +14,7 @@ import msgspec
 
 from opsicle.domain import stored_json
 from opsicle.domain.errors import Conflict
+from opsicle.domain.templates import DRAFT
 from opsicle.server.store import audit
 from opsicle.server.store.database import Connection
 from opsicle.server.store.documents import DocumentKind, VersionRow
@@ -31,8 +32,10 @@ _UNREADABLE = _Pushed(digest="an entry that cannot be read")
 def require_as_pushed(db: Connection, kind: DocumentKind, org_id: str, row: VersionRow) -> None:
     """Raise Conflict unless this version, and the newest, are what was pushed.
 
-    What the record does not know any more, or never did, is believed.
+    What the record does not know any more, or never did, is believed; a draft never was pushed.
     """
+    if DRAFT in {row.version, row.latest_version}:
+        raise _altered(kind, row.name)
     resource = f"{kind.plural}/{row.name}"
     newest = audit.find_push(db, org_id, resource)
     if newest is None:

@@ -29,6 +29,7 @@ _EXPORTED = re.compile(r"^export ((?:async )?function|const|class) (\w+)", re.MU
 _UNKNOWN = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _SHEETS = re.compile(r'(?:\s*<link rel="stylesheet" href="/([^"]+)">)+')
 _SHEET = re.compile(r'<link rel="stylesheet" href="/([^"]+)">')
+_CSS_COMMENT = re.compile(rb" */\*.*?\*/", re.DOTALL)
 _COMMENT = re.compile(r"^ *(?://.*|/\*\*(?s:.*?)\*/)$", re.MULTILINE)
 
 
@@ -65,7 +66,8 @@ class Joined:
         if folder in self.languages:
             return self._in_language(folder, rest).encode()
         if name == STYLE:
-            return b"\n".join(self._sources[sheet] for sheet in _SHEET.findall(self._index()))
+            sheets = b"\n".join(self._sources[sheet] for sheet in _SHEET.findall(self._index()))
+            return _CSS_COMMENT.sub(b"", sheets)
         if name.endswith(".js") or name == PAGE:
             return self._in_language(SOURCE, name).encode()
         return self._sources[name]

@@ -8,6 +8,8 @@ falls with its owner.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from opsicle.domain.access import Action, BuiltInRole
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound
 from opsicle.domain.names import TEMPLATE_NAME, TEMPLATE_NAME_RULE
@@ -86,24 +88,7 @@ class ServiceAccounts:
                 db, actor, ApproverNaming(email=email, role=role), f"make {email} {request.role}"
             )
             _free_address(db, email)
-
-            user_id = new_id(now)
-            users.insert(db, UserRow(user_id, email, request.name, NO_PASSWORD), now)
-            row = MemberRow(
-                user_id=user_id,
-                email=email,
-                name=request.name,
-                role=request.role,
-                manager_id=None,
-                manager=None,
-                is_disabled=False,
-                created_at=now,
-                owner_id=owner.user_id,
-                role_seq=audit.next_seq(db, actor.org_id),
-            )
-            memberships.insert(db, actor.org_id, row)
-            account_owners.insert(db, actor.org_id, OwnerRow(user_id, row.role_seq, owner.user_id))
-
+            user_id = _insert(db, actor.org_id, email, request, owner.user_id, now)
             data = {"email": email, "role": request.role, "owner": owner.email}
             audit.append(db, now, actor.org_id, actor, "create", f"users/{user_id}", data)
             return shown(get_member(db, actor.org_id, user_id))
@@ -166,6 +151,34 @@ def _free_address(db: Connection, email: str) -> None:
         raise Conflict(f"there is an account {email} already", hint="Choose another name.")
     name, _, domain = email.partition("@")
     users.retire_email(db, old.id, f"{name}+deleted-{old.id}@{domain}".lower())
+
+
+def _insert(
+    db: Connection,
+    org_id: str,
+    email: str,
+    request: CreateServiceAccountRequest,
+    owner_id: str,
+    now: datetime,
+) -> str:
+    """Record an account, that it is in the org, and whose it is; return its id."""
+    user_id = new_id(now)
+    users.insert(db, UserRow(user_id, email, request.name, NO_PASSWORD), now)
+    row = MemberRow(
+        user_id=user_id,
+        email=email,
+        name=request.name,
+        role=request.role,
+        manager_id=None,
+        manager=None,
+        is_disabled=False,
+        created_at=now,
+        owner_id=owner_id,
+        role_seq=audit.next_seq(db, org_id),
+    )
+    memberships.insert(db, org_id, row)
+    account_owners.insert(db, org_id, OwnerRow(user_id, row.role_seq, owner_id))
+    return user_id
 
 
 def _owner(db: Connection, actor: Actor, email: str) -> MemberRow:

@@ -1,4 +1,4 @@
-"""One SQLite file: one connection that reads, one that writes, group commit.
+"""One SQLite file: one connection that writes, one that reads meanwhile, group commit.
 
 A caller hands `write` a unit of work and waits. Whatever units have gathered by the time the last
 commit is through run one after the other, each in a savepoint of its own, inside one `BEGIN
@@ -12,7 +12,6 @@ What waits for the disk, COMMIT, runs in a real OS thread, so that an fsync neve
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -29,6 +28,7 @@ from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.connections import open_connection
 from opsicle.server.store.rows import fetch_value
+from opsicle.server.store.units import Outcome, Unchecked, Unit, in_snapshot, run_unit, touch
 from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.threads import WorkerThread, run_in
 
@@ -37,8 +37,6 @@ log = logging.getLogger(__name__)
 __all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
-Unit = Callable[[Connection], Any]
-Outcome = tuple[Any, BaseException | None]
 
 _MOST_LONG_READERS = 3
 """At once, so that whoever looks into the inbox does not wait for another's verification."""
@@ -73,6 +71,9 @@ class Database:
         self._commits = commits
         self._on_fatal = on_fatal
         self._is_closed = False
+        self._is_writer_busy = False
+        """Whether a transaction or a checkpoint of the connection that writes is under way."""
+
         self._noted: set[tuple[WakeupKind, str]] = set()
         self._listener: Callable[[WakeupKind, str], None] = lambda _kind, _key: None
 
@@ -129,7 +130,7 @@ class Database:
 
     def sync(self) -> None:
         """Wait until all that was written up to now is durable. Raises as `write` does."""
-        self.write(_touch)
+        self.write(touch)
 
     def write_unchecked(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, apart from others, without looking up references.
@@ -138,7 +139,7 @@ class Database:
         walk through whole tables where no index leads to it. `work` removes what refers before what
         is referred to: with one reference to nothing, the database counts as damaged.
         """
-        return cast("T", self.write(_Unchecked(work)))
+        return cast("T", self.write(Unchecked(work)))
 
     def _commit_waiting(self) -> None:
         """Commit batch after batch until none waits."""
@@ -146,7 +147,7 @@ class Database:
             batch = self._next_batch()
             units = [work for work, _ in batch]
             try:
-                is_unchecked = isinstance(units[0], _Unchecked)
+                is_unchecked = isinstance(units[0], Unchecked)
                 outcomes = self._commit_unchecked(units) if is_unchecked else self._commit(units)
             except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
                 outcomes = [(None, error)] * len(batch)
@@ -165,7 +166,7 @@ class Database:
     def _next_batch(self) -> list[tuple[Unit, Waiter[Any]]]:
         """Take the units that are committed next: one that is unchecked goes alone."""
         gathered = self._waiting[:MAX_BATCH]
-        apart = (i for i, (unit, _) in enumerate(gathered) if isinstance(unit, _Unchecked))
+        apart = (i for i, (unit, _) in enumerate(gathered) if isinstance(unit, Unchecked))
         count = max(1, next(apart, MAX_BATCH))
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         return batch
@@ -182,6 +183,7 @@ class Database:
 
         Nothing may be written meanwhile. If there is no room, it is left for later.
         """
+        self._is_writer_busy = True
         try:
             if self._commits:
                 self._committer.run(self._commits.checkpoint, self._writer)
@@ -191,22 +193,25 @@ class Database:
             log.exception(
                 "the write-ahead log cannot be folded in", extra={"database": self.path.name}
             )
+        finally:
+            self._is_writer_busy = False
 
     def _commit(self, units: list[Unit], *, waits_for_disk: bool = True) -> list[Outcome]:
         """Run every unit in its savepoint, with one commit for all; return the outcome of each.
 
         One that does not wait for the disk is over before any other greenlet has its turn.
         """
+        self._is_writer_busy = True
         try:
             before = self._writer.total_changes()
             self._writer.execute("BEGIN IMMEDIATE")
             if self._commits:
                 self._commits.begin(self._writer)
 
-            outcomes = [_run(self._writer, unit) for unit in units]
+            outcomes = [run_unit(self._writer, unit) for unit in units]
 
             is_of_nothing = self._writer.total_changes() == before and not (
-                _release_pages in units or _touch in units
+                _release_pages in units or touch in units
             )
             if is_of_nothing or not waits_for_disk:
                 self._writer.execute("COMMIT")
@@ -227,6 +232,8 @@ class Database:
         except apsw.Error:
             self._roll_back()
             raise
+        finally:
+            self._is_writer_busy = False
 
         return outcomes
 
@@ -255,7 +262,8 @@ class Database:
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
-        return _in_snapshot(self._reader, query)
+        # The connection that writes has the pages at hand; another one's are void after a commit.
+        return in_snapshot(self._reader if self._is_writer_busy else self._writer, query)
 
     def version(self) -> int:
         """Return a number that changes with every commit, of this process or of another.
@@ -282,7 +290,7 @@ class Database:
     def _read_apart(self, query: Callable[[Connection], T]) -> T:
         connection = open_connection(self.path, is_reader=True)
         try:
-            return _in_snapshot(connection, query)
+            return in_snapshot(connection, query)
         finally:
             connection.close()
 
@@ -332,21 +340,6 @@ class Database:
             self._long_readers.kill()
 
 
-class _Unchecked:
-    """A unit of work in which references are not looked up."""
-
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
-        self._work = work
-
-    def __call__(self, db: Connection) -> Any:
-        return self._work(db)
-
-
-def _touch(db: Connection) -> None:
-    """Write a page as it is, so that the disk is waited for."""
-    db.execute(f"PRAGMA user_version = {db.pragma('user_version')}")
-
-
 def _has_free_pages(db: Connection) -> bool:
     if db.pragma("auto_vacuum") == 0:
         return False
@@ -356,32 +349,3 @@ def _has_free_pages(db: Connection) -> bool:
 
 def _release_pages(db: Connection) -> None:
     db.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
-
-
-def _run(connection: Connection, unit: Unit) -> Outcome:
-    """Run one unit in a savepoint; only I/O trouble may end the others' transaction."""
-    connection.execute("SAVEPOINT unit")
-    try:
-        value = unit(connection)
-    except (apsw.FullError, apsw.IOError):
-        raise
-    except Exception as error:  # noqa: BLE001 - it belongs to the caller who waits for this unit
-        connection.execute("ROLLBACK TO unit")
-        connection.execute("RELEASE unit")
-        return None, error
-
-    connection.execute("RELEASE unit")
-    return value, None
-
-
-def _in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:
-    connection.execute("BEGIN")
-    try:
-        return query(connection)
-    except BaseException as error:
-        # A cursor that stands amid its rows would keep the snapshot for as long as anybody keeps
-        # this error.
-        traceback.clear_frames(error.__traceback__)
-        raise
-    finally:
-        connection.execute("ROLLBACK")

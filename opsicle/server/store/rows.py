@@ -64,6 +64,11 @@ def json_list(items: Iterable[object]) -> str:
     return msgspec.json.encode(list(items)).decode()
 
 
+def sorted_json(value: object) -> str:
+    """Return the JSON of a value, the same for the same value."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
 def fetch_all(db: apsw.Connection, sql: str, parameters: dict[str, Any], kind: type[R]) -> list[R]:
     """Return all rows of a query."""
     return [_read(row, kind) for row in db.execute(sql, parameters).fetchall()]

@@ -29,7 +29,7 @@ from opsicle.server.templates.reading import TemplateDocument, read_template
 from opsicle.server.templates.references import reference_warnings
 from opsicle.server.templates.views import whole_version
 from opsicle.wire.document_api import TemplateDraft
-from opsicle.wire.user_api import TemplateVersion
+from opsicle.wire.template_api import TemplateVersion
 
 
 class Drafts:

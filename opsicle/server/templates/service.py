@@ -43,7 +43,12 @@ from opsicle.server.templates.views import summary, version_summary, whole_versi
 from opsicle.server.threads import run_in
 from opsicle.wire.document_api import TemplateDiff, Validation
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
+from opsicle.wire.template_api import (
+    Pushed,
+    TemplateSummary,
+    TemplateVersion,
+    TemplateVersionSummary,
+)
 
 T = TypeVar("T")
 

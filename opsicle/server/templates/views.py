@@ -15,7 +15,7 @@ from opsicle.server.documents.versions import pusher_of
 from opsicle.server.policies.template_headers import TemplateApprovalHeader
 from opsicle.server.store.documents import VersionRow
 from opsicle.server.store.templates import TemplateRow, VersionSummaryRow
-from opsicle.wire.user_api import TemplateSummary, TemplateVersion, TemplateVersionSummary
+from opsicle.wire.template_api import TemplateSummary, TemplateVersion, TemplateVersionSummary
 
 
 class _Shown(TemplateApprovalHeader):

@@ -11,7 +11,12 @@ from opsicle.wire.document_api import (
 )
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import Pushed, TemplateSummary, TemplateVersion, TemplateVersionSummary
+from opsicle.wire.template_api import (
+    Pushed,
+    TemplateSummary,
+    TemplateVersion,
+    TemplateVersionSummary,
+)
 
 VALIDATE = Endpoint(
     "POST",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.stream_pipes import NamedPipes
 

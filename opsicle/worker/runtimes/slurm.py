@@ -16,7 +16,7 @@ from opsicle.domain.workers import SLURM
 from opsicle.wire.jobs import Work
 from opsicle.worker import engine_calls, process
 from opsicle.worker.cluster_stop import ClusterStop
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments

@@ -14,7 +14,7 @@ from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
 from opsicle.worker.artifact_sources import NotTaken
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.container_options import exceeded_in_container
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
@@ -170,11 +170,8 @@ class SshJob:
         folder = connection.folder
         asked = self._work.phases[phase]
         try:
-            start_in = asked.working_directory or "."
-            start = self._phase_start(
-                phase, folder, environment, start_in, has_markers=bool(script.word)
-            )
-            content = folder.phase_script(start, script.text, start_in)
+            start = self._phase_start(phase, folder, environment, script)
+            content = folder.phase_script(start, script.text, asked.working_directory or ".")
             command = self._files.arguments(self._program)
             self._files.write("script", content)
             self._files.write("fetch", folder.result_script())
@@ -192,13 +189,7 @@ class SshJob:
         return self._child
 
     def _phase_start(
-        self,
-        phase: int,
-        folder: RemoteFolder,
-        environment: Mapping[str, str],
-        start_in: str,
-        *,
-        has_markers: bool,
+        self, phase: int, folder: RemoteFolder, environment: Mapping[str, str], script: Script
     ) -> PhaseStart:
         """Return how a phase is started. Raises CannotStart, ValueError for a NUL byte."""
         asked = self._work.phases[phase]
@@ -209,10 +200,8 @@ class SshJob:
         if asked.image is not None:
             self._tries += 1
             container = RemoteContainer(self._work, phase, folder, self._tries)
-            pipes = folder.pipes if has_markers else None
-            return container.start(
-                [each.encode() for each in shell], seen, secrets, start_in, pipes
-            )
+            pipes = folder.pipes if script.word else None
+            return container.start([each.encode() for each in shell], seen, secrets, pipes)
 
         limits = asked.limits or ResourceLimits()
         if limits.nice is not None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
-from opsicle.worker.command_marks import ShellStreams
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
