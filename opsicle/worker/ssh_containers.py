@@ -90,6 +90,7 @@ class RemoteContainer:
         shell: Sequence[bytes],
         environment: Mapping[str, str],
         secrets: Mapping[str, str],
+        start_in: str,
         pipes: tuple[PurePosixPath, PurePosixPath] | None,
     ) -> PhaseStart:
         """Return how it is started. Raises ValueError for a NUL byte.
@@ -98,16 +99,16 @@ class RemoteContainer:
         """
         limits = self._asked.limits or ResourceLimits()
         first = first_script(environment, shell, limits, pipes).decode(errors="surrogateescape")
-        arguments = [each.encode() for each in self._arguments(environment)]
+        arguments = [each.encode() for each in self._arguments(environment, start_in)]
         return PhaseStart(arguments, {}, {**secrets, _FIRST: first}, prepare=self._prepare())
 
-    def _arguments(self, environment: Mapping[str, str]) -> list[str]:
+    def _arguments(self, environment: Mapping[str, str], start_in: str) -> list[str]:
         """Return what follows `engine run` and its own options."""
         folder, asked = self._folder, self._asked
         options = run_options(self._work, asked, self._name, asked.user)
         options += ["--label", f"opsicle.folder={folder.nonce}"]
         options += ["--mount", mount(folder.workspace, folder.workspace)]
-        options += ["--workdir", str(folder.workspace / (asked.working_directory or "."))]
+        options += ["--workdir", str(folder.workspace / start_in)]
         for host, place in self._volumes():
             options += ["--mount", mount(folder.workspace / host, place)]
         for path in self._shown(environment):

@@ -201,7 +201,9 @@ class SshJob:
             self._tries += 1
             container = RemoteContainer(self._work, phase, folder, self._tries)
             pipes = folder.pipes if script.word else None
-            return container.start([each.encode() for each in shell], seen, secrets, pipes)
+            argv = [each.encode() for each in shell]
+            start_in = asked.working_directory or "."
+            return container.start(argv, seen, secrets, start_in, pipes)
 
         limits = asked.limits or ResourceLimits()
         if limits.nice is not None:
