@@ -16,14 +16,21 @@ import { stateBadge } from "./states.js";
  */
 export function lastResult(id, title, signal) {
   const place = h("section", { class: "last-result", hidden: true, "aria-label": title });
-  get("/automations/{automation_id}", { path: { automation_id: id }, signal }).then(
-    (automation) => {
-      replace(place, h("h2", {}, title), resultView(automation));
-      place.hidden = false;
-    },
-    (error) => console.debug(error), // the form says what is wrong with the server
-  );
+  fill(place, id, title, signal);
   return place;
+}
+
+async function fill(place, id, title, signal) {
+  try {
+    const automation = await get("/automations/{automation_id}", {
+      path: { automation_id: id },
+      signal,
+    });
+    replace(place, h("h2", {}, title), resultView(automation));
+    place.hidden = false;
+  } catch (error) {
+    console.debug(error); // the form says what is wrong with the server
+  }
 }
 
 function resultView(automation) {
