@@ -8,6 +8,7 @@ import { ago, duration, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loading } from "./headings.js";
 import { leftOutOfRate, runStrip, successRate, usualSeconds } from "./last-runs.js";
+import { phaseStrip } from "./phase-strip.js";
 import { stateDot, stateText } from "./states.js";
 import { whatRuns } from "./targets.js";
 import { t } from "../lib/language.js";
@@ -79,14 +80,15 @@ export function approvalRow({ id, template, kind, phase, reason, requester, aske
 }
 
 /** An automation that has begun. */
-export function runningRow({ id, state, template, reason, worker, started_at: at, requester }) {
+export function runningRow(automation) {
+  const { id, state, template, reason, worker, started_at: at, requester, phases } = automation;
   const facts = [person(requester), worker && t`on ${visible(worker.name)}`, visible(reason)];
   const text = facts.filter(Boolean).join(" · ");
   return tileRow(
     `/automations/${id}`,
     stateDot(state),
     what(template, h("span", {}, text)),
-    side(duration(at)),
+    side(phaseStrip(phases), duration(at)),
   );
 }
 

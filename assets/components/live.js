@@ -6,6 +6,8 @@ import { button } from "./buttons.js";
 import { problemBox } from "./problems.js";
 import { t } from "../lib/language.js";
 
+const PROGRESS_MS = 3_000;
+
 const heard = new EventTarget();
 
 /** Call `listener` whenever a list on this page hears that something has changed in the org. */
@@ -77,6 +79,21 @@ export function keepFresh(load, { trouble, signal, restMs }) {
     signal,
   });
   return { mark: mark.element, refresh };
+}
+
+/**
+ * Gives a function that is told after each load whether something shown has begun: how far that is
+ * the server tells no list, so `refresh()` is called every few seconds while it goes on.
+ */
+export function refreshesWhileRunning(refresh, { signal }) {
+  let timer = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
+  const look = (isRunning) => {
+    clearTimeout(timer);
+    if (!isRunning || signal.aborted) return;
+    timer = setTimeout(() => (document.hidden ? look(true) : refresh()), PROGRESS_MS);
+  };
+  return look;
 }
 
 /** Says whether what is shown is up to date. */

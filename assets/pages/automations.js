@@ -5,6 +5,8 @@ import { CANCEL_SEVERAL } from "../components/cancelling.js";
 import { chipsFilter, searchFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
+import { refreshesWhileRunning } from "../components/live.js";
+import { phaseStrip } from "../components/phase-strip.js";
 import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateChoice, STATES, stateText } from "../components/states.js";
 import { get, getAll } from "../lib/api.js";
@@ -20,13 +22,15 @@ const OFTEN_WANTED = ["awaiting_approval", "queued", "running", "succeeded", "fa
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
+  const goOn = refreshesWhileRunning(() => list.reload(), page);
   const list = new List({
     label: title,
-    load: ({ whose, ...asked }) =>
-      get("/automations", {
-        query: { ...asked, requester: whose && whoAmI().user.id },
-        signal: page.signal,
-      }),
+    load: async ({ whose, ...asked }) => {
+      const wanted = { ...asked, requester: whose && whoAmI().user.id };
+      const found = await get("/automations", { query: wanted, signal: page.signal });
+      goOn(found.items.some(({ state }) => state === "running"));
+      return found;
+    },
     look: "automation-rows",
     columns: [...COLUMNS],
     bulk: [CANCEL_SEVERAL],
@@ -96,6 +100,7 @@ const COLUMNS = [
     },
     { size: "grow" },
   ),
+  column(t`Phases`, ({ phases }) => phaseStrip(phases) || "–", { isMinor: true }),
   column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),

@@ -12,11 +12,10 @@ import {
   workerRow,
 } from "../components/home-panels.js";
 import { recentRuns, RUNS_LISTED } from "../components/last-runs.js";
-import { keepFresh } from "../components/live.js";
+import { keepFresh, refreshesWhileRunning } from "../components/live.js";
 import { get, getAll } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
-import { failingLine } from "../lib/log-excerpts.js";
 import { may, whoAmI } from "../lib/session.js";
 import { now } from "../lib/times.js";
 
@@ -48,7 +47,17 @@ export function mount(root, { title }) {
     panels.failed?.say(found.hasOwn ? t`Nothing else has failed since yesterday.` : NO_FAILURE);
     if (found.done.run) tiles.after(steps.element); // it works: what waits comes first
     steps.show(found.done);
+    goOn(isGoingOn(found.running));
   };
+  const goOn = refreshesWhileRunning(async () => {
+    try {
+      const running = await underWay(page.signal);
+      panels.running.show(running, SHOWN);
+      goOn(isGoingOn(running));
+    } catch (error) {
+      console.debug(error); // what keeps the page up to date says so, and tries again
+    }
+  }, page);
   const { mark } = keepFresh(load, { trouble, signal: page.signal, restMs: REST_MS });
   const run = may("automations.create") && may("templates.view");
   root.append(
@@ -61,6 +70,10 @@ export function mount(root, { title }) {
     tiles,
   );
   return () => page.abort();
+}
+
+function isGoingOn(automations) {
+  return automations.some(({ state }) => state === "running");
 }
 
 function column(...panels) {
@@ -272,8 +285,11 @@ async function ended({ id }, signal) {
 
 async function lineOf(automation, signal) {
   if (!automation.started_at) return null; // it has printed nothing
+  // Most days nothing has failed, and a first load is to be small.
+  const excerpts = await import("../lib/log-excerpts.js").catch(console.debug);
+  if (!excerpts) return null; // a newer server has other modules
   try {
-    return await failingLine(automation, { signal });
+    return await excerpts.failingLine(automation, { signal });
   } catch (error) {
     if (error.status !== 410) throw error; // its log has been removed
     return null;

@@ -31,6 +31,13 @@ class PhaseTry(msgspec.Struct, kw_only=True):
     log_offset: int | None = None
 
 
+class PhaseState(msgspec.Struct, kw_only=True):
+    """One phase of an automation in a list."""
+
+    name: str
+    state: StepState = StepState.PENDING
+
+
 class PhaseRun(msgspec.Struct, kw_only=True):
     """One phase and how it went.
 

@@ -34,7 +34,7 @@ from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.display_api import Display
 from opsicle.wire.file_api import AutomationFile
 from opsicle.wire.jobs import Int32
-from opsicle.wire.phase_api import PhaseRun
+from opsicle.wire.phase_api import PhaseRun, PhaseState
 from opsicle.wire.starts import AutomationTarget, ChainedStart, LaterRun, StartedBy
 
 
@@ -269,6 +269,15 @@ class AutomationSummary(msgspec.Struct, kw_only=True):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     start_at: datetime | None = None
+
+
+class ListedAutomation(AutomationSummary, kw_only=True):
+    """An automation in a list of the newest, with how far its phases are.
+
+    `phases` is empty until a worker has it, and of one that has more than 40.
+    """
+
+    phases: list[PhaseState] = []
 
 
 class Automation(AutomationSummary, kw_only=True):

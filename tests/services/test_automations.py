@@ -14,7 +14,9 @@ from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
 from opsicle.server.store.automations import AutomationFilter
+from opsicle.wire.jobs import Outcome, PhaseReport
 from opsicle.wire.user_api import RunRequest
+from opsicle.wire.worker_api import FinishRequest
 from tests.services.core import HELLO, Core
 
 
@@ -198,3 +200,38 @@ def test_how_one_template_went_is_shown_with_the_version_of_each_run_to_who_may_
     for who, name in ((mallory, "hello"), (alice, "absent")):
         with pytest.raises(NotFound):
             core.automations.recent.of_template(who, name)
+
+
+def test_a_list_says_how_far_the_phases_are_and_of_a_lost_job_no_more_than_is_known(
+    core: Core, alice: Actor
+) -> None:
+    core.push(
+        alice,
+        HELLO.replace("name: hello", "name: steps").replace(
+            "phases: [", 'phases: [{name: look, commands: ["true"]}, '
+        ),
+    )
+    worker = core.worker(alice.org_id, "w1")
+    runs = []
+    for state in ("failed", "unknown"):
+        runs.append(core.run(alice, "steps"))
+        [work] = worker.poll().work
+        worker.start(work)
+        reports = (PhaseReport(name="look", state="succeeded"), PhaseReport(name="greet"))
+        outcome = Outcome(state=state, phases=reports, exit_code=1)
+        core.jobs.finish(
+            worker.actor,
+            work.job_id,
+            FinishRequest(fence=work.fence, outcome=outcome, log_bytes=0),
+        )
+        worker.held.pop(work.job_id)
+    runs.append(core.run(alice, "steps"))
+
+    page = core.automations.list_newest(alice, AutomationFilter(), "", 10)
+
+    shown = {each.id: [(phase.name, phase.state) for phase in each.phases] for each in page.items}
+    assert shown == {
+        runs[0].id: [("look", "succeeded"), ("greet", "pending")],
+        runs[1].id: [("look", "succeeded"), ("greet", "unknown")],
+        runs[2].id: [],
+    }

@@ -10,8 +10,8 @@ import apsw
 import pytest
 
 from opsicle.domain.errors import Unreadable
-from opsicle.server.dispatch import log_ranges
-from opsicle.server.dispatch.log_ranges import LinePage, LineRange
+from opsicle.server.dispatch import log_pages, log_ranges
+from opsicle.server.dispatch.log_pages import LinePage, LineRange
 from opsicle.server.dispatch.log_segments import pack
 from opsicle.server.store import whole_logs
 from opsicle.server.store.migrations import LOG_MIGRATIONS, migrate
@@ -212,7 +212,7 @@ def test_a_line_of_ten_megabytes_is_cut_and_those_beside_it_are_whole(core: Core
     found = page(core, first=1, count=4)
     assert [(line.line.number, len(line.content), line.is_whole) for line in found.lines] == [
         (1, 7, True),
-        (2, log_ranges.MAX_LINE_BYTES, False),
+        (2, log_pages.MAX_LINE_BYTES, False),
         (3, 7, True),
         (4, 7, True),
     ]

@@ -15,7 +15,7 @@ from opsicle.domain.artifacts import MIB
 from opsicle.domain.errors import Gone
 from opsicle.server.access.actor import Actor
 from opsicle.server.dispatch.job_logs import LogBounds
-from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.dispatch.log_pages import LineRange
 from opsicle.server.store import logs
 from opsicle.wire.jobs import Outcome, Work
 from opsicle.wire.org_api import UpdateOrgRequest

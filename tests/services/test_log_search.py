@@ -17,7 +17,7 @@ from opsicle.domain.patterns import BadPattern, SearchPattern
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
-from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.dispatch.log_pages import LineRange
 from opsicle.server.logs import search
 from opsicle.server.logs.org_search import LogsFilter
 from opsicle.server.logs.search import (

@@ -10,7 +10,7 @@ import pytest
 
 from opsicle.domain.patterns import SearchPattern
 from opsicle.server.automations.live_streams import AutomationChanged
-from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.dispatch.log_pages import LineRange
 from opsicle.server.logs.search import LineQuery, SearchBudget
 from opsicle.wire.worker_api import LogRequest
 from tests.services.planning import LOG, finish, plan, push, shown, take

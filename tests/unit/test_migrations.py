@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -146,15 +147,21 @@ def test_the_labels_that_workers_had_are_granted_once(tmp_path: Path) -> None:
     connection.close()
 
 
-def test_only_what_is_missing_is_applied(tmp_path: Path, steps: Path) -> None:
+def test_only_what_is_missing_is_applied_and_said_before(
+    tmp_path: Path, steps: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     second = steps / "0002_second.sql"
     waiting = second.rename(tmp_path / "later.sql")
 
     assert migrate(tmp_path / "a.db", steps) == 1
+    assert caplog.messages == []
 
     waiting.rename(second)
     assert migrate(tmp_path / "a.db", steps) == 1
     assert version(tmp_path / "a.db") == 2
+    [said] = caplog.messages
+    assert "is being migrated" in said
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsicle.domain.errors import InvalidInput, Problem
-from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.dispatch.log_pages import LineRange
 from opsicle.server.http.request import Request
 from opsicle.wire.endpoints.logs import LINES_QUERY
 

@@ -24,7 +24,8 @@ from opsicle.server.automations.shared_pieces import SharedPiece
 from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, MAX_LINES, LinePage, TailStart
+from opsicle.server.dispatch.log_pages import MAX_LINES, LinePage
+from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
 from opsicle.server.http.lists import list_reply
 from opsicle.server.http.routing import Reply, Request, Route

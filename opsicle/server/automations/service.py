@@ -29,6 +29,7 @@ from opsicle.server.automations.cancelling import Cancelling
 from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.chosen_workers import chosen_worker
 from opsicle.server.automations.filters import newest_of_states, require_known
+from opsicle.server.automations.listed_phases import listed, phase_states
 from opsicle.server.automations.new_runs import (
     CheckedRun,
     NewRun,
@@ -75,7 +76,7 @@ from opsicle.server.store.files import AutomationFileRow
 from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.pages import Page
-from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+from opsicle.wire.user_api import Automation, ListedAutomation, RunRequest
 
 
 class Automations:
@@ -297,7 +298,7 @@ class Automations:
 
     def list_newest(
         self, actor: Actor, wanted: AutomationFilter, cursor: str, limit: int
-    ) -> Page[AutomationSummary]:
+    ) -> Page[ListedAutomation]:
         """Return a page of the org's automations, newest first.
 
         Those whose templates the caller may not see are left out: a page may hold fewer than
@@ -317,12 +318,14 @@ class Automations:
             if wanted.is_long
             else self._database.read(query)
         )
-        queue = self._database.read(lambda db: queue_view(db, self._fleet, actor.org_id, rows))
+        queue, phases = self._database.read(
+            lambda db: (queue_view(db, self._fleet, actor.org_id, rows), phase_states(db, rows))
+        )
         reasons: dict[str, str] = {}
         page = page_of(
             rows,
             limit,
-            lambda row: summary(row, queue, reasons),
+            lambda row: listed(summary(row, queue, reasons), row.job_id, phases),
             lambda row: row.id,
             lambda row: row.id in hidden,
         )

@@ -9,7 +9,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.patterns import BadPattern, SearchPattern
 from opsicle.server.automations.log_queries import line_range, stream
-from opsicle.server.dispatch.log_ranges import LineRange
+from opsicle.server.dispatch.log_pages import LineRange
 from opsicle.server.http.lists import MAX_PAGE_SIZE, PAGE_SIZE
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.logs.org_search import LogsFilter

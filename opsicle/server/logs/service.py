@@ -17,7 +17,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.server.automations.filters import require_known
 from opsicle.server.automations.service import Automations
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.log_ranges import LinePage, LineRange
+from opsicle.server.dispatch.log_pages import LinePage, LineRange
 from opsicle.server.logs.org_search import LogCursor, LogsFilter, OrgSearch
 from opsicle.server.logs.search import (
     LineQuery,

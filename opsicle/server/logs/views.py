@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from opsicle.server.dispatch.log_lines import OpenLine
-from opsicle.server.dispatch.log_ranges import LinePage
+from opsicle.server.dispatch.log_pages import LinePage
 from opsicle.server.logs.search import Hit, SearchResult
 from opsicle.server.store.automations import AutomationRow
 from opsicle.wire.log_api import FoundLogLine, LogLine, LogLines, LogMatch, LogMatches

@@ -111,6 +111,27 @@ def list_of_automation(db: apsw.Connection, automation_id: str) -> list[JobRow]:
     )
 
 
+class JobPhasesRow(Row, frozen=True):
+    """How far the phases of a job are, as JSON."""
+
+    id: str
+    phases: str
+
+
+def list_phases(db: apsw.Connection, job_ids: Sequence[str]) -> list[JobPhasesRow]:
+    """Return how far the phases of these jobs are, without those that carry out a plan."""
+    return fetch_all(
+        db,
+        """
+        SELECT id, phases
+          FROM jobs
+         WHERE id IN (SELECT value FROM json_each(:job_ids)) AND NOT is_plan
+        """,
+        {"job_ids": json_list(job_ids)},
+        JobPhasesRow,
+    )
+
+
 class AutomationOfJob(Row, frozen=True):
     """A job, and the automation that it carries out."""
 

@@ -6,6 +6,7 @@ so that a process that dies half-way leaves the old schema or the new one.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from pathlib import Path
@@ -16,6 +17,8 @@ import msgspec
 from opsicle.domain.errors import Conflict, Unavailable
 from opsicle.server.store.integrity import damaged
 from opsicle.server.store.migration_steps import STEPS
+
+log = logging.getLogger(__name__)
 
 STATE_MIGRATIONS = Path(__file__).parent / "migrations"
 LOG_MIGRATIONS = Path(__file__).parent / "log_migrations"
@@ -96,6 +99,8 @@ def migrate(database: Path, folder: Path) -> int:
     connection = _open(database)
     try:
         version = refuse_newer(connection, database, len(known))
+        if 0 < version < len(known):
+            _announce(database, version, len(known))
         for migration in known[version:]:
             _apply(connection, migration)
 
@@ -105,6 +110,15 @@ def migrate(database: Path, folder: Path) -> int:
         connection.close()
 
     return len(known) - version
+
+
+def _announce(database: Path, version: int, newest: int) -> None:
+    """Say that a start will take longer: a million automations take half a minute."""
+    megabytes = database.stat().st_size // 1_000_000
+    log.info(
+        "the database is being migrated: the server begins once that is done",
+        extra={"database": database.name, "from": version, "to": newest, "megabytes": megabytes},
+    )
 
 
 def refuse_newer(connection: apsw.Connection, database: Path, known: int) -> int:

@@ -9,7 +9,12 @@ from opsicle.wire.pages import Page
 from opsicle.wire.preview_api import RunPreview
 from opsicle.wire.recent_run_api import TemplateRuns
 from opsicle.wire.starts import ResumeRequest
-from opsicle.wire.user_api import Automation, AutomationSummary, RunRequest
+from opsicle.wire.user_api import (
+    Automation,
+    AutomationSummary,
+    ListedAutomation,
+    RunRequest,
+)
 
 RUN = Endpoint("POST", "/api/v1/automations", body=RunRequest, reply=Automation, status=201)
 PREVIEW = Endpoint(
@@ -25,7 +30,7 @@ PREVIEW = Endpoint(
 LIST_AUTOMATIONS = Endpoint(
     "GET",
     "/api/v1/automations",
-    reply=Page[AutomationSummary],
+    reply=Page[ListedAutomation],
     query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
 )
 PLANNED = Endpoint(
