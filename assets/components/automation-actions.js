@@ -9,7 +9,7 @@ import { button, buttonLink, copyButton } from "./buttons.js";
 import { confirmCancel, mayCancel } from "./cancelling.js";
 import { confirm } from "./dialogs.js";
 import { rerunButton } from "./rerun-dialog.js";
-import { resumeButton } from "./resume-dialog.js";
+import { mayRunAgain, resumeButton } from "./resume-dialog.js";
 import { isFinal } from "./states.js";
 import { t } from "../lib/language.js";
 
@@ -50,11 +50,6 @@ function changes(automation) {
     mayRunAgain(automation) && rerunButton(automation),
     automation.draft && may("templates.push") && editLink(automation),
   ];
-}
-
-/** Whether the person may run the same again; a draft is for those who could as well push it. */
-function mayRunAgain({ draft }) {
-  return may("automations.create") && (!draft || may("templates.push"));
 }
 
 function editLink({ template, draft }) {

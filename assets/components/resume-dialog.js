@@ -4,6 +4,7 @@ import { post } from "../lib/api.js";
 import { randomId } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
 import { navigate } from "../lib/router.js";
+import { may } from "../lib/session.js";
 import { versionText } from "../lib/templates.js";
 import { now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
@@ -16,14 +17,38 @@ const RESUMABLE = new Set(["failed", "timed_out", "cancelled", "expired", "unkno
 
 /** The button, where there may be something to go on with; the server has the last word. */
 export function resumeButton(automation) {
-  const { state, jobs, phases, targets, resumed_from: earlier } = automation;
-  const hasRun = jobs.some((job) => job.started_at) || earlier || targets.length > 0;
-  if (!RESUMABLE.has(state) || !hasRun || failedAt(phases) < 0 || automation.target) return null;
+  if (!isResumable(automation)) return null;
+  const onTargets = automation.targets.length > 0;
   return button(t`Resume…`, {
     name: "resume",
     dataset: { focus: "resume" },
-    onclick: () => (targets.length > 0 ? openOnTargets(automation) : openResume(automation)),
+    onclick: () => (onTargets ? openOnTargets(automation) : openResume(automation)),
   });
+}
+
+/** The index of the phase at which it would go on, where the person may have it do so; else -1. */
+export function resumePoint(automation) {
+  const isOffered = mayRunAgain(automation) && isResumable(automation);
+  return isOffered && !automation.targets.length ? failedAt(automation.phases) : -1;
+}
+
+/** The same button at that phase; `place` tells it from others. */
+export function resumeHere(automation, place) {
+  return button(t`Resume from here…`, {
+    name: "resume",
+    dataset: { focus: `resume-${place}` },
+    onclick: () => openResume(automation),
+  });
+}
+
+/** Whether the person may run the same again; a draft is for those who could as well push it. */
+export function mayRunAgain({ draft }) {
+  return may("automations.create") && (!draft || may("templates.push"));
+}
+
+function isResumable({ state, jobs, phases, targets, target, resumed_from: earlier }) {
+  const hasRun = jobs.some((job) => job.started_at) || earlier || targets.length > 0;
+  return Boolean(RESUMABLE.has(state) && hasRun && failedAt(phases) >= 0 && !target);
 }
 
 /** The index of the first phase that is not done; -1 if all are. */

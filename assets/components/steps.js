@@ -163,9 +163,10 @@ function facts(phase) {
 
 /**
  * One phase of an automation. `goTo(phase, offset)` shows its place in the log; `offset` null:
- * where the phase begins. `before` is the element that showed it until now, whose folding stays.
+ * where the phase begins. `resume` is a button by which it goes on there, if it can. `before` is the
+ * element that showed it until now, whose folding stays.
  */
-export function phaseView(phase, index, { isLong, goTo, before }) {
+export function phaseView(phase, index, { isLong, goTo, resume, before }) {
   const isInteresting = !["succeeded", "skipped", "pending", "done_before"].includes(phase.state);
   const attempt =
     phase.tries_allowed > 1 &&
@@ -187,6 +188,7 @@ export function phaseView(phase, index, { isLong, goTo, before }) {
       phase.started_at && duration(phase.started_at, phase.finished_at),
     ),
     phaseTexts(phase, attempt),
+    resume && h("div", { class: "phase-resume" }, resume),
     calledView(phase.called, phase.calls),
     phase.failed_tries.length > 0 && tryList(phase, index, goTo),
     h(

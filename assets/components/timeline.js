@@ -3,6 +3,7 @@
 import { h } from "../lib/dom.js";
 import { duration, exactTime, limitText, now } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
+import { resumePoint } from "./resume-dialog.js";
 import { stateDot } from "./states.js";
 import { number, t } from "../lib/language.js";
 
@@ -23,11 +24,15 @@ export function timelineOf(automation) {
   const { created_at, start_at, queued_at, started_at, finished_at, state } = automation;
   const { approval_id, plan, phases, targets } = automation;
   const times = { created_at, start_at, queued_at, started_at, finished_at };
-  return { ...times, state, approval_id, plan, phases, targets };
+  const resumedAt = resumePoint(automation);
+  return { ...times, state, approval_id, plan, phases, targets, resumedAt };
 }
 
-/** The timeline as a list: what, a bar, how long. */
-export function timelineView(timeline) {
+/**
+ * The timeline as a list: what, a bar, how long. `goTo(index, isPlan)` shows a phase in the log,
+ * `resume()` gives the button by which it goes on at the phase where it failed.
+ */
+export function timelineView(timeline, { goTo, resume }) {
   const spans = spansOf(timeline).filter(({ from }) => from);
   const begin = Date.parse(timeline.created_at);
   const end = Math.max(timeline.finished_at ? Date.parse(timeline.finished_at) : now(), begin + 1);
@@ -45,7 +50,7 @@ export function timelineView(timeline) {
     h(
       "ol",
       { "aria-label": t`Timeline`, style: { "--tick": `${tickPart(end - begin)}%` } },
-      spans.map((span) => spanView(span, place)),
+      spans.map((span) => spanView(span, place, { goTo, resume })),
     ),
   );
 }
@@ -89,7 +94,8 @@ function tickText(at) {
   return at < MINUTE ? `${number(at / SECOND)} s` : limitText(at / SECOND);
 }
 
-function spanView({ title, state, from, to, depth, isWait }, place) {
+function spanView(span, place, { goTo, resume }) {
+  const { title, state, from, to, depth, isWait, phase } = span;
   const left = Math.min(place(from), 100 - LEAST_PERCENT);
   const width = Math.max((to ? place(to) : 100) - left, LEAST_PERCENT);
   const style = { left: `${left}%`, width: `${Math.min(width, 100 - left)}%` };
@@ -97,22 +103,40 @@ function spanView({ title, state, from, to, depth, isWait }, place) {
   return h(
     "li",
     { class: `timeline-row depth-${depth}` },
-    h("span", { class: "timeline-what", title }, state && stateDot(state), h("span", {}, title)),
+    h(
+      "span",
+      { class: "timeline-what", title },
+      state && stateDot(state),
+      phase ? phaseLink(title, () => goTo(phase.index, phase.isPlan)) : h("span", {}, title),
+    ),
     h(
       "span",
       { class: "timeline-track", "aria-hidden": "true" },
       h("span", { class: `timeline-bar ${look}`, style }),
     ),
     duration(from, to),
+    phase?.isResumedAt && h("span", { class: "timeline-resume" }, resume()),
   );
 }
 
-function spansOf({ plan, phases, targets, ...times }) {
+function phaseLink(title, onclick) {
+  const properties = {
+    type: "button",
+    class: "timeline-phase",
+    onclick,
+    title: t`Show in the log`,
+  };
+  return h("button", { ...properties, dataset: { focus: `phase-${title}` } }, title);
+}
+
+function spansOf({ plan, phases, targets, resumedAt, ...times }) {
+  const spans = (isPlan) => (phase, index) =>
+    phaseSpans(phase, { index, isPlan, isResumedAt: !isPlan && index === resumedAt });
   return [
     ...waitsForPlan(plan, times),
-    ...plan.flatMap(phaseSpans),
+    ...plan.flatMap(spans(true)),
     ...waits(plan, times),
-    ...phases.flatMap(phaseSpans),
+    ...phases.flatMap(spans(false)),
     ...targets.map(targetSpan),
   ];
 }
@@ -146,15 +170,9 @@ function wait(title, from, to) {
   return { title, from, to, depth: 0, isWait: true };
 }
 
-function phaseSpans({
-  name,
-  state,
-  started_at: from,
-  finished_at: to,
-  failed_tries: tries,
-  commands,
-  message,
-}) {
+function phaseSpans(phase, place) {
+  const { name, state, started_at: from, finished_at: to, failed_tries: tries } = phase;
+  const { commands, message } = phase;
   if (message) return [wait(t`${visible(name)}: waited for people`, from, to)];
   const failed = tries.map((each, i) => ({
     title: t`attempt ${i + 1}`,
@@ -178,7 +196,6 @@ function phaseSpans({
     to,
     depth: 1,
   };
-  return [{ title: visible(name), state, from, to, depth: 0 }, ...failed, last, ...run].filter(
-    Boolean,
-  );
+  const whole = { title: visible(name), state, from, to, depth: 0, phase: place };
+  return [whole, ...failed, last, ...run].filter(Boolean);
 }

@@ -4,6 +4,7 @@ import { announce } from "../components/announcer.js";
 import { artifactsView } from "../components/artifacts.js";
 import { automationActions } from "../components/automation-actions.js";
 import { inputsOf, inputsView, trailOf, trailView } from "../components/automation-facts.js";
+import { showPhases } from "../components/automation-phases.js";
 import { chainNotices } from "../components/chain.js";
 import { comparisonView } from "../components/comparison.js";
 import { BANNER_LINES, failureBanner } from "../components/failure-banner.js";
@@ -13,7 +14,7 @@ import { TAIL_LINES } from "../components/log-panel.js";
 import { LogPanels } from "../components/log-panels.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
 import { isFinal, stateBadge, stateDot, stateText } from "../components/states.js";
-import { isLongPlan, phaseView } from "../components/steps.js";
+import { resumeHere } from "../components/resume-dialog.js";
 import { tabbed } from "../components/tabs.js";
 import { targetsView } from "../components/targets.js";
 import { timelineOf, timelineView } from "../components/timeline.js";
@@ -183,20 +184,17 @@ function showAutomation(parts, automation, before) {
     "artifacts",
     artifacts.length ? t`Artifacts ${artifacts.length}` : t`Artifacts`,
   );
-  const phases = phasesOf(automation);
-  const isLong = isLongPlan(phases);
+  showPhases(parts.phases, automation, (...place) => parts.log.goTo(...place));
   showList(
-    parts.phases,
-    phases,
-    (phase) => phase.key,
-    (phase, old) =>
-      phaseView(phase, phase.index, {
-        isLong,
-        goTo: (index, offset) => parts.log.goTo(index, offset, phase.isPlan),
-        before: old,
+    parts.timeline,
+    [timelineOf(automation)],
+    () => "timeline",
+    (timeline) =>
+      timelineView(timeline, {
+        goTo: (index, isPlan) => (parts.tabs.show("log"), parts.log.goTo(index, null, isPlan)),
+        resume: () => resumeHere(automation, "time"),
       }),
   );
-  showList(parts.timeline, [timelineOf(automation)], () => "timeline", timelineView);
   showList(parts.inputs, [inputsOf(automation)], () => "inputs", inputsView);
   showList(parts.trail, [trailOf(automation)], () => "trail", trailView);
   parts.log.describe(automation);
@@ -208,17 +206,6 @@ async function openAtFailure(parts, { state }) {
   if (!isFinal(state) || !parts.excerpt || location.hash) return;
   const { first } = await parts.excerpt;
   if (first && !location.hash) parts.log.openAt(first);
-}
-
-/** The plan's phases and the others. */
-function phasesOf({ plan, phases }) {
-  const entry = (isPlan) => (phase, index) => ({
-    ...phase,
-    index,
-    isPlan,
-    key: `${isPlan ? "plan" : "phase"}-${index}`,
-  });
-  return [...plan.map(entry(true)), ...phases.map(entry(false))];
 }
 
 function titleFor(automation) {

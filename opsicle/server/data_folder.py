@@ -231,13 +231,26 @@ def require_server_folder(folder: Path) -> None:
 def find_running(folder: Path) -> ServerFile | None:
     """Return what a server that runs on a folder says of itself; None where none does.
 
-    The lock is not tried: a server that starts at this moment would find it taken.
+    The lock is not tried: a server that starts at this moment would find it taken. The kernel says
+    who holds it, as the process that once had the number in the file may be another one now.
     """
     try:
-        found = msgspec.json.decode((folder / "server.json").read_bytes(), type=ServerFile)
+        fd = os.open(folder / "server.json", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            found = msgspec.json.decode(file.read(), type=ServerFile)
+        return found if _holds_lock(found.pid, folder / "lock") else None
     except (OSError, msgspec.MsgspecError):
         return None
-    return found if Path(f"/proc/{found.pid}").exists() else None
+
+
+def _holds_lock(pid: int, lock: Path) -> bool:
+    """Return whether a process has locked a file, by proc(5). Raises OSError."""
+    inode = lock.stat().st_ino
+    held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any(
+        fields[1:2] == ["FLOCK"] and fields[4] == str(pid) and fields[5].endswith(f":{inode}")
+        for fields in held
+    )
 
 
 def _take_lock(folder: Path) -> int:

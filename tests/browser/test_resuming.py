@@ -6,6 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll, run_now, wait_for_log, wait_for_state
 from tests.product import Installation
@@ -49,7 +50,16 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     failed_at = page.url
     go.touch()
 
-    page.get_by_role("button", name="Resume…").click()
+    here = page.get_by_role("button", name="Resume from here…", exact=True)
+    expect(here).to_have_count(1)
+    page.get_by_role("tab", name="Timeline", exact=True).click()
+    expect(here).to_have_count(1)  # that of the phases is out of sight
+    assert is_accessible(page)
+    page.get_by_role("button", name="restart", exact=True).click()
+    expect(page.get_by_role("tab", name="Log", exact=True)).to_have_attribute(
+        "aria-selected", "true"
+    )
+    here.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Go on at phase")).to_have_value("restart")
     expect(dialog.get_by_label("Workspace")).to_contain_text("as it was left")
@@ -59,6 +69,7 @@ def test_a_failed_automation_is_resumed_at_its_failed_phase_in_its_workspace(
     page.wait_for_url(lambda url: url != failed_at)
     wait_for_state(page, "succeeded")
     wait_for_log(page, "kept")
+    expect(here).to_have_count(0)
     expect(page.locator(".phase").first.locator(".state-done_before").first).to_be_attached()
     expect(page.locator(".automation-facts")).to_contain_text("/b/1")
     page.get_by_role("link", name="goes on from an earlier one").click()
