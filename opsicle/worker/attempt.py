@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from opsicle.wire.jobs import STDERR, STDOUT, CommandReport, PhaseReport, StepState
+from opsicle.worker.command_markers import Boundary, CommandMarkers
 from opsicle.worker.output import JobOutput, now_ms
 from opsicle.worker.process import Child
 from opsicle.worker.runtimes.table import JobRuntimes
-from opsicle.worker.script import read_markers
+from opsicle.worker.script import Script
 from opsicle.worker.waiting import Cancellation, Waiter
-
-
-class MarkerPipe:
-    """The named pipe through which shells tell of their commands' boundaries.
-
-    Made when it is first needed.
-
-    `hand_over` gives it to the user as whom they run.
-    """
-
-    def __init__(self, path: Path, hand_over: Callable[[Path], None] = lambda _path: None) -> None:
-        self.path = path
-        self._hand_over = hand_over
-        self._fd: int | None = None
-
-    @property
-    def is_possible(self) -> bool:
-        """Whether it is there, or can be made now: a full disk may have no room for it."""
-        try:
-            self.open()
-        except OSError:
-            return False
-        return True
-
-    def open(self) -> int:
-        """Return the descriptor to read from. Raises OSError."""
-        if self._fd is None:
-            self.path.unlink(missing_ok=True)
-            os.mkfifo(self.path, 0o600)
-            self._hand_over(self.path)
-            # Opened for both, it never reports an end, and no shell ever waits for a reader.
-            self._fd = os.open(self.path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        return self._fd
-
-    def read(self) -> bytes:
-        """Return what was written since the last time."""
-        try:
-            return os.read(self._fd, 65536) if self._fd is not None else b""
-        except BlockingIOError:
-            return b""
-
-    def close(self) -> None:
-        """Give the descriptor back."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
 
 class RunContext(NamedTuple):
@@ -68,7 +21,6 @@ class RunContext(NamedTuple):
 
     waiter: Waiter
     output: JobOutput
-    marker_pipe: MarkerPipe
     runtimes: JobRuntimes
     cancellation: Cancellation
     grace_seconds: float
@@ -86,36 +38,39 @@ class Limits(NamedTuple):
 
 
 class Attempt:
-    """Follows one running shell and keeps the phase's report up to date.
+    """Follows one running shell and keeps the phase's report up to date."""
 
-    `number` counts all tries of the job.
-    """
-
-    def __init__(self, context: RunContext, report: PhaseReport, number: int) -> None:
+    def __init__(self, context: RunContext, report: PhaseReport) -> None:
         self._context = context
         self._report = report
-        self._number = number
+        self._script: Script | None = None
+        self._markers: CommandMarkers | None = None
+        self._commands: list[CommandReport] = []
+        """Those of this try: after another one began, the report has others."""
         self._exit_code: int | None = None
         self._exceeded = self._lost = ""
         self._phase_index = 0
         self._current = 0
+        self._is_closed = False
 
-    def begin_commands(self, count: int) -> None:
+    def begin_commands(self, count: int, script: Script) -> None:
         """Note that the first of `count` commands begins.
 
-        0 where their boundaries cannot be told apart.
-
-        Before the shell starts. Raises OSError.
+        They are not told of where their boundaries cannot be told apart. Before the shell starts.
         """
-        self._report.commands = [CommandReport() for _ in range(count)]
-        if count:
+        self._script = script
+        self._commands = [CommandReport() for _ in range(count if script.has_markers else 0)]
+        self._report.commands = self._commands
+        if self._commands:
             self._begin_command(0)
-        if count > 1:
-            self._context.waiter.watch(self._context.marker_pipe.open(), self._pass_markers)
+        if script.word:
+            self._markers = CommandMarkers(
+                script.word, self._pass_boundary, self._context.report_progress
+            )
 
     def refuse(self, state: StepState, explanation: str, exit_code: int | None) -> None:
         """Record that the shell was not even started."""
-        for command in self._report.commands:
+        for command in self._commands:
             command.state = StepState.SKIPPED
             command.started_at_ms = command.log_offset = None
         self._report.state = state
@@ -134,8 +89,12 @@ class Attempt:
             context.output.note(limits_text, phase_index)
         # If both have spoken before they are watched, stderr has most likely spoken first: it holds
         # the shell's traces.
-        for fd, stream in ((child.stderr, STDERR), (child.stdout, STDOUT)):
-            context.output.add(fd, phase_index, stream)
+        for fd in child.beside:
+            context.output.add(fd, phase_index, STDERR)
+        stderr = context.output.add(child.stderr, phase_index, STDERR, self._markers)
+        stdout = context.output.add(child.stdout, phase_index, STDOUT, self._markers)
+        if self._markers:
+            stderr.join(stdout)
         context.waiter.watch(child.pidfd, lambda: self._collect(child))
 
         try:
@@ -177,6 +136,7 @@ class Attempt:
         survivors = stop_job(self._context)
         if survivors:
             explanation += f"; {survivors} of its processes could not be ended"
+            self._hear_out()
         else:
             self._collect(child)
         self._close(state, explanation)
@@ -190,49 +150,52 @@ class Attempt:
             self._exceeded = self._context.runtimes.exceeded_limit(
                 self._phase_index, self._exit_code
             )
-            self._pass_markers()
+            self._hear_out()
+
+    def _hear_out(self) -> None:
+        """Take what the shell has printed until its end, with the boundaries in it."""
+        if self._script and self._script.pipes:
+            self._script.pipes.end_writing()
+        if self._markers:
+            for boundary in self._context.output.end_commands(self._markers):
+                self._pass_boundary(boundary)
+        else:
             self._context.output.drain()
 
-    def _pass_markers(self) -> None:
-        written = self._context.marker_pipe.read()
-        markers = [
-            marker
-            for marker in read_markers(written, self._number)
-            if self._is_next(marker.next_command)
-        ]
-        if not markers:
-            return
+    def _pass_boundary(self, boundary: Boundary) -> None:
+        """Note that a command has ended, and that what is printed from here on is the next one's.
 
-        # What is there was printed before the boundary, or hardly after it.
-        self._context.output.drain()
-
-        for marker in markers:
-            self._end_command(StepState.SUCCEEDED, marker.exit_code)
-            self._begin_command(marker.next_command)
-
-        self._context.report_progress()
-
-    def _is_next(self, number: int) -> bool:
-        return self._current < number < len(self._report.commands)
+        Where the sink has no room when the shell ends, a boundary is noted at once, and again when
+        all before it was taken: only then its place in the log is known.
+        """
+        number = boundary.next_command
+        if self._is_closed and number > self._current:
+            return  # what a phase has left behind may print what it likes
+        if self._current < number < len(self._commands):
+            self._end_command(StepState.SUCCEEDED, boundary.exit_code)
+            self._begin_command(number)
+        elif number <= self._current:
+            self._commands[number].log_offset = self._context.output.offset
 
     def _begin_command(self, number: int) -> None:
         self._current = number
-        command = self._report.commands[number]
+        command = self._commands[number]
         command.state = StepState.RUNNING
         command.started_at_ms = now_ms()
         command.log_offset = self._context.output.offset
 
     def _end_command(self, state: StepState, exit_code: int | None) -> None:
-        command = self._report.commands[self._current]
+        command = self._commands[self._current]
         command.state = state
         command.finished_at_ms = now_ms()
         command.exit_code = exit_code
 
     def _close(self, state: StepState, explanation: str) -> None:
         report = self._report
-        if report.commands:
+        self._is_closed = True
+        if self._commands:
             self._end_command(state, self._exit_code)
-            for command in report.commands[self._current + 1 :]:
+            for command in self._commands[self._current + 1 :]:
                 command.state = StepState.SKIPPED
         report.state = state
         report.exit_code = self._exit_code

@@ -11,8 +11,10 @@ grace then; the engine is told to send them TERM by `TERM_ALL`.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
 
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.process_limits import SHELLS_OWN, process_limits
@@ -39,9 +41,14 @@ command -v nice >/dev/null || {
 
 
 def first_script(
-    environment: Mapping[str, str], arguments: Sequence[bytes], limits: ResourceLimits
+    environment: Mapping[str, str],
+    arguments: Sequence[bytes],
+    limits: ResourceLimits,
+    streams: tuple[PurePath, PurePath] | None = None,
 ) -> bytes:
     """Return the script. Raises ValueError for a NUL byte, which no variable can hold.
+
+    The phase prints to `streams`, two named pipes, if not to the engine.
 
     It sets the limits of single processes itself, as podman forgets those of its own configuration
     where an engine's `--ulimit` is given.
@@ -54,8 +61,11 @@ def first_script(
     if limits.nice is not None:
         lines.append(_NEEDS_NICE)
         command = b"nice -n %d " % limits.nice + command
+    command += b" </dev/null"
+    if streams:
+        command += b" >%b 2>%b" % tuple(quoted(os.fsencode(path)) for path in streams)
     lines += [
-        command + b" </dev/null",
+        command,
         b"opsicle_code=$?",
         b'[ -z "$opsicle_stopping" ] || while kill -0 -1 2>/dev/null; do sleep 1; done',
         b"exit $opsicle_code",

@@ -137,6 +137,17 @@ class Mask:
         shown, self._released = self._held[self._released :], len(self._held)
         return shown
 
+    def pass_boundary(self) -> bytes:
+        """Return what has to stand for the bytes that are held back, as their command has ended.
+
+        As `release`; but many such bytes are masked, since the next command may print the rest.
+        """
+        if len(self._held) < KEY_BYTES:
+            return self.release()
+        shown = REPLACEMENT if self._released < len(self._held) else b""
+        self._released = len(self._held)
+        return shown
+
     def finish(self) -> bytes:
         """Show what is held: nothing more will come."""
         shown = self._cut(self._held, self._masking.closed(self._held), len(self._held))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from opsicle.wire.jobs import STDERR, PhaseReport
+from opsicle.worker.command_markers import Boundary, CommandMarkers
 from opsicle.worker.masking import KEY_BYTES, Mask, Masking
+from opsicle.worker.output_pipes import CHUNK_BYTES, OutputPipe
 from opsicle.worker.private_files import MaskRequests
 from opsicle.worker.waiting import Waiter
 
-CHUNK_BYTES = 64 * 1024
-
-_BUSY_BYTES = 16 * 1024  # who has printed so much at once may well print more than a pipe holds
-_PIPE_BYTES = 256 * 1024  # room for what such a command prints while a pipe is left alone
 _GATHER_SECONDS = 0.004
 """So long a pipe that has just been read is left alone: many small writes make one chunk."""
 
@@ -27,7 +23,7 @@ _NOT_MASKED = (
     "a value written to OPSICLE_MASK is not masked: "
     f"it is shorter than {KEY_BYTES} bytes, too long, or one too many"
 )
-_STEPS_AT_ONCE = 32
+_READS_AT_ONCE = 16
 """1 MiB read and taken, more than a pipe holds; what prints on and on cannot hold up the rest."""
 
 
@@ -50,37 +46,6 @@ class Sink(Protocol):
 
         The reports change later: encode or copy them now.
         """
-
-
-class _Pipe:
-    """One end to read from.
-
-    `held` was read but not taken yet; `due` is when to look again, 0 while it is watched.
-
-    `release_at` is when to show what the mask holds back for no more than a moment, 0 if there is
-    no such thing.
-    """
-
-    def __init__(self, fd: int, phase: int, stream: int, mask: Mask | None) -> None:
-        self.fd = fd
-        self.phase = phase
-        self.stream = stream
-        self.held = b""
-        self.read_at_ms = 0
-        self.due = 0.0
-        self.mask = mask
-        self.release_at = 0.0
-        self._is_widened = False
-
-    def read(self) -> bytes:
-        """Read what is there. Raises BlockingIOError if nothing is."""
-        content = os.read(self.fd, CHUNK_BYTES)
-        if len(content) >= _BUSY_BYTES and not self._is_widened:
-            self._is_widened = True
-            # Refused when the user's share of pipe memory is used up: the usual 64 KiB do.
-            with suppress(OSError):
-                fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        return content
 
 
 class JobOutput:
@@ -117,10 +82,10 @@ class JobOutput:
         self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
-        self._pipes: dict[int, _Pipe] = {}
-        self._last_read: _Pipe | None = None
+        self._pipes: dict[int, OutputPipe] = {}
+        self._last_read: OutputPipe | None = None
         # The sink had no room for what this one holds: nothing may overtake that.
-        self._refused: _Pipe | None = None
+        self._refused: OutputPipe | None = None
 
     @property
     def is_open(self) -> bool:
@@ -130,19 +95,24 @@ class JobOutput:
     @property
     def is_held_up(self) -> bool:
         """Whether something was printed that the sink has had no room for."""
-        return bool(self._notes) or any(pipe.held for pipe in self._pipes.values())
+        return bool(self._notes) or any(pipe.unwritten for pipe in self._pipes.values())
 
     def without_secrets(self, text: str) -> str:
         """Return a text about the job with its secrets masked, and what it has asked to mask."""
         self._read_mask_requests()
         return self.masking.text(text) if self.masking and text else text
 
-    def add(self, fd: int, phase: int, stream: int) -> None:
-        """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is."""
-        pipe = self._pipes[fd] = _Pipe(
-            fd, phase, stream, Mask(self.masking) if self.masking else None
-        )
+    def add(
+        self, fd: int, phase: int, stream: int, markers: CommandMarkers | None = None
+    ) -> OutputPipe:
+        """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is.
+
+        The two with the same `markers` are to be joined.
+        """
+        mask = Mask(self.masking) if self.masking else None
+        pipe = self._pipes[fd] = OutputPipe(fd, phase, stream, mask, markers)
         self._watch(pipe)
+        return pipe
 
     def watch_mask_requests(self, requests: MaskRequests) -> None:
         """Mask what commands ask for from then on."""
@@ -204,7 +174,9 @@ class JobOutput:
             if pipe.due and pipe.due <= now:
                 self._take(pipe)
             if pipe.release_at and pipe.release_at <= now:
-                self._release(pipe)
+                pipe.release()
+                self._take(pipe)
+        for pipe in self._pipes.values():
             next_due = min(next_due, pipe.due or next_due, pipe.release_at or next_due)
         return next_due
 
@@ -213,63 +185,106 @@ class JobOutput:
         for pipe in self._in_order():
             self._take(pipe)
 
+    def end_commands(self, markers: CommandMarkers) -> list[Boundary]:
+        """Take all that a try has printed, with its last boundaries, as its shell has ended.
+
+        Returns those that are still to come, since the sink has no room for what is before them.
+        """
+        pipes = [pipe for pipe in self._in_order() if pipe.markers is markers]
+        for pipe in pipes:
+            for _ in range(_READS_AT_ONCE):
+                if not self._read(pipe):
+                    break
+        markers.is_over = True
+        self.drain()
+
+        pending = {each for pipe in pipes for each in pipe.unwritten if isinstance(each, Boundary)}
+        return sorted(pending)
+
     def close(self) -> None:
         """Stop listening; what still prints gets SIGPIPE."""
         self._requests = None
-        for pipe in self._in_order():
-            if pipe.mask:
-                pipe.held += pipe.mask.finish()
-            while pipe.held and self._offer(pipe):
-                pass
+        pipes = self._in_order()
+        for pipe in pipes:
+            pipe.end()
+            if pipe.markers:
+                pipe.markers.is_over = True
+        for pipe in pipes:
+            self._take(pipe, most_reads=0)
+        for pipe in pipes:
             self._drop(pipe)
 
-    def _handle_readable(self, pipe: _Pipe) -> None:
+    def _handle_readable(self, pipe: OutputPipe) -> None:
         """Take what a watched pipe has to say, after what was said before it."""
         before = self._last_read
         if before and before is not pipe and before.due:
             self._take(before)
         self._take(pipe)
 
-    def _in_order(self) -> list[_Pipe]:
+    def _in_order(self) -> list[OutputPipe]:
         """Return the pipes, first those whose content was printed first as far as that is known."""
         return sorted(
             self._pipes.values(),
             key=lambda pipe: (pipe is not self._refused, pipe is not self._last_read),
         )
 
-    def _release(self, pipe: _Pipe) -> None:
-        """Show what was held back only because more could have come."""
-        pipe.release_at = 0.0
-        if pipe.mask and pipe.mask.can_release:
-            pipe.held += pipe.mask.release()
-            self._take(pipe)
+    def _take(self, pipe: OutputPipe, most_reads: int = _READS_AT_ONCE) -> None:
+        """Take what a pipe has to say, and then what has waited for that at a boundary."""
+        following: OutputPipe | None = pipe
+        while following:
+            sibling, markers = following.sibling, following.markers
+            self._take_one(following, most_reads)
+            if markers:
+                markers.report()
+            following = sibling if sibling and sibling.can_pass else None
 
-    def _take(self, pipe: _Pipe) -> None:
-        took = False
-        for _ in range(_STEPS_AT_ONCE):
-            if pipe.held or self._refused:
-                if not self._offer(pipe):
-                    self._pause(pipe, _SPOOL_FULL_SECONDS)
-                    return
-                took = True
-            elif not self._read(pipe):
-                break
-
-        if pipe.fd not in self._pipes:  # its other end was closed
+    def _take_one(self, pipe: OutputPipe, most_reads: int) -> None:
+        if self._pipes.get(pipe.fd) is not pipe:  # its other end was closed
             return
-        if took:
-            self._note_read(pipe)
-        elif pipe.due:
+        pipe.due = 0.0
+        while self._write_out(pipe) and most_reads and self._read(pipe):
+            most_reads -= 1
+
+        if pipe.fd not in self._pipes:
+            return
+        if pipe.boundary:
+            self._await_sibling(pipe)
+        elif not pipe.due:
             self._watch(pipe)
 
-    def _note_read(self, pipe: _Pipe) -> None:
+    def _write_out(self, pipe: OutputPipe) -> bool:
+        """Give the sink what was read of a pipe, and pass the boundaries in it.
+
+        False where it has to wait: for room, or at a boundary.
+        """
+        while pipe.unwritten or self._refused:
+            if (boundary := pipe.boundary) and pipe.markers:
+                if not pipe.can_pass:
+                    return False
+                pipe.unwritten.popleft()
+                pipe.markers.pass_boundary(boundary)
+            elif self._offer(pipe):
+                self._note_read(pipe)
+            else:
+                self._pause(pipe, _SPOOL_FULL_SECONDS)
+                return False
+        return True
+
+    def _await_sibling(self, pipe: OutputPipe) -> None:
+        """Hear no more of a pipe until its sibling is at the same boundary."""
+        self._waiter.unwatch(pipe.fd)
+        pipe.due = 0.0
+        if pipe.sibling and not pipe.sibling.unwritten:
+            self._watch(pipe.sibling)
+
+    def _note_read(self, pipe: OutputPipe) -> None:
         """Leave the pipe that spoke last alone to gather more, and none but it."""
         before, self._last_read = self._last_read, pipe
-        if before and before is not pipe and before.due and not before.held:
+        if before and before is not pipe and before.due and not before.unwritten:
             self._watch(before)
         self._pause(pipe, _GATHER_SECONDS)
 
-    def _read(self, pipe: _Pipe) -> bool:
+    def _read(self, pipe: OutputPipe) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
         try:
             content = pipe.read()
@@ -279,29 +294,34 @@ class JobOutput:
         # After the pipe: what was printed behind a value to mask was read behind it, too.
         self._read_mask_requests()
 
-        pipe.held = _masked(pipe.mask, content) if pipe.mask else content
-        if not content and not pipe.held:
-            self._drop(pipe)
-            return False
+        if not content:
+            pipe.end()
+            if not pipe.unwritten:
+                self._drop(pipe)
+            return bool(pipe.unwritten)
+
+        pipe.put(content)
 
         pipe.release_at = (
             time.monotonic() + _SILENT_SECONDS if pipe.mask and pipe.mask.can_release else 0.0
         )
         return True
 
-    def _offer(self, pipe: _Pipe) -> bool:
+    def _offer(self, pipe: OutputPipe) -> bool:
         """Give the sink some of what the pipe holds.
 
         False if it has no room, or something else comes first.
         """
         if self._refused not in {None, pipe}:
             return False
+        content = pipe.unwritten[0]
+        assert isinstance(content, bytes)
         if self._is_full():
-            self.dropped_bytes += len(pipe.held)
-            pipe.held = b""
+            self.dropped_bytes += len(content)
+            pipe.unwritten.popleft()
             return True
 
-        piece = pipe.held[:CHUNK_BYTES]  # what the mask held back may have made it longer
+        piece = content[:CHUNK_BYTES]  # what the mask held back may have made it longer
         if self._max_bytes is not None:
             piece = piece[: self._max_bytes - self.offset]
         is_taken = self._pass_on(pipe.phase, pipe.stream, pipe.read_at_ms, piece)
@@ -309,7 +329,9 @@ class JobOutput:
         if not is_taken:
             return False
 
-        pipe.held = pipe.held[len(piece) :]
+        pipe.unwritten.popleft()
+        if len(piece) < len(content):
+            pipe.unwritten.appendleft(content[len(piece) :])
         if self._is_full():
             self.note(
                 f"the log ends here: a job may log {self._max_bytes} bytes. "
@@ -320,28 +342,23 @@ class JobOutput:
     def _is_full(self) -> bool:
         return self._max_bytes is not None and self.offset >= self._max_bytes
 
-    def _watch(self, pipe: _Pipe) -> None:
+    def _watch(self, pipe: OutputPipe) -> None:
         pipe.due = 0.0
         self._waiter.watch(pipe.fd, lambda: self._handle_readable(pipe))
 
-    def _pause(self, pipe: _Pipe, seconds: float) -> None:
+    def _pause(self, pipe: OutputPipe, seconds: float) -> None:
         pipe.due = time.monotonic() + seconds
         self._waiter.unwatch(pipe.fd)
 
-    def _drop(self, pipe: _Pipe) -> None:
+    def _drop(self, pipe: OutputPipe) -> None:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]
         self._last_read = None if self._last_read is pipe else self._last_read
         self._refused = None if self._refused is pipe else self._refused
-
-
-def _masked(mask: Mask, content: bytes) -> bytes:
-    """Return what may be shown now that this has been read.
-
-    Nothing read is the end, after which the mask holds nothing.
-    """
-    return mask.feed(content) if content else mask.finish()
+        pipe.due = pipe.release_at = 0.0
+        if pipe.sibling:
+            pipe.sibling.sibling = None
 
 
 def now_ms() -> int:

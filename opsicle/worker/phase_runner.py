@@ -16,7 +16,8 @@ from opsicle.worker.phase_tries import PhaseTries
 from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
-from opsicle.worker.script import Script, make_script, plain_script
+from opsicle.worker.script import Script, can_have_markers, marked_script, plain_script
+from opsicle.worker.stream_pipes import NamedPipes
 
 
 class PhaseRunner:
@@ -46,7 +47,6 @@ class PhaseRunner:
         self._context = around
         self._private = private
         self._artifacts = artifacts
-        self._attempts = 0
 
     def run(self, index: int) -> None:
         """Run a phase until it has succeeded, or is not tried again; its report says which."""
@@ -79,14 +79,15 @@ class PhaseRunner:
 
     def _try_phase(self, index: int) -> None:
         phase, report = self._work.phases[index], self.reports[index]
-        self._attempts += 1
         self.results.forget(report)
-        attempt = Attempt(self._context, report, self._attempts)
+        attempt = Attempt(self._context, report)
         limits = self._limits(phase)
 
+        pipes = self._private.stream_pipes()
+
         try:
-            script = self._script(index)
-            attempt.begin_commands(len(phase.commands) if script.has_markers else 0)
+            script = self._script(index, pipes)
+            attempt.begin_commands(len(phase.commands), script)
             private = self._private_variables(phase)
             environment = self._context.runtimes.environment(
                 index, private, self.results.environment() | self.answers
@@ -100,6 +101,7 @@ class PhaseRunner:
             attempt.run(child, index, limits)
             self._take_results(index)
         finally:
+            pipes.close()
             self._private.remove_secrets()
 
     def _take_results(self, index: int) -> None:
@@ -131,25 +133,18 @@ class PhaseRunner:
             secret_file_environment_name(name): path for name, path in paths.items()
         }
 
-    def _script(self, index: int) -> Script:
-        """Return a phase's script, without command markers where no pipe can be made.
+    def _script(self, index: int, pipes: NamedPipes) -> Script:
+        """Return a phase's script, with markers between its commands where that can be.
 
         Raises CannotStart.
         """
         phase = self._work.phases[index]
-        marker_pipe = self._context.marker_pipe
-        if len(phase.commands) > 1 and not marker_pipe.is_possible:
+        if not can_have_markers(phase.shell, phase.commands, self._host.account):
             return plain_script(phase.commands)
-        markers = self._context.runtimes.markers_path(index, marker_pipe.path)
-        if markers is None:
+        streams = self._context.runtimes.shell_streams(index, pipes)
+        if streams is None:
             return plain_script(phase.commands)
-        return make_script(
-            phase.shell,
-            phase.commands,
-            markers,
-            self._attempts,
-            self._host.account,
-        )
+        return marked_script(phase.commands, streams, pipes if pipes.writers else None)
 
     def _limits(self, phase: Phase) -> Limits:
         heeds_job = phase.when is When.SUCCESS

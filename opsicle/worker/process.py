@@ -31,6 +31,7 @@ from typing import NamedTuple
 from opsicle.worker import posix_spawn
 from opsicle.worker.child_ids import children_of_main_thread
 from opsicle.worker.start_gate import StartGate
+from opsicle.worker.stream_pipes import AnonymousPipes, StreamPipes
 
 log = logging.getLogger(__name__)
 
@@ -77,12 +78,13 @@ class Child:
     takes them closes them. `instance` tells it from others of its id (see `is_same_instance`).
     """
 
-    def __init__(self, started: _Started, stdout: int, stderr: int) -> None:
+    def __init__(self, started: _Started, pipes: StreamPipes) -> None:
         self._started = started
         self.pid = started.pid
-        self.stdout = stdout
-        self.stderr = stderr
         self.pidfd = _watch_end(started.pid)
+        self.stdout, self.stderr = pipes.take_readers()
+        self.beside: tuple[int, ...] = ()
+        """More pipes to be heard, as stderr: of an engine whose phase prints into others."""
         self.instance = started.instance
         self.exit_status: int | None = None
         """Once it was collected; the negative number of a signal that has ended the process."""
@@ -153,39 +155,38 @@ def spawn(  # noqa: PLR0913, PLR0917 - all that a process can be given
     account: OsAccount | None = None,
     prepare: Callable[[int], None] | None = None,
     stdin: int | None = None,
+    pipes: StreamPipes | None = None,
 ) -> Child:
     """Start a process in a new session, in `folder`, with nothing to read unless `stdin` is given.
 
     As another user if an account is given. `prepare` is called with the process's id before the
-    program runs; if it raises, the program never does.
+    program runs; if it raises, the program never does. It prints to `pipes`, which stay the
+    caller's to close, or to new ones.
 
     The program is looked up in the `PATH` of `environment`. Raises OSError when it cannot be
     started (no such program, too much in argv and environment, no more processes) and ValueError
     for a NUL byte.
     """
-    stdout, stdout_child = _pipe(account)
-    stderr, stderr_child = _pipe(account)
+    streams = pipes or AnonymousPipes((account.uid, account.gid) if account else None)
     gate = StartGate() if prepare else None
     started: _Started | None = None
 
     try:
-        files = _Files(gate.stdin if gate else stdin, stdout_child, stderr_child)
+        files = _Files(gate.stdin if gate else stdin, *streams.writers)
         argv = gate.argv(argv) if gate else argv
         started = _start(argv, environment, folder, tag, account, files)
         if prepare and gate:
             prepare(started.pid)
             gate.open()
-        return Child(started, stdout, stderr)
+        return Child(started, streams)
     except BaseException:
         if started is not None:  # no file descriptor was left to watch it with
             os.kill(started.pid, signal.SIGKILL)
             started.wait()
-        os.close(stdout)
-        os.close(stderr)
         raise
     finally:
-        os.close(stdout_child)
-        os.close(stderr_child)
+        if streams is not pipes:
+            streams.close()
         if gate:
             gate.close()
 
@@ -363,14 +364,6 @@ def _watch_end(pid: int) -> int:
 
     threading.Thread(target=wait, name=f"end-of-{pid}", daemon=True).start()
     return end
-
-
-def _pipe(account: OsAccount | None) -> tuple[int, int]:
-    read_end, write_end = os.pipe()
-    if account:  # else `echo >/dev/stderr` were refused: opening it again asks who owns the pipe
-        os.fchown(write_end, account.uid, account.gid)
-    os.set_blocking(read_end, False)
-    return read_end, write_end
 
 
 @cache

@@ -33,7 +33,7 @@ from opsicle.domain.templates import OnFailure, Phase, When
 from opsicle.domain.variables import environment_of
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work, first_reports
 from opsicle.worker.artifacts import ArtifactCollector
-from opsicle.worker.attempt import MarkerPipe, RunContext
+from opsicle.worker.attempt import RunContext
 from opsicle.worker.job_masking import masking_of
 from opsicle.worker.job_result import JobResult
 from opsicle.worker.job_workspaces import keep_workspace, prepare_workspace
@@ -75,7 +75,6 @@ class Runner:
         self._context = RunContext(
             waiter=waiter,
             output=JobOutput(sink, waiter, masking_of(work), work.max_log_bytes),
-            marker_pipe=MarkerPipe(self._workspace.sibling("marks"), self._workspace.hand_over),
             runtimes=JobRuntimes(
                 host.runtimes, work, self._workspace, host.account, private, cancellation
             ),
@@ -369,7 +368,6 @@ class Runner:
             self._result.add_problem(self._workspace.remove())
 
     def _close_pipes(self) -> None:
-        self._context.marker_pipe.close()
         if self._phases.mask_requests:
             self._phases.mask_requests.close()
             self._phases.mask_requests = None

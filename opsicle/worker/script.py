@@ -1,7 +1,7 @@
 """Making one shell script of a phase's commands, with markers between them.
 
 The script means exactly what the commands mean when they stand under each other. Between two of
-them it writes `<try> <number of the next command> <exit code>` into a named pipe, with nothing but
+them it writes a marker into each of its two streams (see command_markers.py), with nothing but
 builtins of the shell; `$?`, the line numbers of messages, `set -e`, `set -x`, every variable and
 every file descriptor stay what they would be. Where a marker cannot be set (one `if` over several
 commands), or could be noticed, the script has none.
@@ -10,13 +10,14 @@ commands), or could be noticed, the script has none.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import PurePath
 from typing import NamedTuple
 
 from opsicle.worker import process
+from opsicle.worker.command_markers import ShellStreams, new_word
+from opsicle.worker.stream_pipes import NamedPipes
 
 _MARKING_SHELLS = {"sh", "dash", "bash", "ash"}
 _POSIX_SHELLS = _MARKING_SHELLS | {"ksh", "ksh93", "mksh", "zsh"}
@@ -54,48 +55,34 @@ _SEPARATOR = re.compile(r";|&&|\|\|?|\n")
 class Script(NamedTuple):
     """A phase's commands as one text.
 
-    `has_markers` says whether it tells when one ends and the next begins.
+    `has_markers` says whether it tells when one ends and the next begins; `word` is what markers
+    begin with, if that takes any. `pipes` are what it has to print into, if not whatever there is.
     """
 
     text: bytes
     has_markers: bool
+    word: bytes = b""
+    pipes: NamedPipes | None = None
 
 
-class CommandMarker(NamedTuple):
-    """What the script says between two commands."""
-
-    attempt: int
-    next_command: int
-    exit_code: int
-
-
-def make_script(
-    shell: str,
-    commands: Sequence[str],
-    marker_pipe: PurePath,
-    attempt: int,
-    account: process.OsAccount | None = None,
+def marked_script(
+    commands: Sequence[str], streams: ShellStreams, pipes: NamedPipes | None = None
 ) -> Script:
-    """Make a phase's script, with markers written to `marker_pipe` where possible.
-
-    A single command needs none: it begins and ends with the shell. May ask the shell whether a
-    command is complete.
-    """
-    if len(commands) < 2 or not _can_have_markers(shell, commands, account):
-        return plain_script(commands)
-
+    """Make the script of two or more commands that can have markers, with markers in `streams`."""
     # The redirections of `_opsicle_mark` and `:` keep `set -x` from showing them; `&&` keeps `set
-    # -e` from ending the script here, where `$?` may be that of a failed condition; `<>` opens a
-    # pipe without waiting for its reader.
-    pipe = shlex.quote(str(marker_pipe))
-    mark = f'_opsicle_mark() {{ echo "{attempt} $1 $2" 1<>{pipe}; return "$2"; }}; '
-    lines = [mark + commands[0]]
+    # -e` from ending the script here, where `$?` may be that of a failed condition.
+    word = new_word()
+    tell = f'echo "{word.decode()} $1 $2"'
+    lines = [
+        f"_opsicle_mark() {{ {tell} {streams.stdout}; {tell} {streams.stderr}; "
+        f'return "$2"; }}; {commands[0]}'
+    ]
 
     for number, command in enumerate(commands[1:], start=1):
         marker = f'{{ _opsicle_mark {number} "$?"; }} 2>/dev/null && {{ :; }} 2>/dev/null; '
         lines.append(marker + command)
 
-    return Script("\n".join(lines).encode(), has_markers=True)
+    return Script("\n".join(lines).encode(), has_markers=True, word=word, pipes=pipes)
 
 
 def plain_script(commands: Sequence[str]) -> Script:
@@ -108,21 +95,15 @@ def is_posix_shell(shell: str) -> bool:
     return PurePath(shell).name in _POSIX_SHELLS
 
 
-def read_markers(written: bytes, attempt: int) -> list[CommandMarker]:
-    """Return the markers in bytes from the named pipe, without what others may have written."""
-    markers = []
-    for line in written.splitlines():
-        fields = line.split()
-        if len(fields) == 3 and all(field.isdigit() and len(field) < 10 for field in fields):
-            marker = CommandMarker(*map(int, fields))
-            if marker.attempt == attempt:
-                markers.append(marker)
-    return markers
-
-
-def _can_have_markers(
-    shell: str, commands: Sequence[str], account: process.OsAccount | None
+def can_have_markers(
+    shell: str, commands: Sequence[str], account: process.OsAccount | None = None
 ) -> bool:
+    """Return whether markers can stand between the commands; may ask the shell, as the job's user.
+
+    A single command needs none: it begins and ends with the shell.
+    """
+    if len(commands) < 2:
+        return False
     if PurePath(shell).name not in _MARKING_SHELLS or any(
         _COULD_NOTICE.search(command) for command in commands
     ):

@@ -5,7 +5,6 @@ All of them meet in one folder, on a file system that the worker shares with the
     batch     what Slurm is given; it holds no value, and begins `first` if nobody has before
     first     the environment and the phase's shell; `started` once it has begun
     out, err  what it prints; Slurm's own words on its end come into `err`
-    marks     a pipe for the boundaries of commands, which stays on the node; `marked` what came
     output, summary, secret.NAME   the private files of the phase
     end       its exit code, and how much it has printed: written last
     said      what Slurm has said of the job when it was last asked
@@ -17,6 +16,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.container_script import export_lines, quoted
 from opsicle.worker.process_limits import SHELLS_OWN
 
@@ -34,30 +34,24 @@ exit {not_begun}
 NOT_BEGUN = 90
 """What the batch script exits with if it has run nothing."""
 
-_MARKERS = """\
-while read -r mark && [ "$mark" != over ]; do echo "$mark"; done <>marks >>marked 2>/dev/null &"""
-_MARKERS_OVER = """\
-echo over 1<>{folder}/marks
-wait"""
-
 _END = """\
 cd {folder} &&
 echo "$opsicle_code" $(stat -c %s out err) >end.new && mv end.new end
 exit "$opsicle_code\""""
 
 FOLLOW = """\
-marks=$1 every=$2
-shift 2
+every=$1
+shift
 trap hurry=1 TERM
 cd "$FOLDER" || exit 126
 job=$(sbatch "$@" <batch) || exit 126
 job=${job%%;*}
-out=0 err=0 marked=0
+out=0 err=0
 
 copy() {
-    set -- $(stat -c %s out err marked 2>/dev/null)
-    [ $# = 3 ] || return
-    before=$out/$err/$marked
+    set -- $(stat -c %s out err 2>/dev/null)
+    [ $# = 2 ] || return
+    before=$out/$err
     if [ "$2" -gt "$err" ]; then
         tail -c "+$((err + 1))" err | head -c "$(($2 - err))" >&2
         err=$2
@@ -66,11 +60,7 @@ copy() {
         tail -c "+$((out + 1))" out | head -c "$(($1 - out))"
         out=$1
     fi
-    if [ -n "$marks" ] && [ "$3" -gt "$marked" ]; then
-        tail -c "+$((marked + 1))" marked | head -c "$(($3 - marked))" >>"$marks"
-        marked=$3
-    fi
-    [ "$out/$err/$marked" = "$before" ] || pause=2
+    [ "$out/$err" = "$before" ] || pause=2
 }
 
 look() {
@@ -148,26 +138,33 @@ def batch_script(folder: Path) -> bytes:
     return _BATCH.format(folder=shlex.quote(str(folder)), not_begun=NOT_BEGUN).encode()
 
 
+def streams(folder: Path) -> ShellStreams:
+    """Return how a phase's shell reaches its two streams."""
+    stdout, stderr = (f"1>>{shlex.quote(str(folder / name))}" for name in ("out", "err"))
+    return ShellStreams(stdout, stderr)
+
+
 def first_script(
     folder: Path,
     start_in: Path,
     environment: Mapping[str, str],
     arguments: Sequence[bytes],
-    *,
-    has_markers: bool,
 ) -> bytes:
     """Return the script that runs a phase. Raises ValueError for a NUL byte.
+
+    The phase's shell appends to the files that Slurm has opened for it, so that what it writes
+    there by their names stands in order with the rest.
 
     At TERM, which everything in the job gets, it waits for the phase's shell; the rest ends with
     it, as Slurm kills what is left.
     """
     place = shlex.quote(str(folder))
     lines = [b"trap opsicle_stopping=1 TERM", f"cd {place} || exit 126".encode()]
-    lines += [_MARKERS.encode()] if has_markers else []
     lines += [f"unset {SHELLS_OWN}".encode(), *export_lines(environment)]
     lines += [b"cd " + quoted(str(start_in).encode()) + b" || exit 126"]
-    lines += [b" ".join(map(quoted, arguments)) + b" </dev/null", b"opsicle_code=$?"]
-    lines += [_MARKERS_OVER.format(folder=place).encode()] if has_markers else []
+    stdout, stderr = streams(folder)
+    files = f" </dev/null {stdout} 2{stderr[1:]}"
+    lines += [b" ".join(map(quoted, arguments)) + files.encode(), b"opsicle_code=$?"]
     lines += [_END.format(folder=place).encode()]
 
     script = b"\n".join(lines) + b"\n"

@@ -30,7 +30,7 @@ fi </dev/null >/dev/null 2>&1
 [ -n "$engine" ] || fail {none}
 echo "$engine" >"$base/engine"
 {never}chmod 777 "$base/work"
-chmod 666 "$base/marks" "$base/out" "$base/err" "$base/private/output" "$base/private/summary"
+chmod 666 "$base/out" "$base/err" "$base/private/output" "$base/private/summary"
 chmod 644 "$base/script" "$base/private/{first}"
 {chown}for each in {folders}; do
     at=$base/work rest=$each/
@@ -91,10 +91,14 @@ class RemoteContainer:
         environment: Mapping[str, str],
         secrets: Mapping[str, str],
         start_in: str,
+        pipes: tuple[PurePosixPath, PurePosixPath] | None,
     ) -> PhaseStart:
-        """Return how it is started. Raises ValueError for a NUL byte."""
+        """Return how it is started. Raises ValueError for a NUL byte.
+
+        It prints to `pipes`, if not to its engine.
+        """
         limits = self._asked.limits or ResourceLimits()
-        first = first_script(environment, shell, limits).decode(errors="surrogateescape")
+        first = first_script(environment, shell, limits, pipes).decode(errors="surrogateescape")
         arguments = [each.encode() for each in self._arguments(environment, start_in)]
         return PhaseStart(arguments, {}, {**secrets, _FIRST: first}, prepare=self._prepare())
 
@@ -115,7 +119,7 @@ class RemoteContainer:
         return [*options, str(asked.image), str(first)]
 
     def _shown(self, environment: Mapping[str, str]) -> Iterator[PurePosixPath]:
-        yield self._folder.markers
+        yield from self._folder.pipes
         for name, path in environment.items():
             if name in {"OPSICLE_OUTPUT", "OPSICLE_SUMMARY"} or name.startswith(
                 "OPSICLE_SECRET_FILE_"

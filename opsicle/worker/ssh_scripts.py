@@ -21,6 +21,7 @@ from typing import NamedTuple
 from opsicle.domain.files import FOLDER, InputFile
 from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import ResourceLimits
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.input_files import file_environment
 from opsicle.worker.process_limits import SHELLS_OWN, address_limit, process_limits
 from opsicle.worker.ssh_endings import ENDINGS
@@ -130,7 +131,7 @@ fi
 """Of several that want a folder one gets it, and none before its last keeper has let go of it."""
 
 _KEEPER = """\
-mkfifo "$base/marks" "$base/out" "$base/err" || exit 3
+mkfifo "$base/out" "$base/err" || exit 3
 if mkdir "$private" 2>/dev/null; then ln -s "$private" "$base/private"
 else mkdir "$base/private"; fi
 if ! command -v setsid >/dev/null; then
@@ -157,7 +158,7 @@ end_containers
 remove_cgroup
 cd /
 if [ "$is_over" = leave ]; then
-    rm -rf -- "$private" "$base/private" "$base/marks" "$base/out" "$base/err" "$base/sent"
+    rm -rf -- "$private" "$base/private" "$base/out" "$base/err" "$base/sent"
     : >"$base/waiting" && echo "$nonce waits"
     exit
 fi
@@ -181,7 +182,10 @@ case $(pwd -P)/ in "$real"/*) ;; *) fail "the folder $folder is not within the w
 exec 5>&2 2>/dev/null
 cat <"$base/out" & out=$!
 cat <"$base/err" >&5 & err=$!
+exec 3>"$base/out" 4>"$base/err"
 """
+"""What the phase prints comes through two pipes with names, by which its shell reaches them. They
+are held open, as long as that lives, by this script too: it may close what it has of them."""
 
 _LEAD = ': >"$0/session.$$"; exec "$@"'
 """What becomes the phase's shell, as the leader of a session whose number is known."""
@@ -193,7 +197,7 @@ end_all sessions "$last"
 end_containers
 rm -f "$base"/session.*
 remove_cgroup
-exec 4>&-
+exec 3>&- 4>&-
 (   asleep=
     trap '[ -z "$asleep" ] || kill "$asleep"; exit' TERM
     sleep "$last" 5>&- & asleep=$!
@@ -239,9 +243,15 @@ class RemoteFolder(NamedTuple):
         return self.path / "work"
 
     @property
-    def markers(self) -> PurePosixPath:
-        """The named pipe for the boundaries of commands."""
-        return self.path / "marks"
+    def pipes(self) -> tuple[PurePosixPath, PurePosixPath]:
+        """The named pipes through which a phase's stdout and stderr go."""
+        return self.path / "out", self.path / "err"
+
+    @property
+    def streams(self) -> ShellStreams:
+        """How a phase's shell reaches them."""
+        stdout, stderr = (f"1<>{path}" for path in self.pipes)
+        return ShellStreams(stdout, stderr)
 
     def private(self, name: str) -> PurePosixPath:
         """Return the place of a file for values, which is in memory where there is room for it."""
@@ -308,11 +318,9 @@ class RemoteFolder(NamedTuple):
         `script` is what is written for its shell.
         """
         end = f"end-{self.nonce}"
-        has_markers = str(self.markers).encode() in script
         lines = [
             b"{\n" + (self.names() + _FUNCTIONS + ENDINGS).encode(),
             b"folder=" + quoted(start_in) + b"\n",
-            b'exec 4>"$base/marks"\n' if has_markers else b"",
             b"( umask 077\n",
             _file("script", script, end),
             *(
@@ -334,7 +342,7 @@ class RemoteFolder(NamedTuple):
                 b"export " + name.encode() + b"=" + quoted(value) + b"\n"
                 for name, value in start.environment.items()
             ),
-            b"exec 4>&- 5>&-\n",
+            b"exec 3>&- 4>&- 5>&-\n",
             b"exec /bin/sh -c " + quoted(_LEAD) + b' "$@"',
             b'\n) >"$base/out" 2>"$base/err" </dev/null\n',
             _PHASE_END.encode() + b"}\n",

@@ -85,7 +85,8 @@ class FolderJob(InLocalWorkspace):
         if not folder.is_dir():
             raise CannotStart(f"there is no image {folder.name}", 125)
         encoded = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
-        child = process.spawn([b"/bin/sh", b"-e", b"-c", script.text], encoded, folder, _TAG)
+        argv = [b"/bin/sh", b"-e", b"-c", script.text]
+        child = process.spawn(argv, encoded, folder, _TAG, pipes=script.pipes)
         with self._record.open("a") as record:
             record.write(f"{child.pid}\n")
         return child

@@ -114,6 +114,27 @@ class Machine:
         return outcome
 
 
+def under_headings(log: Log, outcome: Outcome, phase: int = 0) -> list[bytes]:
+    """Return what stands under each command of a phase, to the phase's end."""
+    end = at = 0
+    for of, _, _, content in log.chunks:
+        at += len(content)
+        end = at if of == phase else end
+    begins = [each.log_offset for each in outcome.phases[phase].commands]
+    places = [begin for begin in begins if begin is not None]
+    return [log.everything[a:b] for a, b in zip(places, [*places[1:], end], strict=True)]
+
+
+def number_twice(count: int) -> list[str]:
+    """Return commands that print their own number to each of their streams and end at once."""
+    return [f"echo {number}; echo {number} >&2" for number in range(count)]
+
+
+def printed_twice(count: int) -> list[bytes]:
+    """Return what stands under the headings of `number_twice`."""
+    return [b"%d\n" % number * 2 for number in range(count)]
+
+
 def in_background(
     machine: Machine, *phases: Phase, **more: Any
 ) -> tuple[threading.Thread, list[Outcome]]:

@@ -17,7 +17,14 @@ from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
 from tests.support import require, wait_until
 from tests.worker.container_phases import arguments_of_all, holding, in_container
-from tests.worker.job_runs import Machine, in_background, phase
+from tests.worker.job_runs import (
+    Machine,
+    in_background,
+    number_twice,
+    phase,
+    printed_twice,
+    under_headings,
+)
 
 SECRET = "line one, secret\nline 'two' $HOME"
 
@@ -31,15 +38,24 @@ def test_a_phase_starts_in_the_workspace_which_phases_without_an_image_share(
     outcome = host.run(
         phase("echo plain > from-plain; mkdir sub", name="before"),
         in_container(
-            "pwd", "cat ../from-plain; echo box > made", name="box", working_directory="sub"
+            "pwd",
+            "cat ../from-plain; echo box > made",
+            *number_twice(100),
+            name="box",
+            working_directory="sub",
         ),
         phase("cat sub/made", name="after"),
         job_id="job-1",
     )
 
     assert outcome.state is JobState.SUCCEEDED
-    assert host.log.stdout == f"{host.root}/job-1/sub\nplain\nbox\n".encode()
-    assert [command.exit_code for command in outcome.phases[1].commands] == [0, 0]
+    assert under_headings(host.log, outcome, 1) == [
+        f"{host.root}/job-1/sub\n".encode(),
+        b"plain\n",
+        *printed_twice(100),
+    ]
+    assert host.log.of(2) == b"box\n"
+    assert [command.exit_code for command in outcome.phases[1].commands] == [0] * 102
     assert not list(host.root.iterdir())
 
 

@@ -13,18 +13,37 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opsicle.worker.attempt import MarkerPipe
-from opsicle.worker.script import CommandMarker, _is_complete, make_script, read_markers
+from opsicle.worker.command_markers import Boundary, MarkerReader, ShellStreams
+from opsicle.worker.script import (
+    Script,
+    _is_complete,
+    can_have_markers,
+    marked_script,
+    plain_script,
+)
+from opsicle.worker.stream_pipes import NamedPipes
 
 SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 
 
-@pytest.fixture
-def marker_pipe(tmp_path: Path):
-    marker_pipe = MarkerPipe(tmp_path / "it's a pipe")
-    marker_pipe.open()
-    yield marker_pipe
-    marker_pipe.close()
+def make_script(shell: str, commands: list[str], folder: Path) -> Script:
+    """Make a script that sets its markers in two files, beside what it prints."""
+    if not can_have_markers(shell, commands):
+        return plain_script(commands)
+    return marked_script(
+        commands, ShellStreams(f"1>>'{folder}/it is out'", f"1>>'{folder}/it is err'")
+    )
+
+
+def boundaries(script: Script, folder: Path) -> list[Boundary]:
+    """Return the boundaries that a script has told of, the same in both streams."""
+    told = [
+        MarkerReader(script.word).read(path.read_bytes() if path.exists() else b"")
+        for path in (folder / "it is out", folder / "it is err")
+    ]
+    assert told[0] == told[1]
+    assert all(isinstance(each, Boundary) for each in told[0])
+    return told[0]
 
 
 def run(shell: str, text: bytes, folder: Path) -> tuple[int, bytes, bytes]:
@@ -131,17 +150,14 @@ def test_markers_change_nothing(
     tmp_path_factory: pytest.TempPathFactory, shell: str, commands: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
-    marker_pipe = MarkerPipe(folder / "marks")
-    marker_pipe.open()
-    script = make_script(shell, commands, marker_pipe.path, attempt=1)
+    script = make_script(shell, commands, folder)
     here, there = folder / "with/place", folder / "without/place"
     here.mkdir(parents=True)
     there.mkdir(parents=True)
     with_markers = run(shell, script.text, here)
     plain = run(shell, "\n".join(commands).encode(), there)
 
-    markers = read_markers(marker_pipe.read(), attempt=1)
-    marker_pipe.close()
+    markers = boundaries(script, folder) if script.word else []
 
     # What runs side by side under `set -x` mixes its traces differently each time.
     assert (with_markers[:2], sorted(with_markers[2])) == (plain[:2], sorted(plain[2]))
@@ -174,10 +190,8 @@ def test_markers_change_nothing(
         "LOG=DEBUG run --verbose 2>&1 >> log",
     ],
 )
-def test_a_complete_command_gets_its_marker(
-    shell: str, command: str, marker_pipe: MarkerPipe
-) -> None:
-    assert make_script(shell, [command, "true"], marker_pipe.path, 1).has_markers
+def test_a_complete_command_gets_its_marker(shell: str, command: str) -> None:
+    assert can_have_markers(shell, [command, "true"])
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -191,55 +205,51 @@ def test_a_complete_command_gets_its_marker(
     ],
 )  # fmt: skip
 def test_no_marker_is_set_where_it_would_not_be_between_two_commands(
-    shell: str, command: str, marker_pipe: MarkerPipe
+    shell: str, command: str
 ) -> None:
-    assert not make_script(shell, [command, "true"], marker_pipe.path, 1).has_markers
+    assert not can_have_markers(shell, [command, "true"])
 
 
-def test_an_index_over_two_commands_has_no_marker_in_it(marker_pipe: MarkerPipe) -> None:
-    commands = ["a[", "1]=x; echo ok"]
-    assert not make_script("/usr/bin/bash", commands, marker_pipe.path, 1).has_markers
+def test_an_index_over_two_commands_has_no_marker_in_it() -> None:
+    assert not can_have_markers("/usr/bin/bash", ["a[", "1]=x; echo ok"])
 
 
 @pytest.mark.parametrize("shell", ["/usr/bin/python3", "/usr/bin/perl", "zsh"])
-def test_other_interpreters_get_the_plain_commands(shell: str, marker_pipe: MarkerPipe) -> None:
-    assert make_script(shell, ["a", "b"], marker_pipe.path, 1) == (b"a\nb", False)
+def test_other_interpreters_get_the_plain_commands(shell: str) -> None:
+    assert not can_have_markers(shell, ["a", "b"])
+    assert plain_script(["a", "b"]) == (b"a\nb", False, b"", None)
 
 
-def test_a_single_command_is_left_as_it_is(marker_pipe: MarkerPipe) -> None:
-    assert make_script("/bin/sh", ["date"], marker_pipe.path, 1) == (b"date", True)
+def test_a_single_command_is_left_as_it_is() -> None:
+    assert not can_have_markers("/bin/sh", ["date"])
+    assert plain_script(["date"]) == (b"date", True, b"", None)
 
 
-def test_messages_of_the_shell_keep_their_line_numbers(
-    marker_pipe: MarkerPipe, tmp_path: Path
-) -> None:
-    script = make_script("/bin/sh", ["true", "true", "nosuch"], marker_pipe.path, 1)
+def test_messages_of_the_shell_keep_their_line_numbers(tmp_path: Path) -> None:
+    script = make_script("/bin/sh", ["true", "true", "nosuch"], tmp_path)
     assert re.match(rb"check: (line )?3: nosuch: ", run("/bin/sh", script.text, tmp_path)[2])
 
 
-def test_the_exit_code_of_each_command_is_told(marker_pipe: MarkerPipe, tmp_path: Path) -> None:
-    script = make_script("/bin/sh", ["true", "false || (exit 9) && :", "true"], marker_pipe.path, 4)
+def test_the_exit_code_of_each_command_is_told(tmp_path: Path) -> None:
+    script = make_script("/bin/sh", ["true", "false || (exit 9) && :", "true"], tmp_path)
 
     run("/bin/sh", script.text, tmp_path)
 
-    assert read_markers(marker_pipe.read(), 4) == [CommandMarker(4, 1, 0), CommandMarker(4, 2, 9)]
+    assert boundaries(script, tmp_path) == [Boundary(1, 0), Boundary(2, 9)]
 
 
-def test_what_others_write_into_the_pipe_is_not_taken_for_a_marker() -> None:
-    written = b"1 1 0\nhello\n2 1 0\n1 2\n1 -2 0\n1 2 99999999999\n\xff\xfe 2 3\n1 2 0\n"
-    assert read_markers(written, attempt=1) == [CommandMarker(1, 1, 0), CommandMarker(1, 2, 0)]
-
-
-def test_a_shell_whose_worker_died_is_not_held_up_by_its_markers(
-    marker_pipe: MarkerPipe, tmp_path: Path
-) -> None:
-    script = make_script("/bin/sh", ["echo a", "echo b"], marker_pipe.path, 1)
-    marker_pipe.close()
+def test_a_shell_whose_worker_died_is_not_held_up_by_its_markers(tmp_path: Path) -> None:
+    pipes = NamedPipes(str(tmp_path / "job"), lambda _path: None)
+    script = marked_script(["echo a", "echo b"], pipes.make())
+    pipes.end_writing()
+    for reader in pipes.take_readers():
+        os.close(reader)
 
     assert run("/bin/sh", script.text, tmp_path) == (0, b"a\nb\n", b"")
+    pipes.close()
 
 
-def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPipe) -> None:
+def test_telling_that_a_command_is_simple_costs_no_process() -> None:
     asked_before = _is_complete.cache_info().misses
 
     commands = [
@@ -248,16 +258,16 @@ def test_telling_that_a_command_is_simple_costs_no_process(marker_pipe: MarkerPi
         'echo "$OPSICLE_VAR_X" | grep -c x > out 2>&1',
         "a; b",
     ]
-    assert make_script("/bin/sh", commands, marker_pipe.path, 1).has_markers
+    assert can_have_markers("/bin/sh", commands)
     assert _is_complete.cache_info().misses == asked_before
 
 
 @pytest.mark.parametrize(
     "text", ["a" * 50_000 + "(", "a b " * 20_000 + "(", "a;" * 20_000 + "'", "\\a" * 20_000 + '"']
 )
-def test_telling_that_a_command_is_simple_takes_no_time(text: str, marker_pipe: MarkerPipe) -> None:
+def test_telling_that_a_command_is_simple_takes_no_time(text: str) -> None:
     began = time.process_time()
 
-    make_script("/bin/sh", [text, "true"], marker_pipe.path, 1)
+    can_have_markers("/bin/sh", [text, "true"])
 
     assert time.process_time() - began < 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -29,8 +30,18 @@ from tests.slurm import Slurm
 from tests.support import wait_until
 from tests.worker.container_phases import arguments_of_all
 from tests.worker.fake_server import J1, FakeServer, work
-from tests.worker.job_runs import Machine, in_background, phase
+from tests.worker.job_runs import (
+    Machine,
+    in_background,
+    number_twice,
+    phase,
+    printed_twice,
+    under_headings,
+)
 from tests.worker.running_worker import RunningWorker
+
+NOTE = re.compile(rb"opsicle: job .*\n")
+"""What is said of Slurm in between."""
 
 SECRET = "line one, secret\nline 'two' $HOME"
 
@@ -120,6 +131,7 @@ def test_a_phase_in_slurm_is_like_one_without_and_shares_the_workspace(
             asked=SlurmOptions(partition="main", cpus=1, memory_mib=64, time=600),
         ),
         phase("cat sub/made; echo $OPSICLE_OUTPUT_OUT", name="after"),
+        in_slurm(*number_twice(100), name="numbers"),
         job_id="job-1",
         secrets={"pin": SECRET},
         files=(file,),
@@ -135,6 +147,8 @@ def test_a_phase_in_slurm_is_like_one_without_and_shares_the_workspace(
     assert outputs_of(outcome.phases) == {"out": "1"}
     assert summary_of(outcome.phases) == "# Done"
     assert cluster.log.of(phase=2) == b"made\n1\n"
+    numbers = [b"".join(NOTE.split(each)) for each in under_headings(cluster.log, outcome, 3)]
+    assert numbers == printed_twice(100)
     assert cluster.artifacts.count == 1
     cluster.private_folder.rmdir()
 

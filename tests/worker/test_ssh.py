@@ -26,7 +26,15 @@ from opsicle.worker.private_files import remove_stale_files
 from opsicle.worker.process_tree import kill_orphans
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import require, wait_until
-from tests.worker.job_runs import Machine, in_background, is_alive, phase
+from tests.worker.job_runs import (
+    Machine,
+    in_background,
+    is_alive,
+    number_twice,
+    phase,
+    printed_twice,
+    under_headings,
+)
 
 VALUE = "a\n\nb 'c' \"d\" $(touch /x) `e` \\ ü"
 
@@ -103,7 +111,7 @@ def test_commands_outputs_and_summary_come_back_as_from_here(
             outputs=("size",),
         ),
         phase("test $OPSICLE_OUTPUT_SIZE = 12", "exit 255", "echo never", name="use"),
-        phase("echo always", name="after", when=When.ALWAYS),
+        phase("echo always", *number_twice(100), name="after", when=When.ALWAYS),
         target=sshd.target(),
     )
 
@@ -119,7 +127,7 @@ def test_commands_outputs_and_summary_come_back_as_from_here(
     ]
     assert ssh_machine.log.of(0, 2) == b"first\n"
     assert b"e" in ssh_machine.log.of(0, 1)
-    assert ssh_machine.log.of(2) == b"always\n"
+    assert under_headings(ssh_machine.log, outcome, 2) == [b"always\n", *printed_twice(100)]
 
 
 def test_files_are_carried_over_before_the_first_phase(

@@ -13,7 +13,14 @@ from tests.podman import Podman
 from tests.ssh_servers import SshServer, ssh_server
 from tests.support import wait_until
 from tests.worker.container_phases import OUTLIVES_ITS_SHELL, in_container, write_slow_podman
-from tests.worker.job_runs import Machine, in_background, phase
+from tests.worker.job_runs import (
+    Machine,
+    in_background,
+    number_twice,
+    phase,
+    printed_twice,
+    under_headings,
+)
 
 SECRET = "hunter-22-very-secret"
 
@@ -44,6 +51,7 @@ def test_a_phase_in_a_container_shares_files_values_and_results(
                 'cat file; test "$(cat "$OPSICLE_SECRET_FILE_DB")" = "$OPSICLE_SECRET_DB"',
                 "echo size=12 >> $OPSICLE_OUTPUT; id -u; ls /sys/class/net; ls /shared",
                 "cat /proc/[0-9]*/cmdline | grep -c very-secre[t] || true",
+                *number_twice(100),
                 "echo from the container > ../made; echo $OPSICLE_VAR_X; exit 7",
                 name="inside", working_directory="sub", user="1000", secrets=("db",),
                 outputs=("size",), limits=ResourceLimits(processes=50, cpu_seconds=30),
@@ -58,10 +66,16 @@ def test_a_phase_in_a_container_shares_files_values_and_results(
         )  # fmt: skip
 
     assert outcome.exit_code == 7, ssh_machine.log.everything
-    assert ssh_machine.log.of(1, 1) == b"from the host\n1000\nlo\n0\na 'b' $(c)\n"
+    assert under_headings(ssh_machine.log, outcome, 1) == [
+        b"from the host\n",
+        b"1000\nlo\n",
+        b"0\n",
+        *printed_twice(100),
+        b"a 'b' $(c)\n",
+    ]
     assert outputs_of(outcome.phases) == {"size": "12"}
     assert ssh_machine.log.of(2) == b"from the container\n"
-    assert [each.exit_code for each in outcome.phases[1].commands] == [0, 0, 0, 7]
+    assert [each.exit_code for each in outcome.phases[1].commands] == [0] * 103 + [7]
     assert podman.containers() == []
 
 

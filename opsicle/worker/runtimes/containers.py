@@ -205,7 +205,7 @@ class ContainerJob(InLocalWorkspace):
         name = f"opsicle-{self._work.job_id}-{phase}-{self._count}"
 
         try:
-            options = [*self._options(asked, name), *self._folders(asked)]
+            options = [*self._options(asked, name), *self._folders(asked, script)]
             options += self._first_script(phase, script, environment)
             path = options.pop()
             argv = [self._runtime.name, "run", *options, str(asked.image), path]
@@ -223,6 +223,9 @@ class ContainerJob(InLocalWorkspace):
         # Whoever it is inside may open them again, as in `echo >/dev/stderr`.
         os.fchmod(client.stdout, 0o666)
         os.fchmod(client.stderr, 0o666)
+        if script.pipes:
+            client.beside = (client.stdout, client.stderr)
+            client.stdout, client.stderr = script.pipes.take_readers()
         self._containers.append(RunningContainer(self._runtime.name, name, client))
         return client
 
@@ -239,7 +242,8 @@ class ContainerJob(InLocalWorkspace):
 
         mode = 0o600 if self._account else 0o644
         limits = self._work.phases[phase].limits or ResourceLimits()
-        first = first_script(environment, arguments, limits)
+        paths = script.pipes.paths if script.pipes else None
+        first = first_script(environment, arguments, limits, paths)
         path = self._private.write(f"container-{phase}", first, mode)
         return [*options, *_show(path, is_read_only=True), str(path)]
 
@@ -286,7 +290,7 @@ class ContainerJob(InLocalWorkspace):
         user = f"{self._account.uid}:{self._account.gid}" if self._account else asked.user
         return [*run_options(self._work, asked, name, user), *ENGINE_OPTIONS[self._runtime.name]]
 
-    def _folders(self, asked: Phase) -> list[str]:
+    def _folders(self, asked: Phase, script: Script) -> list[str]:
         """Return the options that show the workspace, the volume mounts, and named files."""
         home = self._workspace.path
         start_in = home / folder_of(asked, self._workspace).relative_to(home.resolve())
@@ -296,16 +300,13 @@ class ContainerJob(InLocalWorkspace):
         options = ["--mount", mount(home, home), "--workdir", str(start_in)]
         for source, target in self._runtime.mounts(self._work, self._workspace):
             options += ["--mount", mount(source, target)]
-        for path in self._named(asked):
+        for path in self._named(asked, script):
             options += _show(path)
         return options
 
-    def _named(self, asked: Phase) -> list[Path]:
+    def _named(self, asked: Phase, script: Script) -> list[Path]:
         """Return the files of the job, outside of the workspace, that its phase is told of."""
-        named = list(self._private_paths)
-        if (markers := self._workspace.sibling("marks")).exists():
-            named.append(markers)
-
+        named = [*self._private_paths, *(script.pipes.paths if script.pipes else ())]
         if not self._account:
             for path in named:
                 _let_in(path, asked.user)

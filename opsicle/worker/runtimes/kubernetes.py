@@ -24,6 +24,7 @@ from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
+from opsicle.worker.stream_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 
@@ -116,8 +117,8 @@ class KubernetesJob(ClusterJob):
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, PurePath(WORKSPACE), there, outputs)
 
-    def markers_path(self, _phase: int, _path: Path) -> None:
-        """Return None: there is no way for them out of a pod."""
+    def shell_streams(self, _phase: int, _pipes: NamedPipes) -> None:
+        """Return None: a pod's two streams come here as one, in no certain order."""
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Hand a phase to Kubernetes. Raises CannotStart."""

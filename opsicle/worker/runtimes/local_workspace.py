@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
-
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.pausing import FolderElsewhere
+from opsicle.worker.stream_pipes import NamedPipes
 
 
 class InLocalWorkspace:
     """The part of a `JobRuntime` that has to do with where its files lie."""
 
-    def markers_path(self, _phase: int, path: Path) -> PurePath | None:
-        """Return the pipe, which is seen where it is."""
-        return path
+    def shell_streams(self, _phase: int, pipes: NamedPipes) -> ShellStreams | None:
+        """Make the pipes, which are seen where they are; None where the disk has no room."""
+        try:
+            return pipes.make()
+        except OSError:
+            return None
 
     def fetch_result(self, _phase: int, _exit_code: int) -> str:
         """Return "": what a phase leaves is here, and the kernel says how it ended."""

@@ -6,16 +6,17 @@ A `Runtime` is one for the whole worker; a `JobRuntime` is what it makes for one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path, PurePath
 from typing import Protocol
 
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
+from opsicle.worker.stream_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
@@ -83,17 +84,18 @@ class JobRuntime(Protocol):
         The caller reads both pipes and closes them, and calls `wait` once the process has ended;
         `process.spawn` makes such a process. Values never go into its arguments. A runtime with a
         file system of its own shows the phase, at the same paths, the workspace and what the
-        script and the environment name: marker pipe, private files.
+        script and the environment name: its pipes, private files.
 
         Raises CannotStart, and then nothing runs that was not running before; StartCancelled where
         a cancel that ends this phase came meanwhile. An earlier phase's background processes may be
         alive.
         """
 
-    def markers_path(self, phase: int, path: Path) -> PurePath | None:
-        """Return where a phase sees the worker's pipe for the boundaries of commands.
+    def shell_streams(self, phase: int, pipes: NamedPipes) -> ShellStreams | None:
+        """Return how a phase's shell reaches its two streams at any time, to set markers in them.
 
-        None where it sees none. Raises CannotStart.
+        None where it cannot. A runtime that makes the `pipes` has `start` print into them. Raises
+        CannotStart.
         """
 
     def fetch_result(self, phase: int, exit_code: int) -> str:

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from opsicle.domain.outputs import MAX_OUTPUT_FILE_BYTES
 from opsicle.domain.templates import SlurmOptions
@@ -16,6 +16,7 @@ from opsicle.domain.workers import SLURM
 from opsicle.wire.jobs import Work
 from opsicle.worker import engine_calls, process
 from opsicle.worker.cluster_stop import ClusterStop
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
@@ -25,8 +26,9 @@ from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.slurm_ends import read_end
-from opsicle.worker.slurm_scripts import FOLLOW, batch_script, first_script
+from opsicle.worker.slurm_scripts import FOLLOW, batch_script, first_script, streams
 from opsicle.worker.slurm_stop import STOP, list_jobs, slurm_name
+from opsicle.worker.stream_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 
@@ -121,21 +123,20 @@ class SlurmJob(ClusterJob):
         base = {"LANG": os.environ.get("LANG") or "C.UTF-8"}
         return phase_environment(self._work, phase, base, self._workspace.path, there, outputs)
 
-    def markers_path(self, _phase: int, _path: Path) -> PurePath:
-        """Return the pipe on the node, of the try that comes next."""
-        return self._folder / str(self._tries + 1) / "marks"
+    def shell_streams(self, _phase: int, _pipes: NamedPipes) -> ShellStreams:
+        """Return the files of the try that comes next."""
+        return streams(self._folder / str(self._tries + 1))
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Hand a phase to Slurm. Raises CannotStart."""
         asked = self._work.phases[phase]
         folder = self._try_folder
-        has_markers = os.fsencode(folder / "marks") in script.text
         try:
             arguments = shell_arguments(asked, script, self._workspace)
             start_in = folder_of(asked, self._workspace)
-            first = first_script(folder, start_in, environment, arguments, has_markers=has_markers)
+            first = first_script(folder, start_in, environment, arguments)
             self._make_folder(first)
-            self._child = self._follow(phase, has_markers=has_markers)
+            self._child = self._follow(phase)
         except ValueError as problem:
             reason = str(problem)
             if "null byte" in reason:
@@ -158,7 +159,7 @@ class SlurmJob(ClusterJob):
             self._folder.chmod(0o711)
         self._try_folder.mkdir(mode=0o700)
         contents = {"first": first, "batch": batch_script(self._try_folder)}
-        contents |= dict.fromkeys(("out", "err", "marked"), b"")
+        contents |= dict.fromkeys(("out", "err"), b"")
         contents |= {name: path.read_bytes() for name, path in self._private.items()}
 
         for name, content in contents.items():
@@ -166,14 +167,11 @@ class SlurmJob(ClusterJob):
             path.touch(mode=0o600)
             path.write_bytes(content)
             self._workspace.hand_over(path)
-        os.mkfifo(self._try_folder / "marks", 0o600)
-        for path in (self._try_folder / "marks", self._try_folder):
-            self._workspace.hand_over(path)
+        self._workspace.hand_over(self._try_folder)
 
-    def _follow(self, phase: int, *, has_markers: bool) -> Child:
-        pipe = str(self._workspace.sibling("marks")) if has_markers else ""
+    def _follow(self, phase: int) -> Child:
         options = sbatch_options(self._work, phase, self._try_folder)
-        argv = ["/bin/sh", "-c", FOLLOW, "sh", pipe, str(_ASK_TENTHS), *options]
+        argv = ["/bin/sh", "-c", FOLLOW, "sh", str(_ASK_TENTHS), *options]
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from opsicle.domain.files import FOLDER
 from opsicle.domain.templates import ResourceLimits, When
@@ -14,6 +14,7 @@ from opsicle.domain.workers import SSH
 from opsicle.wire.jobs import TargetAccess, Work
 from opsicle.worker import process
 from opsicle.worker.artifact_sources import NotTaken
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.container_options import exceeded_in_container
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
@@ -44,34 +45,27 @@ from opsicle.worker.ssh_scripts import (
 )
 from opsicle.worker.ssh_stop import SshStop
 from opsicle.worker.ssh_task_limits import prepare_task_limit
+from opsicle.worker.stream_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
 _FOLLOW = """\
-nonce=$1 markers=$2 here=$3 bytes=$4 phase=$5 result=$6 files=$7 unpack=$8
-shift 8
+nonce=$1 bytes=$2 phase=$3 result=$4 files=$5 unpack=$6
+shift 6
 if [ -n "$files" ] && ! tar -C "$files" -cf - . | "$@" "$unpack"; then
     echo "$nonce files" >"$JOB-result"
     exit 255
 fi
-if [ -n "$markers" ]; then
-    "$@" "exec cat $markers" </dev/null >>"$here" 2>/dev/null & relay=$!
-fi
 if "$@" "$phase" <"$JOB-script"; then
-    [ -z "$markers" ] || wait "$relay"
     "$@" "$result" <"$JOB-fetch" 2>/dev/null | head -c "$bytes" >"$JOB-result"
-elif [ -n "$markers" ]; then
-    kill "$relay"
 fi
 code=$(sed -n "s/^$nonce code \\([0-9]\\{1,3\\}\\) .*/\\1/p" "$JOB-result" | head -n 1)
 exit "${code:-255}"
 """
-"""What follows a phase on this side: its output comes as it is, its boundaries of commands into the
-job's own pipe, and at last its exit code, which is not ssh's, with what it has handed on."""
-
+"""What follows a phase on this side: its output comes as it is, and at last its exit code, which is
+not ssh's, with what it has handed on."""
 
 _SESSION = 'exec "$@" <"$JOB-fetch" 2>/dev/null'
-
 
 _BEFORE = -1
 """Stands for the phases that an earlier run of the job has started."""
@@ -165,9 +159,9 @@ class SshJob:
         }
         return phase_environment(self._work, phase, {}, self._workspace.path, named, outputs)
 
-    def markers_path(self, phase: int, _path: Path) -> PurePath:
-        """Return the pipe on the target. Blocks as `start` does. Raises CannotStart."""
-        return self._connected(phase).folder.markers
+    def shell_streams(self, phase: int, _pipes: NamedPipes) -> ShellStreams:
+        """Return the pipes on the target. Blocks as `start` does. Raises CannotStart."""
+        return self._connected(phase).folder.streams
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Blocks while it connects. Raises CannotStart."""
@@ -176,9 +170,8 @@ class SshJob:
         folder = connection.folder
         asked = self._work.phases[phase]
         try:
-            start_in = asked.working_directory or "."
-            start = self._phase_start(phase, folder, environment, start_in)
-            content = folder.phase_script(start, script.text, start_in)
+            start = self._phase_start(phase, folder, environment, script)
+            content = folder.phase_script(start, script.text, asked.working_directory or ".")
             command = self._files.arguments(self._program)
             self._files.write("script", content)
             self._files.write("fetch", folder.result_script())
@@ -188,9 +181,7 @@ class SshJob:
         except OSError as problem:
             raise CannotStart(f"the files for ssh could not be made: {problem.strerror}") from None
 
-        markers = str(folder.markers) if str(folder.markers).encode() in script.text else ""
-        pipe = str(self._workspace.sibling("marks"))
-        constants = [folder.nonce, markers, pipe, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
+        constants = [folder.nonce, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
         constants += [self._files_to_carry(), folder.unpack_command()]
         argv = ["/bin/sh", "-c", _FOLLOW, "sh", *constants, *command]
         self._child, self._used = self._spawn(argv), connection
@@ -198,7 +189,7 @@ class SshJob:
         return self._child
 
     def _phase_start(
-        self, phase: int, folder: RemoteFolder, environment: Mapping[str, str], start_in: str
+        self, phase: int, folder: RemoteFolder, environment: Mapping[str, str], script: Script
     ) -> PhaseStart:
         """Return how a phase is started. Raises CannotStart, ValueError for a NUL byte."""
         asked = self._work.phases[phase]
@@ -209,7 +200,10 @@ class SshJob:
         if asked.image is not None:
             self._tries += 1
             container = RemoteContainer(self._work, phase, folder, self._tries)
-            return container.start([each.encode() for each in shell], seen, secrets, start_in)
+            pipes = folder.pipes if script.word else None
+            argv = [each.encode() for each in shell]
+            start_in = asked.working_directory or "."
+            return container.start(argv, seen, secrets, start_in, pipes)
 
         limits = asked.limits or ResourceLimits()
         if limits.nice is not None:

@@ -221,9 +221,8 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a phase's shell is given
             if "/" in phase.shell and not (folder / phase.shell).exists():
                 raise FileNotFoundError  # what limits itself first would only exit with 127
             argv = limits.argv(argv)
-        return process.spawn(
-            argv, encoded, folder, tag, account, limits.prepare if limits else None
-        )
+        prepare = limits.prepare if limits else None
+        return process.spawn(argv, encoded, folder, tag, account, prepare, pipes=script.pipes)
     except ValueError as problem:
         reason = (
             "a command or a variable contains a NUL byte"

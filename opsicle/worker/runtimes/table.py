@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePath
 
 from opsicle.domain.workers import runtime_of
 from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
+from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
+from opsicle.worker.stream_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
@@ -99,9 +100,9 @@ class JobRuntimes:
         """Start a phase. Raises CannotStart."""
         return self._for(phase).start(phase, script, environment)
 
-    def markers_path(self, phase: int, path: Path) -> PurePath | None:
-        """Return where a phase sees the pipe for the boundaries of commands. Raises CannotStart."""
-        return self._for(phase).markers_path(phase, path)
+    def shell_streams(self, phase: int, pipes: NamedPipes) -> ShellStreams | None:
+        """Return how a phase's shell reaches its two streams at any time. Raises CannotStart."""
+        return self._for(phase).shell_streams(phase, pipes)
 
     def fetch_result(self, phase: int, exit_code: int) -> str:
         """Bring here what a try has left, and return why nobody can say how it ended."""
