@@ -93,7 +93,7 @@ function grid(items, trouble) {
     });
     return h("tr", {}, h("th", { scope: "row" }, text), cells);
   });
-  const style = { "--columns": `minmax(0, 24rem) repeat(${channels.length}, minmax(5rem, auto))` };
+  const style = { "--columns": `minmax(0, 32rem) repeat(${channels.length}, minmax(5rem, auto))` };
   return h(
     "table",
     { class: "table", style },

@@ -114,7 +114,7 @@ const COLUMNS = [
   column(t`Gates`, ({ gate_names: gates }) => visible(gates.join(", "))),
   column(t`Version`, ({ version }) => String(version)),
   column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
-  column(t`By`, ({ pushed_by: person }) => visible(person.email), { isMinor: true }),
+  column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email), { isMinor: true }),
 ];
 
 function showing(name, list) {

@@ -44,7 +44,9 @@ const COLUMNS = [
   column(t`In commands`, ({ environment_variable: name }) => h("code", {}, `$${name}`)),
   column(t`Version`, ({ version }) => String(version), { isMinor: true }),
   column(t`Last rotated`, rotated, { isMinor: true }),
-  column(t`By`, ({ updated_by: person }) => visible(person.email), { isMinor: true }),
+  column(t`By`, ({ updated_by: person }) => visible(person.name || person.email), {
+    isMinor: true,
+  }),
   column(t`Last used`, ({ last_use: use }) => lastUse(use)),
 ];
 

@@ -20,7 +20,11 @@ export function mount(root, { title }) {
     content,
     page.signal,
     () => get("/usage", page),
-    (own) => replace(content, quotaPart(own), dayPart(own), sizePart(own)),
+    (own) =>
+      replace(
+        content,
+        h("div", { class: "columns" }, h("div", {}, quotaPart(own), dayPart(own)), sizePart(own)),
+      ),
   );
   return () => page.abort();
 }
