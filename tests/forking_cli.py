@@ -51,7 +51,16 @@ LOADED = {
         "opsicle.domain.template_parser",
         "opsicle.domain.yaml_reader",
     ),
-    "server": ("opsicle.cli.root", "opsicle.cli.server", "opsicle.server.lifecycle"),
+    "server": (
+        "cryptography.hazmat.backends.openssl.backend",
+        "encodings.idna",
+        "gevent.resolver.thread",
+        "opsicle.cli.root",
+        "opsicle.cli.server",
+        "opsicle.server.channels.kinds.slack.inbox",
+        "opsicle.server.channels.kinds.telegram.inbox",
+        "opsicle.server.lifecycle",
+    ),
     "worker": ("opsicle.cli.root", "opsicle.cli.worker", "opsicle.worker.main"),
 }
 """What each role's commands load: those that call a server, those that read documents without one,
