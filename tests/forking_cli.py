@@ -23,7 +23,7 @@ from importlib import import_module
 # to use that before it is a process of its own.
 from os import fork, pidfd_open, waitpid
 from pathlib import Path
-from select import select
+from select import POLLIN, poll
 from socket import recv_fds, socket
 from typing import NoReturn
 
@@ -89,14 +89,14 @@ def _serve(requests: socket) -> list[str]:
     """Fork for each request until there are no more, and return the arguments in each fork."""
     running: dict[int, tuple[int, socket]] = {}
     while True:
-        ready, _, _ = select([requests, *running], [], [])
+        ready = _ready([requests.fileno(), *running])
         for descriptor in running.keys() & ready:
             pid, answers = running.pop(descriptor)
             os.close(descriptor)
             with answers:
                 _send_number(answers, os.waitstatus_to_exitcode(waitpid(pid, 0)[1]))
 
-        if requests not in ready:
+        if requests.fileno() not in ready:
             continue
         _, descriptors, _, _ = recv_fds(requests, 1, 4)
         if not descriptors:
@@ -117,6 +117,14 @@ def _serve(requests: socket) -> list[str]:
         _send_number(answers, pid)
         for each in streams:
             os.close(each)
+
+
+def _ready(descriptors: Iterable[int]) -> set[int]:
+    """Wait for one that can be read, be its number as high as it may, and return all such."""
+    watched = poll()
+    for each in descriptors:
+        watched.register(each, POLLIN)
+    return {each for each, _ in watched.poll()}
 
 
 def _leave_nothing(running: Iterable[int]) -> NoReturn:

@@ -137,14 +137,14 @@ class Started:
 
     def poll(self) -> int | None:
         """Return how it has ended, None if it has not."""
-        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+        if self.returncode is None and self._has_answered(0):
             self._end()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end, and return its exit code. Raises subprocess.TimeoutExpired."""
         if self.returncode is None:
-            if not select.select([self._answers], [], [], timeout)[0]:
+            if not self._has_answered(timeout):
                 assert timeout is not None
                 raise subprocess.TimeoutExpired(self.args, timeout)
             self._end()
@@ -160,6 +160,11 @@ class Started:
     def kill(self) -> None:
         """Send it SIGKILL."""
         self.send_signal(signal.SIGKILL)
+
+    def _has_answered(self, seconds: float | None) -> bool:
+        poll = select.poll()
+        poll.register(self._answers, select.POLLIN)
+        return bool(poll.poll(None if seconds is None else 1000 * seconds))
 
     def _end(self) -> None:
         self.returncode = self._number()

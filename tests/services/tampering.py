@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -144,12 +144,13 @@ ALTERED: dict[str, Tamper] = {
 
 
 @pytest.fixture
-def team(tmp_path: Path) -> Team:
+def team(tmp_path: Path) -> Iterator[Team]:
     team = Team(Core(tmp_path))
     team.core.push(team.people["alice"], template_source("careful"))
     team.core.push(team.people["alice"], template_source("other"))
     team.policy()
-    return team
+    yield team
+    team.core.close()
 
 
 def require_refused(team: Team, asked: Automation) -> None:
