@@ -40,12 +40,21 @@ export function refresher(load, { trouble, signal, restMs = 0 }) {
       } catch (error) {
         if (!signal.aborted) trouble.replaceChildren(problemBox(error, mayHelp(error) && again));
       }
-      if (restMs) await new Promise((resume) => setTimeout(resume, restMs));
+      if (restMs && !signal.aborted) await rest(restMs, signal);
     }
     isRunning = false;
   };
   const again = button(t`Try again`, { onclick: refresh });
   return refresh;
+}
+
+/** Wait, but no longer than the page is there: whoever waits holds all of it. */
+function rest(milliseconds, signal) {
+  return new Promise((resume) => {
+    const end = () => (clearTimeout(timer), signal.removeEventListener("abort", end), resume());
+    const timer = setTimeout(end, milliseconds);
+    signal.addEventListener("abort", end);
+  });
 }
 
 /** Whether the same request can end otherwise when it is sent again. */

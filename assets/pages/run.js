@@ -4,6 +4,7 @@ import { button, buttonLink, copyButton } from "../components/buttons.js";
 import { field, input } from "../components/fields.js";
 import { pageForm } from "../components/forms.js";
 import { pageHeading } from "../components/headings.js";
+import { lastResult } from "../components/last-result.js";
 import { loadInto } from "../components/loading.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { runPreview } from "../components/run-preview.js";
@@ -122,7 +123,7 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     look: "columns run",
     above: fields.length === 0 && h("p", { class: "muted" }, t`It asks for nothing.`),
     fields: [...fields, reason, worker, start],
-    beside: whatHappens(template, environment),
+    beside: whatHappens(template, environment, resultOf({ earlier, last }, signal)),
     check: () => fields.flatMap((each) => each.problems()),
     submit,
     foot: [preview.element, formActions(submit, template, fields)],
@@ -309,7 +310,13 @@ function codeView(template) {
   );
 }
 
-function whatHappens(template, environment) {
+/** How it went when it ran with these values, or when the person ran it last. */
+function resultOf({ earlier, last }, signal) {
+  if (earlier) return lastResult(earlier.id, t`How it went then`, signal);
+  return last && lastResult(last.id, t`How it went last`, signal);
+}
+
+function whatHappens(template, environment, result) {
   return h(
     "section",
     { class: "aside" },
@@ -319,6 +326,7 @@ function whatHappens(template, environment) {
     placeView(template),
     h("h2", {}, t`What the commands see`),
     environment,
+    result,
   );
 }
 

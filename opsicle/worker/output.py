@@ -95,7 +95,8 @@ class JobOutput:
     @property
     def is_held_up(self) -> bool:
         """Whether something was printed that the sink has had no room for."""
-        return bool(self._notes) or any(pipe.unwritten for pipe in self._pipes.values())
+        pipes = self._pipes.values()
+        return bool(self._notes) or any(pipe.unwritten and not pipe.boundary for pipe in pipes)
 
     def without_secrets(self, text: str) -> str:
         """Return a text about the job with its secrets masked, and what it has asked to mask."""

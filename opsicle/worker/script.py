@@ -26,6 +26,7 @@ _COULD_NOTICE = re.compile(
     r"""PIPESTATUS | BASH_COMMAND | \$_\b | \$\{_\b          # what the last command was
       | \bset\s+[-+]\w*v | \bset\b[^\n]*\bverbose\b          # shows every line that is read
       | \btrap\b[^\n]*\b(?:DEBUG|RETURN)\b                   # runs around every command
+      | BASH_XTRACEFD                                        # `set -x` where its traces are seen
       | \balias\b | \becho\s*\( | \bfunction\s+echo\b        # can give a word another meaning
     """,
     re.VERBOSE,

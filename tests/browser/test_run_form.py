@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import run_now, wait_for_state
 from tests.product import Installation
@@ -24,7 +25,12 @@ spec:
     - {id: pin, type: secret}
     - {id: data, type: file}
   template:
-    phases: [{name: act, commands: ["cat ${OPSICLE_VAR_DATA-/dev/null}"]}]
+    phases:
+      - name: act
+        outputs: [build]
+        commands:
+          - cat ${OPSICLE_VAR_DATA-/dev/null}
+          - echo build=7.2 >> "$OPSICLE_OUTPUT"; echo '# Deployed' >> "$OPSICLE_SUMMARY"
 """
 DROP = """(control) => {
   const files = new DataTransfer();
@@ -68,9 +74,15 @@ def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
     expect(page.get_by_text("only edge")).to_be_visible()
 
     page.goto("/templates/deploy/run")
+    result = page.get_by_role("region", name="How it went last", exact=True)
+    expect(result.get_by_role("img")).to_have_accessible_name("1 of 1 phases done")
+    expect(result).to_contain_text("7.2")
+    expect(result.get_by_role("heading", name="Deployed", exact=True)).to_be_visible()
+    assert is_accessible(page)
     page.get_by_role("link", name="Fill in the values of then").click()
     expect(page.get_by_label("Reason")).to_have_value("INC-1")
     expect(page.get_by_label("Worker")).to_have_value("edge")
+    expect(page.get_by_role("region", name="How it went then", exact=True)).to_be_visible()
 
     installation.push(TEMPLATE.replace("default: ams", "default: lon"))
     page.goto("/automations?template=deploy")

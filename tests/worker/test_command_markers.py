@@ -160,6 +160,7 @@ def mark(number: int, exit_code: int = 0) -> bytes:
 def test_neither_stream_is_heard_beyond_a_boundary_before_the_other(streams: Streams) -> None:
     streams.write(STDOUT, b"a" + mark(1) + b"b")
     assert streams.log.everything == b"a"
+    assert not streams.output.is_held_up  # there is room for it
 
     streams.write(STDERR, b"A")
     streams.write(STDERR, mark(1) + b"B")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from pathlib import Path
 
 from opsicle.domain.automations import JobState
@@ -55,6 +56,31 @@ def test_a_killed_worker_delivers_output_that_the_server_never_saw(
         bytes(fake_server.logs[J1])
         == "".join(f"{number}\n" for number in range(1, 20_001)).encode()
     )
+
+
+def test_a_shell_that_waits_at_a_boundary_for_a_killed_worker_ends_in_its_next_life(
+    worker: RunningWorker, fake_server: FakeServer, tmp_path: Path
+) -> None:
+    begun, stopped, full, killed, over = (tmp_path / name for name in "abcde")
+    first = [
+        f"echo $$ >{begun}.new; mv {begun}.new {begun}",
+        f"until [ -e {stopped} ]; do sleep 0.05; done",
+        f"dd if=/dev/zero bs=4096 count=2000 oflag=nonblock || : >{full}",
+        f"until [ -e {killed} ]; do sleep 0.05; done",
+    ]
+    fake_server.give(work(J1, "; ".join(first), f": >{over}; sleep 60"))
+    worker.wait(begun.exists, "the shell")
+    worker.signal(signal.SIGSTOP)
+    stopped.touch()
+    worker.wait(full.exists, "a full pipe")
+    worker.kill()
+    killed.touch()
+
+    worker.start()
+
+    assert worker.wait_for_finish(J1) == JobState.UNKNOWN
+    assert not is_alive(int(begun.read_text()))
+    assert not over.exists()
 
 
 def test_a_worker_killed_before_it_could_tell_an_end_tells_it_in_its_next_life(

@@ -201,7 +201,7 @@ def test_a_complete_command_gets_its_marker(shell: str, command: str) -> None:
         "if true; then", "for f in *", "cat <<EOF", "cat <<EOF\ntext",
         "echo a \\", "echo 'a", 'echo "', "f() {",
         "true &&", "true |", "x=$(", "case x in", "(", "fi", "echo `", "cat <<A <<B\nA", "set -v",
-        'trap "date" DEBUG',
+        'trap "date" DEBUG', "exec 7>&1; BASH_XTRACEFD=7; set -x",
     ],
 )  # fmt: skip
 def test_no_marker_is_set_where_it_would_not_be_between_two_commands(
