@@ -64,7 +64,7 @@ function emailText(emailed) {
   const { state, finished_at: at } = emailed;
   if (state === "delivered") return t`sent ${ago(at)}`;
   const text = {
-    failed: t`not sent yet, tried again`,
+    failed: t`retrying`,
     gave_up: t`not sent`,
   }[state];
   return text ?? t`is being sent`;

@@ -14,10 +14,10 @@ const NOTHING = "–"; // what stands in a cell where there is nothing; a card l
  * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
  * unless another says so), "tall" for what must not be cut off, "wide" for what is besides as wide
  * as that; else the column is as wide as what is in it. An `isMinor` column is left out where there
- * is little room.
+ * is little room. A card says `label` before it, which is what stands above it unless given.
  */
-export function column(head, cell, { size = "", isMinor = false } = {}) {
-  return { head, cell, size, isMinor };
+export function column(head, cell, { size = "", isMinor = false, label = head } = {}) {
+  return { head, cell, size, isMinor, label };
 }
 
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
@@ -32,10 +32,10 @@ export function choiceColumn(cell) {
 
 /**
  * What is wrong with an item, or what it waits for: it stands beside what the item is, and on lines
- * of its own where it would be cut off: two of them, or as many as it takes if it `isWhole`.
+ * of its own where it would be cut off, two at the most. What is longer stands where the row leads.
  */
-export function remark(content, { isWhole = false } = {}) {
-  return h("div", { class: `muted small remark${isWhole ? " is-whole" : ""}` }, content);
+export function remark(content) {
+  return h("div", { class: "muted small remark" }, content);
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,
@@ -127,10 +127,10 @@ function classOf({ size, isMinor, isActions, isChoice }, isMain) {
 export function rowOf(columns, item, { href, show, rowClass, name }) {
   const main = mainOf(columns);
   const cells = columns.map((each, i) => {
-    const { head, cell, isActions, isChoice } = each;
+    const { label, cell, isActions, isChoice } = each;
     const content = isActions ? actions(name, cell(item)) : cell(item);
     const shown = each === main ? wholeRow({ href, show, name }, content) : content;
-    const dataset = i && !isActions && !isChoice ? { label: head } : {};
+    const dataset = i && !isActions && !isChoice ? { label } : {};
     const properties = { role: "cell", class: classOf(each, each === main), dataset };
     const element = h("td", properties, shown);
     if (element.textContent === NOTHING) element.classList.add("is-empty");

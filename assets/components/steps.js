@@ -5,7 +5,7 @@ import { duration, limitText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { calledView, callText, chainTexts } from "./chain.js";
 import { stateDot } from "./states.js";
-import { plural, t } from "../lib/language.js";
+import { number, plural, t } from "../lib/language.js";
 import { said } from "../lib/server-texts.js";
 
 const WHEN = { always: t`always`, failure: t`on failure`, success: t`on success` };
@@ -35,6 +35,32 @@ export function phasesView({
     mounts.length > 0 && mountList(mounts),
     chainTexts(then, or).map((text) => h("p", {}, visible(text))),
   ];
+}
+
+/**
+ * The same, to be folded to how many phases and commands there are, and the names of the phases: it
+ * begins so on a telephone, where the button of a form stands below it.
+ */
+export function foldedPhases(template) {
+  const all = [...(template.plan ?? []), ...template.phases];
+  const commands = all.reduce((sum, phase) => sum + phase.commands.length, 0);
+  const phaseCount = plural(all.length, {
+    one: t`1 phase`,
+    other: t`${number(all.length)} phases`,
+  });
+  const commandCount = plural(commands, {
+    one: t`1 command`,
+    other: t`${number(commands)} commands`,
+  });
+  const names = h("span", { class: "muted" }, visible(all.map(({ name }) => name).join(", ")));
+  const count = t`${phaseCount}, ${commandCount}`;
+  const isOpen = !matchMedia("(width < 46.25rem)").matches;
+  return h(
+    "details",
+    { class: "phases", open: isOpen },
+    h("summary", {}, count, names),
+    phasesView(template),
+  );
 }
 
 function mountList(mounts) {

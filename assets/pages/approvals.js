@@ -27,6 +27,7 @@ export function mount(root, { title, query }) {
   const list = new List({
     label: title,
     endpoint: "/approvals",
+    look: "approval-rows",
     columns: COLUMNS,
     filters: [whose],
     link: ({ id }) => `/approvals/${id}`,
@@ -61,7 +62,9 @@ const COLUMNS = [
   column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
   column(t`Asked`, ({ asked_at: at }) => ago(at), { isMinor: true }),
   column(t`State`, ({ state }) => stateBadge(state)),
-  column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–")),
+  column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–"), {
+    label: t`Left`,
+  }),
 ];
 
 /** Whom it waits for, or how it ended. */

@@ -104,7 +104,9 @@ const COLUMNS = [
   column(t`By`, ({ requester }) => visible(requester.name || requester.email), { isMinor: true }),
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),
-  column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to)),
+  column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to), {
+    label: "",
+  }),
 ];
 
 function isCancelling(automation) {

@@ -49,6 +49,7 @@ export function mount(root, { title, query }) {
   });
   const deliveries = new List({
     label: t`Deliveries`,
+    look: "delivery-rows",
     endpoint: "/deliveries",
     columns: [...DELIVERY, actionsColumn((delivery) => retryButton(delivery, reload))],
     show: (delivery) => () => showDelivery(delivery),
@@ -197,7 +198,7 @@ function deliveryState({ state, next_attempt_at: next }) {
 function trouble({ state, last_error: error, attempts: made }) {
   if (made < 2 && !RETRYABLE.includes(state)) return null;
   const count = plural(made, { one: t`1 attempt`, other: t`${number(made)} attempts` });
-  return remark([count, error && [" · ", visible(said(error))]], { isWhole: true });
+  return remark([count, error && [" · ", visible(said(error))]]);
 }
 
 function retryButton({ id, state, subject }, done) {

@@ -8,7 +8,7 @@ import { lastResult } from "../components/last-result.js";
 import { loadInto } from "../components/loading.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { runPreview } from "../components/run-preview.js";
-import { phasesView } from "../components/steps.js";
+import { foldedPhases } from "../components/steps.js";
 import { placeView } from "../components/targets.js";
 import { variableField } from "../components/variable-fields.js";
 import { workerChoice } from "../components/worker-choice.js";
@@ -321,7 +321,7 @@ function whatHappens(template, environment, result) {
     "section",
     { class: "aside" },
     h("h2", {}, t`What will run`),
-    phasesView(template),
+    foldedPhases(template),
     h("h2", {}, t`Where it runs`),
     placeView(template),
     h("h2", {}, t`What the commands see`),

@@ -42,7 +42,7 @@ LAYOUT = """() => {
   )].filter((name) => {
     const cell = name.closest("td");
     const { right, width } = name.getBoundingClientRect();
-    const isBesideRemark = innerWidth < 740 && name.parentElement.querySelector(":scope > .remark");
+    const isBesideRemark = name.parentElement.querySelector(":scope > .remark");
     if (isBesideRemark && name.matches(".muted")) return false;
     const isOut = right > cell.getBoundingClientRect().right + 1;
     return width && (isOut || name.scrollWidth > name.clientWidth + 1 && name.clientWidth);

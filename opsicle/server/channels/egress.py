@@ -27,10 +27,6 @@ EXCHANGE_SECONDS = 15.0
 """From the connection's beginning to the last byte of the answer."""
 
 MAX_ANSWER_BYTES = 1024 * 1024
-REFUSED = (
-    "lies in a network that is not public; an admin can allow it on the channel (allow_networks), "
-    "as far as whoever runs the server lets them (opsicle server --allow-egress)"
-)
 
 
 class EgressScope(msgspec.Struct, frozen=True):
@@ -82,7 +78,11 @@ def _addresses(
     is_allowed = is_in if is_plain else may_reach
     for *_, address in found:
         if not is_allowed(str(address[0]), reach.allow_networks):
-            raise Undelivered(f"{host} {REFUSED}")
+            raise Undelivered(
+                f"{host} lies in a network that is not public; an admin can allow it on the "
+                "channel (allow_networks), as far as whoever runs the server lets them "
+                "(opsicle server --allow-egress)"
+            )
     if not found:
         raise Undelivered(f"the name {host} cannot be resolved")
     return [(family, address) for family, _, _, _, address in found]
