@@ -5,6 +5,7 @@ import { remember, remembered } from "../lib/storage.js";
 
 const SWITCH = "keys";
 const TYPED_INTO = "input:not([type=checkbox]), textarea, select, dialog, [contenteditable]";
+const OPEN = "dialog[open], :popover-open"; // has the keys to itself
 const ROWS = ["tbody tr", ".list > div > ul > li", ".rows > li", ".tile li", ".pager"]
   .map((each) => `main ${each}`)
   .join();
@@ -33,7 +34,7 @@ export function startKeys(load) {
   loadDialog = load;
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest(TYPED_INTO) || document.querySelector("dialog[open]")) return;
+    if (event.target.closest(TYPED_INTO) || document.querySelector(OPEN)) return;
     if (!areKeysOn() || !actionOf(event)?.()) return;
     event.preventDefault();
   });
@@ -41,7 +42,7 @@ export function startKeys(load) {
 
 /** What a key does; it gives whether it did anything. */
 function actionOf({ key, target }) {
-  const isOnRow = Boolean(target.closest(ROWS)) && !target.matches("summary, [popover] *");
+  const isOnRow = Boolean(target.closest(ROWS)) && !target.matches("summary");
   if (isOnRow && key === "ArrowDown") return () => move(1);
   if (isOnRow && key === "ArrowUp") return () => move(-1);
   if (isOnRow && key === " " && target.matches("a")) return choose;

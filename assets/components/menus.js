@@ -15,6 +15,7 @@ export function closesByItself(menu) {
   );
   menu.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault(); // what else listens for it is not meant
     menu.open = false;
     menu.firstChild.focus();
   });

@@ -52,6 +52,16 @@ def test_a_schedule_is_pushed_shown_paused_and_run_now(
     expect(week).to_be_visible()
     expect(page.locator(".week").get_by_text("daily-hello")).to_have_count(7)
     assert is_accessible(page)
+
+    page.get_by_role("checkbox", name="Choose daily-hello", exact=True).check()
+    chosen = page.get_by_role("region", name="What is chosen", exact=True)
+    more = page.get_by_role("button", name="More for daily-hello", exact=True)
+    for menu in more, page.get_by_label("Account of"):
+        menu.click()
+        page.keyboard.press("Escape")  # closes the menu, and no more than that
+        expect(chosen).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(chosen).to_be_hidden()
     choose(page, "daily-hello", "Delete daily-hello")
     page.get_by_role("button", name="Delete the schedule").click()
     expect(week).to_be_hidden()
