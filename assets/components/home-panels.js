@@ -93,26 +93,32 @@ export function runningRow(automation) {
 }
 
 /**
- * An automation that has failed, with the `line` at which it did, if that is known, and a way
- * to the `more` of its template that ended so.
+ * An automation that has failed, with the line at which it did once `findLine()` has it, and a
+ * way to the `more` of its template that ended so.
  */
 export function failedRow(automation) {
-  const { id, state, template, explanation, finished_at: at, line, more, isOwn } = automation;
+  const { id, state, template, explanation, finished_at: at, more, isOwn } = automation;
   const why = visible(said(explanation));
-  const href = `/automations/${id}${line ? `#L${line.number}` : ""}`;
+  const code = h("code", { class: "tile-line" }, "…");
   const others = `/automations${queryText({ state, template })}`;
   const row = tileRow(
-    href,
+    `/automations/${id}`,
     stateDot(state),
     h(
       "span",
       { class: "tile-what" },
       h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, isOwn ? t`Your run ended badly: ${why}` : why),
-      line && h("code", { class: "tile-line" }, `${line.number}  ${line.text}`),
+      code,
     ),
     side(ago(at)),
   );
+  automation.findLine().then((line) => {
+    code.hidden = !line;
+    if (!line) return;
+    code.textContent = `${line.number}  ${line.text}`;
+    row.hash = `L${line.number}`;
+  });
   if (!more) return row;
   const text = t`${more} more ${stateText(state)}`;
   const name = `${text}: ${visible(template)}`;

@@ -274,13 +274,18 @@ function groupsOf(runs) {
   return groups.toSorted((a, b) => (a.latest.id < b.latest.id ? 1 : -1));
 }
 
-/** An automation that has failed, with the line at which it did: it stays so. */
+/**
+ * An automation that has failed, which stays so; `findLine()` promises the line at which it did, if
+ * that is known. The page is drawn before: what reads logs is as much again as all of Home.
+ */
 async function ended({ id }, signal) {
   const automation = await get("/automations/{automation_id}", {
     path: { automation_id: id },
     signal,
   });
-  return { ...automation, line: await lineOf(automation, signal) };
+  let line;
+  const findLine = () => (line ??= lineOf(automation, signal).catch(console.debug));
+  return { ...automation, findLine };
 }
 
 async function lineOf(automation, signal) {

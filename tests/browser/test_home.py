@@ -125,6 +125,7 @@ def test_home_follows_what_runs_and_sums_up_how_it_went(
     running = page.get_by_role("list", name="Running now").get_by_role("link", name="count")
     workers = page.get_by_role("list", name="Workers").get_by_role("link", name="edge")
     expect(workers).to_contain_text("0 of 4 busy")
+    expect(page.get_by_text("…", exact=True)).to_have_count(0)  # all failing lines are there
 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
