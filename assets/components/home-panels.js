@@ -113,16 +113,19 @@ export function failedRow(automation) {
     ),
     side(ago(at)),
   );
-  automation.findLine().then((line) => {
-    code.hidden = !line;
-    if (!line) return;
-    code.textContent = `${line.number}  ${line.text}`;
-    row.hash = `L${line.number}`;
-  });
+  showLine(automation.findLine(), code, row);
   if (!more) return row;
   const text = t`${more} more ${stateText(state)}`;
   const name = `${text}: ${visible(template)}`;
   return [row, h("a", { class: "tile-others", href: others, "aria-label": name }, text)];
+}
+
+async function showLine(found, code, row) {
+  const line = await found;
+  code.hidden = !line;
+  if (!line) return;
+  code.textContent = `${line.number}  ${line.text}`;
+  row.hash = `L${line.number}`;
 }
 
 /** A template with how its last runs went. */
