@@ -33,13 +33,9 @@ def run_all(arguments: Sequence[str]) -> int:
 
 
 def processes() -> int:
-    """Return how many processes run tests: more than cores, for most tests mostly wait.
-
-    A test waits for one and a half times as long as it computes: by two processes a core, a sixth
-    of the processors' time was left.
-    """
+    """Return how many processes run tests: more than cores, for most tests mostly wait."""
     cores = len(os.sched_getaffinity(0))
-    return min(3 * cores + 1, MOST_PROCESSES)
+    return min(2 * cores + 1, MOST_PROCESSES)
 
 
 def environment() -> dict[str, str]:

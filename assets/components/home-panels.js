@@ -122,8 +122,10 @@ export function failedRow(automation) {
 
 async function showLine(found, code, row) {
   const line = await found;
-  code.hidden = !line;
-  if (!line) return;
+  if (!line) {
+    code.remove();
+    return;
+  }
   code.textContent = `${line.number}  ${line.text}`;
   row.hash = `L${line.number}`;
 }

@@ -228,6 +228,7 @@ def test_who_agrees_is_shown_what_the_plan_found_and_just_then_the_rest_runs(
     assert "queued: not before" in following.log()
 
     page.goto("/templates/planned/run")
+    page.locator("summary").filter(has_text="phases").click()  # folded on a telephone
     expect(page.get_by_text("Its plan runs first")).to_be_visible()
 
 
