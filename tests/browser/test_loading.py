@@ -117,7 +117,9 @@ def test_home_does_not_wait_for_what_reads_logs(
 
     page.get_by_role("link", name="Home").first.click()
 
-    row = page.get_by_role("list", name="Waits for you").get_by_role("link", name=re.compile("^failed fails Your"))
+    row = page.get_by_role("list", name="Waits for you").get_by_role(
+        "link", name=re.compile("^failed fails Your")
+    )
     expect(page.locator("main .loading")).to_have_count(0)
     expect(row).to_contain_text("…")
     release(page, held)
