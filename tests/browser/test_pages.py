@@ -14,7 +14,8 @@ from tests.browser.layout import fits_every_width_in_both_themes
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import choose, has_no_horizontal_scroll
 from tests.e2e.clocks import SetClock
-from tests.product import PASSWORD, Installation
+from tests.e2e.people import Authenticator
+from tests.product import PASSWORD, Installation, User
 
 PAGES = {
     entry.path: entry.title
@@ -33,6 +34,9 @@ PAGES = {
 }
 COUNT = re.compile(r"^\(\d+\) ")
 """How many approvals wait, before the title of their page: other tests have asked for some."""
+
+LONG_EMAIL = "maximiliane.von-der-wartenberg-schulze@operations.example.com"
+"""As long as such names get: no list may cut it off."""
 
 OPEN = {entry.path: entry.title for entry in PAGE_TABLE if entry.group == "open"}
 WITH_STORIES = {"/automations/:id", "/approvals/:id", "/targets/:name"}
@@ -55,13 +59,15 @@ def test_the_application_has_the_pages_that_are_walked_here(open_page: OpenPage)
 
 
 def test_every_page_has_its_heading_fits_every_width_in_both_themes_and_names_its_controls(
-    open_page: OpenPage,
+    open_page: OpenPage, installation: Installation
 ) -> None:
     """Walk through all pages in one window, from one to the next as by links.
 
     To load each anew would be most of the work; that they are found by their addresses is what the
     tests of each begin with.
     """
+    _sets_up_an_app(installation.person(LONG_EMAIL, "member"))
+
     page = open_page("/templates")
     for path, title in PAGES.items():
         go_to(page, path)
@@ -84,6 +90,12 @@ def test_every_page_that_needs_no_login_does_so_too(open_page: OpenPage) -> None
         assert page.title() == f"{title} · Opsicle", path
         assert page.evaluate(NAMELESS) == [], path
         fits_every_width_in_both_themes(page, path)
+
+
+def _sets_up_an_app(person: User) -> None:
+    """Make the record say something that names the person twice."""
+    app = Authenticator(person.json("totp", "enrol")["secret"])
+    person.json("totp", "confirm", "--totp", app.code())
 
 
 GO_TO = """async (path) => {
