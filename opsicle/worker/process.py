@@ -31,7 +31,7 @@ from typing import NamedTuple
 from opsicle.worker import posix_spawn
 from opsicle.worker.child_ids import children_of_main_thread
 from opsicle.worker.start_gate import StartGate
-from opsicle.worker.stream_pipes import AnonymousPipes, StreamPipes
+from opsicle.worker.stdio_pipes import AnonymousPipes, StdioPipes
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Child:
     takes them closes them. `instance` tells it from others of its id (see `is_same_instance`).
     """
 
-    def __init__(self, started: _Started, pipes: StreamPipes) -> None:
+    def __init__(self, started: _Started, pipes: StdioPipes) -> None:
         self._started = started
         self.pid = started.pid
         self.pidfd = _watch_end(started.pid)
@@ -155,7 +155,7 @@ def spawn(  # noqa: PLR0913, PLR0917 - all that a process can be given
     account: OsAccount | None = None,
     prepare: Callable[[int], None] | None = None,
     stdin: int | None = None,
-    pipes: StreamPipes | None = None,
+    pipes: StdioPipes | None = None,
 ) -> Child:
     """Start a process in a new session, in `folder`, with nothing to read unless `stdin` is given.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from opsicle.worker import process
 from opsicle.worker.command_markers import ShellStreams, new_word
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 
 _MARKING_SHELLS = {"sh", "dash", "bash", "ash"}
 _POSIX_SHELLS = _MARKING_SHELLS | {"ksh", "ksh93", "mksh", "zsh"}

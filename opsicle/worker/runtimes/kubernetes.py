@@ -24,7 +24,7 @@ from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 

@@ -16,7 +16,7 @@ from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.script import Script
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 

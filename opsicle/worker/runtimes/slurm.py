@@ -28,7 +28,7 @@ from opsicle.worker.script import Script
 from opsicle.worker.slurm_ends import read_end
 from opsicle.worker.slurm_scripts import FOLLOW, batch_script, first_script, streams
 from opsicle.worker.slurm_stop import STOP, list_jobs, slurm_name
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 

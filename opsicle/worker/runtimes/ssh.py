@@ -45,7 +45,7 @@ from opsicle.worker.ssh_scripts import (
 )
 from opsicle.worker.ssh_stop import SshStop
 from opsicle.worker.ssh_task_limits import prepare_task_limit
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 

@@ -15,7 +15,7 @@ from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
