@@ -21,8 +21,9 @@ from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
 from opsicle.server.dispatch.job_refusals import JobRefusals
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
+from opsicle.server.dispatch.lease_service import LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.leased_work import LeasedWork
 from opsicle.server.dispatch.log_receiver import LogReceiver
 from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.plans import Plans
