@@ -18,10 +18,11 @@ from opsicle.worker import engine_calls, process
 from opsicle.worker.cluster_stop import ClusterStop
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script

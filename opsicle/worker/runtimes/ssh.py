@@ -17,10 +17,11 @@ from opsicle.worker.artifact_sources import NotTaken
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.container_options import exceeded_in_container
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.process_limits import exceeded_by_exit, too_many_processes
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
