@@ -17,7 +17,7 @@ from gevent.event import Event
 
 from opsicle.domain.artifacts import MIB, ArtifactLimits
 from opsicle.domain.errors import OpsicleError
-from opsicle.kit import service_manager
+from opsicle.kit import heap, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
