@@ -63,7 +63,7 @@ const COLUMNS = [
   column(t`Asked`, ({ asked_at: at }) => ago(at), { isMinor: true }),
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–"), {
-    label: t`Left`,
+    label: t`Expires in`,
   }),
 ];
 
