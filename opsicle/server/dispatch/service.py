@@ -199,7 +199,7 @@ class Dispatch:
         All in one transaction; none where there can be nothing to find.
         """
         is_known_idle = has_just_arrived and self._poll_recorder.is_known_idle(presence)
-        if is_known_idle and not self._lease_service.may_wait_for(presence):
+        if is_known_idle and not self._lease_service.queue.may_wait_for(presence):
             return NOTHING
 
         self._poll_recorder.begin_look(presence)

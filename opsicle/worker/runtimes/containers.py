@@ -26,15 +26,11 @@ from opsicle.worker.container_options import (
 from opsicle.worker.container_script import TERM_ALL, first_script
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import (
-    Child,
-    OsAccount,
-    collect_orphans,
-    instance_of,
-    is_same_instance,
-)
+from opsicle.worker.process import Child, collect_orphans
+from opsicle.worker.process_instances import instance_of, is_same_instance
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
