@@ -70,7 +70,8 @@ LAYOUT = """() => {
   };
   const highRows = () => [...document.querySelectorAll("main .table tbody tr")].filter((row) => {
     const texts = textsOf(row);
-    const hasLongName = texts.some(({ lines, isRemark }) => !isRemark && lines.at(-1)?.top > lines[0]?.bottom);
+    const isBroken = ({ lines }) => lines.at(-1)?.top > lines[0]?.bottom;
+    const hasLongName = texts.some((text) => !text.isRemark && isBroken(text));
     const lines = texts.flatMap((text) => text.lines).toSorted((a, b) => a.top - b.top);
     const buttons = [...row.querySelectorAll(".table-actions .button:not([popover] *)")]
       .map((button) => button.getBoundingClientRect());
