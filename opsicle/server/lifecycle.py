@@ -17,7 +17,7 @@ from gevent.event import Event
 
 from opsicle.domain.artifacts import MIB, ArtifactLimits
 from opsicle.domain.errors import OpsicleError
-from opsicle.kit import service_manager
+from opsicle.kit import heap, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
@@ -40,6 +40,7 @@ from opsicle.server.listeners import Listeners
 from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
 from opsicle.server.preflight import check_machine
+from opsicle.server.quiet import QuietTurn
 from opsicle.server.reloading import merged
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store.log_database import LogDatabase
@@ -55,6 +56,7 @@ _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _LOOK_AT_BACKUP_EVERY_SECONDS = 60.0
 _MARK_STATE_EVERY_SECONDS = 5.0
+_GIVE_BACK_MEMORY_EVERY_SECONDS = 20.0
 
 
 class Lifecycle:
@@ -219,6 +221,11 @@ class Lifecycle:
                 "mark state",
                 _MARK_STATE_EVERY_SECONDS,
                 GatedTurn(lambda _: opened.marker.write(), opened.database, self._clock),
+            ),
+            Loop(
+                "give back memory",
+                _GIVE_BACK_MEMORY_EVERY_SECONDS,
+                QuietTurn(heap.give_back_unused, opened.database),
             ),
         ]
 

@@ -23,7 +23,7 @@ from opsicle.worker.container_options import (
     exceeded_in_container,
     run_options,
 )
-from opsicle.worker.container_script import TERM_ALL, first_script
+from opsicle.worker.container_script import TERM_ALL, TERMINATED, first_script
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.os_account import OsAccount
@@ -117,8 +117,7 @@ class ContainerRuntime:
         left = self._list(job_id)
         if left and grace_seconds > 0:
             for name in left:
-                engine_calls.call(self.name, "exec", name, *TERM_ALL)
-                engine_calls.call(self.name, "kill", "--signal", "TERM", name)
+                self._terminate(name)
             while self._list_running(job_id) and time.monotonic() < deadline:
                 time.sleep(_LOOK_SECONDS)
 
@@ -129,6 +128,14 @@ class ContainerRuntime:
             if not (left := self._list(job_id)):
                 break
         return len(left)
+
+    def _terminate(self, name: str) -> None:
+        """Send TERM to all in a container, also in one that somebody has paused."""
+        told = engine_calls.call(self.name, "exec", name, *TERM_ALL)
+        is_told = told.exit_code in TERMINATED
+        if not is_told and engine_calls.call(self.name, "unpause", name).exit_code == 0:
+            engine_calls.call(self.name, "exec", name, *TERM_ALL)
+        engine_calls.call(self.name, "kill", "--signal", "TERM", name)
 
     def _kill_clients(self, job_id: str, last_child: ChildProcess | None) -> None:
         with self._lock:
