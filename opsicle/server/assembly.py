@@ -20,12 +20,12 @@ from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.target_automations import TargetAutomations
+from opsicle.server.channels.chat_listeners import ChatListeners
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
-from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
