@@ -46,8 +46,8 @@ const COLUMNS = [
   column(t`Role`, ({ role }) => role),
   column(t`By`, ({ invited_by: person }) => visible(person), { isMinor: true }),
   column(t`Since`, ({ created_at: at }) => ago(at), { isMinor: true }),
-  column(t`Until`, ({ expires_at: at }) => ago(at)),
-  column(t`E-mail`, ({ emailed }) => emailText(emailed)),
+  column(t`Expires`, ({ expires_at: at }) => ago(at)),
+  column(t`E-mail`, ({ emailed }) => emailText(emailed), { label: "" }),
 ];
 
 function isOnItsWay({ emailed }) {
@@ -60,7 +60,7 @@ function lookAgain(list, signal) {
 
 /** Whether its e-mail was sent. */
 function emailText(emailed) {
-  if (emailed === null) return h("span", { class: "muted" }, t`none: the link was shown`);
+  if (emailed === null) return h("span", { class: "muted" }, t`not by e-mail`);
   const { state, finished_at: at } = emailed;
   if (state === "delivered") return t`sent ${ago(at)}`;
   const text = {

@@ -37,11 +37,14 @@ export function phasesView({
   ];
 }
 
+/** Where the button of a form stands below what will run: up to here `main` has one column. */
+const ONE_COLUMN = "(width < 53.75rem)";
+
 /**
  * The same, to be folded to how many phases and commands there are, and the names of the phases: it
- * begins so on a telephone, where the button of a form stands below it.
+ * is so where the button of a form stands below it, until the person folds or unfolds it.
  */
-export function foldedPhases(template) {
+export function foldedPhases(template, signal) {
   const all = [...(template.plan ?? []), ...template.phases];
   const commands = all.reduce((sum, phase) => sum + phase.commands.length, 0);
   const phaseCount = plural(all.length, {
@@ -54,13 +57,14 @@ export function foldedPhases(template) {
   });
   const names = h("span", { class: "muted" }, visible(all.map(({ name }) => name).join(", ")));
   const count = t`${phaseCount}, ${commandCount}`;
-  const isOpen = !matchMedia("(width < 46.25rem)").matches;
-  return h(
-    "details",
-    { class: "phases", open: isOpen },
-    h("summary", {}, count, names),
-    phasesView(template),
-  );
+  const narrow = matchMedia(ONE_COLUMN);
+  const stay = () => narrow.removeEventListener("change", follow);
+  const summary = h("summary", { onclick: stay }, count, names);
+  const element = h("details", { class: "phases" }, summary, phasesView(template));
+  const follow = () => (element.open = !narrow.matches);
+  follow();
+  narrow.addEventListener("change", follow, { signal });
+  return element;
 }
 
 function mountList(mounts) {

@@ -11,15 +11,19 @@ const HEADING = /^ {0,3}(?<marks>#{1,6})[ \t]+(?<text>.*)$/;
 const ITEM = /^(?<indent> {0,24})(?:[-*+]|(?<number>\d{1,9})[.)])[ \t]+(?<text>.*)$/;
 const QUOTE = /^ {0,3}>/;
 const MAX_DEPTH = 4; // of quotes, and of lists in lists
-const FIRST_LEVEL = 3; // of headings: the page has the ones above
+const LEVEL_ABOVE = 2; // of headings: the page has these
 const LAST_LEVEL = 6;
 
-/** The nodes of a document. */
+/**
+ * The nodes of a document. Its headings follow on from the page's own, each at most one level below
+ * the one before, whatever levels they are written with: readers by ear go from one to the next.
+ */
 export function markdown(text) {
-  return blocks(text.replaceAll("\r\n", "\n").split("\n"), 0);
+  return blocks(text.replaceAll("\r\n", "\n").split("\n"), { depth: 0, open: [] });
 }
 
-function blocks(lines, depth) {
+/** `place` says how deep these lines stand in others, and the headings that are above them. */
+function blocks(lines, place) {
   const nodes = [];
   const paragraph = [];
   let at = 0;
@@ -27,7 +31,7 @@ function blocks(lines, depth) {
     if (paragraph.length) nodes.push(h("p", {}, inlineNodes(paragraph.splice(0).join("\n"))));
   };
   while (at < lines.length) {
-    const found = lines[at].trim() ? readBlock(lines, at, depth) : { node: "", end: at + 1 };
+    const found = lines[at].trim() ? readBlock(lines, at, place) : { node: "", end: at + 1 };
     if (found) {
       endParagraph();
       if (found.node) nodes.push(found.node);
@@ -42,16 +46,16 @@ function blocks(lines, depth) {
 }
 
 /** The block that begins in a line and the line behind it, null if it is one of a paragraph. */
-function readBlock(lines, at, depth) {
+function readBlock(lines, at, place) {
   const line = lines[at];
   if (FENCE.test(line)) return readCode(lines, at);
   if (isRule(line)) return { node: h("hr", {}), end: at + 1 };
   const heading = HEADING.exec(line);
-  if (heading) return { node: headingNode(heading.groups), end: at + 1 };
+  if (heading) return { node: headingNode(heading.groups, place), end: at + 1 };
   if (isTable(lines, at)) return readTable(lines, at);
-  if (depth >= MAX_DEPTH) return null;
-  if (QUOTE.test(line)) return readQuote(lines, at, depth);
-  return ITEM.test(line) ? readList(lines, at, depth) : null;
+  if (place.depth >= MAX_DEPTH) return null;
+  if (QUOTE.test(line)) return readQuote(lines, at, place);
+  return ITEM.test(line) ? readList(lines, at, place) : null;
 }
 
 function readCode(lines, at) {
@@ -68,22 +72,27 @@ function isRule(line) {
   return marks.length >= 3 && "-*_".includes(marks[0]) && !marks.replaceAll(marks[0], "");
 }
 
-function headingNode({ marks, text }) {
-  const level = Math.min(FIRST_LEVEL - 1 + marks.length, LAST_LEVEL);
-  const words = text.trim().split(" ");
-  if (words.length > 1 && !words.at(-1).replaceAll("#", "")) words.pop(); // `## So ##`
-  return h(`h${level}`, {}, inlineNodes(words.join(" ")));
+function deeper({ depth, open }) {
+  return { depth: depth + 1, open };
 }
 
-function readQuote(lines, at, depth) {
+function headingNode({ marks, text }, { open }) {
+  while (open.at(-1) >= marks.length) open.pop();
+  open.push(marks.length);
+  const words = text.trim().split(" ");
+  if (words.length > 1 && !words.at(-1).replaceAll("#", "")) words.pop(); // `## So ##`
+  return h(`h${Math.min(LEVEL_ABOVE + open.length, LAST_LEVEL)}`, {}, inlineNodes(words.join(" ")));
+}
+
+function readQuote(lines, at, place) {
   let end = at;
   while (end < lines.length && QUOTE.test(lines[end])) end += 1;
   const inside = lines.slice(at, end).map((line) => line.replace(/^ {0,3}> ?/, ""));
-  return { node: h("blockquote", {}, blocks(inside, depth + 1)), end };
+  return { node: h("blockquote", {}, blocks(inside, deeper(place))), end };
 }
 
 /** A list: its items begin as far to the left as the first one, what is further in is theirs. */
-function readList(lines, at, depth) {
+function readList(lines, at, place) {
   const first = ITEM.exec(lines[at]).groups;
   const items = [];
   let end = at;
@@ -93,7 +102,7 @@ function readList(lines, at, depth) {
     else items.at(-1).push(lines[end]);
     end += 1;
   }
-  const children = items.map((item) => h("li", {}, itemNodes(item, depth)));
+  const children = items.map((item) => h("li", {}, itemNodes(item, place)));
   const isOrdered = first.number !== undefined;
   const start = isOrdered && first.number !== "1" ? first.number : null;
   return { node: h(isOrdered ? "ol" : "ul", { start }, children), end };
@@ -109,9 +118,9 @@ function belongs(lines, at, first) {
 }
 
 /** An item of one line has no paragraph of its own, so that a plain list stands close. */
-function itemNodes(item, depth) {
+function itemNodes(item, place) {
   const [text, ...rest] = item;
-  return [inlineNodes(text), rest.length > 0 && blocks(dedented(rest), depth + 1)];
+  return [inlineNodes(text), rest.length > 0 && blocks(dedented(rest), deeper(place))];
 }
 
 function dedented(lines) {

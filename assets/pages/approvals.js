@@ -59,11 +59,11 @@ const COLUMNS = [
       note && remark(visible(note)),
     ];
   }),
-  column(t`By`, ({ requester }) => visible(requester.name || requester.email)),
+  column(t`By`, ({ requester }) => visible(requester.name || requester.email), { label: "" }),
   column(t`Asked`, ({ asked_at: at }) => ago(at), { isMinor: true }),
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Time left`, ({ expires_at: until }) => (until ? countdown(until) : "–"), {
-    label: t`Left`,
+    label: t`Expires in`,
   }),
 ];
 

@@ -48,7 +48,7 @@ const COLUMNS = [
     t`What`,
     (planned) => [
       h("strong", {}, whatRuns(planned)),
-      planned.reason && h("div", { class: "muted" }, visible(planned.reason)),
+      planned.reason && h("div", { class: "muted small" }, visible(planned.reason)),
     ],
     { size: "grow" },
   ),

@@ -123,7 +123,11 @@ function show(content, { template, earlier, need, last, link }, kept, signal) {
     look: "columns run",
     above: fields.length === 0 && h("p", { class: "muted" }, t`It asks for nothing.`),
     fields: [...fields, reason, worker, start],
-    beside: whatHappens(template, environment, resultOf({ earlier, last }, signal)),
+    beside: whatHappens(template, {
+      environment,
+      result: resultOf({ earlier, last }, signal),
+      signal,
+    }),
     check: () => fields.flatMap((each) => each.problems()),
     submit,
     foot: [preview.element, formActions(submit, template, fields)],
@@ -316,12 +320,12 @@ function resultOf({ earlier, last }, signal) {
   return last && lastResult(last.id, t`How it went last`, signal);
 }
 
-function whatHappens(template, environment, result) {
+function whatHappens(template, { environment, result, signal }) {
   return h(
     "section",
     { class: "aside" },
     h("h2", {}, t`What will run`),
-    foldedPhases(template),
+    foldedPhases(template, signal),
     h("h2", {}, t`Where it runs`),
     placeView(template),
     h("h2", {}, t`What the commands see`),

@@ -135,7 +135,8 @@ def is_file(what: str) -> bool:
 def _run_here(path: Path, given: GivenValues, secret_files: Sequence[str]) -> JobState:
     if find_spec("opsicle.worker") is None:
         raise left_out("what runs a file right here")
-    from opsicle.cli.local_run import prepare, run_here
+    from opsicle.cli.local_run import run_here
+    from opsicle.cli.local_work import prepare
 
     files = LocalFiles()
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -13,18 +11,17 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 import gevent
 from gevent.event import Event
 
 from opsicle.domain.artifacts import MIB, ArtifactLimits
-from opsicle.domain.errors import Conflict, OpsicleError
-from opsicle.kit import core_dumps, heap, service_manager, structs
+from opsicle.domain.errors import OpsicleError
+from opsicle.kit import heap, service_manager
 from opsicle.kit.clock import SteadyClock, SystemClock
 from opsicle.kit.logging import configure
 from opsicle.security.sealing import Seal
-from opsicle.server import background
+from opsicle.server import background, process_setup
 from opsicle.server.addresses import Addresses
 from opsicle.server.assembly import Services
 from opsicle.server.audit.remarks import ServerRemarks
@@ -43,6 +40,7 @@ from opsicle.server.listeners import Listeners
 from opsicle.server.loop import Loop, WokenLoop
 from opsicle.server.opening import Opening, OpenState, begin_epoch, open_keys, open_state
 from opsicle.server.preflight import check_machine
+from opsicle.server.quiet import QuietTurn
 from opsicle.server.reloading import merged
 from opsicle.server.settings import ServerOptions
 from opsicle.server.store.log_database import LogDatabase
@@ -54,19 +52,11 @@ FINISH_SECONDS = 7.0
 """How long requests under way may take to end once the server is told to stop. All of stopping
 takes 10 s at most."""
 
-SWITCH_SECONDS = 0.0005
-"""How long a thread may keep the interpreter while another wants it. At Python's 5 ms a commit that
-is done waits for longer than it took until the event loop lets its thread say so."""
-
-COLLECT_AFTER = (700, 10, 100)
-"""As Python's own, but that all there is is looked at ten times less often: with 2,000 workers that
-held up the loop for 90 ms about once a minute, and found nothing."""
-
 _LOOP_SECONDS = 1.0
 _RENEW_CERTIFICATES_EVERY_SECONDS = 60.0
 _LOOK_AT_BACKUP_EVERY_SECONDS = 60.0
 _MARK_STATE_EVERY_SECONDS = 5.0
-_WANTED_DESCRIPTORS = 16384
+_GIVE_BACK_MEMORY_EVERY_SECONDS = 20.0
 
 
 class Lifecycle:
@@ -85,27 +75,19 @@ class Lifecycle:
 
     def run(self) -> None:
         """Serve until told to stop; see `main.run`."""
-        configure(is_verbose=self._options.is_verbose)
-        os.umask(0o077)
-        core_dumps.leave_none()
-        heap.give_back_large_blocks()
-        structs.make_ready()
-        sys.setswitchinterval(SWITCH_SECONDS)
-        gevent.config.track_greenlet_tree = False  # from where each was begun: nobody asks
-        _allow_many_connections()
-        _log_uncaught()
-
+        options = self._options
+        configure(is_verbose=options.is_verbose)
+        process_setup.prepare()
         for number in (signal.SIGTERM, signal.SIGINT):
             gevent.signal_handler(number, self._stopping.set)
         gevent.signal_handler(signal.SIGHUP, self._hang_up)
 
-        options = self._options
         check_machine(options)
         opening = Opening(accept_restored=options.accept_restored, compact=options.compact)
 
         with (
             closing(DataFolder.open(options.data_dir)) as folder,
-            open_state(folder, self._clock, _abort, opening) as opened,
+            open_state(folder, self._clock, process_setup.abort_on_failed_write, opening) as opened,
             closing(
                 self._logs(folder, opened, remarks := ServerRemarks(opened.database, self._clock))
             ) as logs,
@@ -117,7 +99,7 @@ class Lifecycle:
     def _logs(self, folder: DataFolder, opened: OpenState, remarks: ServerRemarks) -> LogDatabase:
         return LogDatabase.open(
             folder.log_database,
-            _abort,
+            process_setup.abort_on_failed_write,
             self._clock.now,
             remarks.note_lost_logs,
             is_expected=opened.has_history,
@@ -177,9 +159,9 @@ class Lifecycle:
         listeners.start()
         self._announce(folder, services)
         self._on_hangup = partial(self._reload, services, listeners)
-        _collect_garbage_seldom()
+        process_setup.collect_garbage_seldom()
 
-        check = IntegrityCheck(folder.state_database, _refuse)
+        check = IntegrityCheck(folder.state_database, process_setup.abort_on_damage)
         if not opened.is_checked:
             check.start()
 
@@ -239,6 +221,11 @@ class Lifecycle:
                 "mark state",
                 _MARK_STATE_EVERY_SECONDS,
                 GatedTurn(lambda _: opened.marker.write(), opened.database, self._clock),
+            ),
+            Loop(
+                "give back memory",
+                _GIVE_BACK_MEMORY_EVERY_SECONDS,
+                QuietTurn(heap.give_back_unused, opened.database),
             ),
         ]
 
@@ -315,13 +302,6 @@ def _recover(services: Services) -> None:
         forwarder.begin()
 
 
-def _collect_garbage_seldom() -> None:
-    """Spare the collector what has lived until now, which lives until the end."""
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.enable()
-
-
 def _kept(options: ServerOptions) -> RetentionPeriods:
     return RetentionPeriods(
         logs=options.keep_logs,
@@ -341,45 +321,3 @@ def _artifact_bounds(options: ServerOptions) -> ArtifactBounds:
 
 def _forwarding(options: ServerOptions) -> ForwardingTargets:
     return ForwardingTargets(options.collector, options.forward_syslog_ca, options.forward_file)
-
-
-def _abort(error: BaseException) -> None:
-    """End at once: after a failed write nobody knows what the file holds, until it is opened anew.
-
-    It neither logs nor cleans up: either could wait for something, and meanwhile a commit could be
-    answered.
-    """
-    os.write(
-        2, f"opsicle server: the disk failed ({type(error).__name__}: {error}); exiting\n".encode()
-    )
-    os._exit(1)
-
-
-def _refuse(error: Conflict) -> None:
-    """End at once, as a start does that finds the same.
-
-    Whatever is written to a damaged file makes it worse.
-    """
-    os.write(2, f"opsicle server: {error.message}; exiting. {error.hint}\n".encode())
-    os._exit(1)
-
-
-def _allow_many_connections() -> None:
-    """Raise the soft limit of open files, which is 1,024 on most systems, towards the hard one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = (
-        _WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _WANTED_DESCRIPTORS)
-    )
-    if soft < wanted:
-        with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _log_uncaught() -> None:
-    """Send what greenlets die of to our log, instead of tracebacks to standard error."""
-
-    def print_exception(_context: Any, kind: Any, value: Any, traceback: Any) -> None:
-        log.error("a greenlet failed", exc_info=(kind, value, traceback))
-
-    hub: Any = gevent.get_hub()
-    hub.print_exception = print_exception

@@ -15,7 +15,7 @@ from opsicle.kit import files
 from opsicle.worker.artifact_sources import ArtifactSource, LeftFile, NotTaken, WorkspaceSource
 from opsicle.worker.artifact_spool import ArtifactSpool, SpooledArtifact
 from opsicle.worker.masking import Mask, Masking
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.workspace import Workspace
 
 _PIECE_BYTES = 256 * 1024

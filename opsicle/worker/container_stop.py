@@ -19,8 +19,10 @@ _ASK_AGAIN_SECONDS = 0.2
 _ENGINE_FAILED = frozenset({125, 126, 127})
 """What engines exit with when they could not run a container, of which something may be left."""
 
-_ALIVE = frozenset({"running", "paused", "stopping"})
-"""What engines call the state of a container whose processes may still use their grace."""
+_PAUSED = "paused"
+_ALIVE = frozenset({"running", _PAUSED, "stopping"})
+"""What engines call the state of a container whose processes may still use their grace; those of
+one that somebody has paused can, once it is let go on."""
 
 _Heard = Callable[[EngineAnswer, float], None]
 """What is done once a call's answer has come."""
@@ -170,11 +172,18 @@ class _OneStop:
             self._found_none()
             return
 
+        if state == _PAUSED and now < self._kill_at:
+            self._begin(now, self._unpaused, "unpause", self._container.name)
+            return
         may_be_used = answer.exit_code != 0 or state in _ALIVE or not self._had_client_ended
         if now < self._kill_at and may_be_used:
             self._next_at = now + _ASK_AGAIN_SECONDS
         else:
             self._begin(now, self._killed, "kill", "--signal", "KILL", self._container.name)
+
+    def _unpaused(self, _answer: EngineAnswer, now: float) -> None:
+        """Let what can hear again be told, or try once more if the engine could not."""
+        self._next_at = now + _ASK_AGAIN_SECONDS
 
     def _found_none(self) -> None:
         if self._had_client_ended:

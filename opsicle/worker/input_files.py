@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from opsicle.domain.files import FOLDER, InputFile, path_in_workspace, unusable_file_name
 from opsicle.domain.names import ID, environment_name
 from opsicle.wire.jobs import Work
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.workspace import remove_folder
 
 ReadPart = Callable[[InputFile, int], bytes]

@@ -22,9 +22,9 @@ from opsicle.worker.journal_lines import ChildProcess, CleanUpPlan
 from opsicle.worker.kept_workspaces import KeptWorkspaces
 from opsicle.worker.log_shipper import LogShipper
 from opsicle.worker.lost_jobs import ReportableEnd
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.paused_jobs import KeptJobs, KeptPause
 from opsicle.worker.private_files import private_folder
-from opsicle.worker.process import OsAccount
 from opsicle.worker.run_as import JobAccounts
 from opsicle.worker.runner import Runner
 from opsicle.worker.runner_host import RunnerHost

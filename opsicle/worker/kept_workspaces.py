@@ -18,8 +18,8 @@ from pathlib import Path
 
 import msgspec
 
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.output import now_ms
-from opsicle.worker.process import OsAccount
 from opsicle.worker.workspace import has_mount, remove_folder
 
 log = logging.getLogger(__name__)

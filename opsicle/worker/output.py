@@ -10,7 +10,7 @@ from typing import Protocol
 from opsicle.wire.jobs import STDERR, PhaseReport
 from opsicle.worker.command_markers import Boundary, CommandMarkers
 from opsicle.worker.masking import KEY_BYTES, Mask, Masking
-from opsicle.worker.output_pipes import CHUNK_BYTES, OutputPipe
+from opsicle.worker.pipe_reader import CHUNK_BYTES, PipeReader
 from opsicle.worker.private_files import MaskRequests
 from opsicle.worker.waiting import Waiter
 
@@ -82,10 +82,10 @@ class JobOutput:
         self._is_at_line_start = True
         self._sink = sink
         self._waiter = waiter
-        self._pipes: dict[int, OutputPipe] = {}
-        self._last_read: OutputPipe | None = None
+        self._pipes: dict[int, PipeReader] = {}
+        self._last_read: PipeReader | None = None
         # The sink had no room for what this one holds: nothing may overtake that.
-        self._refused: OutputPipe | None = None
+        self._refused: PipeReader | None = None
 
     @property
     def is_open(self) -> bool:
@@ -105,13 +105,13 @@ class JobOutput:
 
     def add(
         self, fd: int, phase: int, stream: int, markers: CommandMarkers | None = None
-    ) -> OutputPipe:
+    ) -> PipeReader:
         """Carry what comes from `fd`, a non-blocking pipe that is closed when its other end is.
 
         The two with the same `markers` are to be joined.
         """
         mask = Mask(self.masking) if self.masking else None
-        pipe = self._pipes[fd] = OutputPipe(fd, phase, stream, mask, markers)
+        pipe = self._pipes[fd] = PipeReader(fd, phase, stream, mask, markers)
         self._watch(pipe)
         return pipe
 
@@ -215,23 +215,23 @@ class JobOutput:
         for pipe in pipes:
             self._drop(pipe)
 
-    def _handle_readable(self, pipe: OutputPipe) -> None:
+    def _handle_readable(self, pipe: PipeReader) -> None:
         """Take what a watched pipe has to say, after what was said before it."""
         before = self._last_read
         if before and before is not pipe and before.due:
             self._take(before)
         self._take(pipe)
 
-    def _in_order(self) -> list[OutputPipe]:
+    def _in_order(self) -> list[PipeReader]:
         """Return the pipes, first those whose content was printed first as far as that is known."""
         return sorted(
             self._pipes.values(),
             key=lambda pipe: (pipe is not self._refused, pipe is not self._last_read),
         )
 
-    def _take(self, pipe: OutputPipe, most_reads: int = _READS_AT_ONCE) -> None:
+    def _take(self, pipe: PipeReader, most_reads: int = _READS_AT_ONCE) -> None:
         """Take what a pipe has to say, and then what has waited for that at a boundary."""
-        following: OutputPipe | None = pipe
+        following: PipeReader | None = pipe
         while following:
             sibling, markers = following.sibling, following.markers
             self._take_one(following, most_reads)
@@ -239,7 +239,7 @@ class JobOutput:
                 markers.report()
             following = sibling if sibling and sibling.can_pass else None
 
-    def _take_one(self, pipe: OutputPipe, most_reads: int) -> None:
+    def _take_one(self, pipe: PipeReader, most_reads: int) -> None:
         if self._pipes.get(pipe.fd) is not pipe:  # its other end was closed
             return
         pipe.due = 0.0
@@ -253,7 +253,7 @@ class JobOutput:
         elif not pipe.due:
             self._watch(pipe)
 
-    def _write_out(self, pipe: OutputPipe) -> bool:
+    def _write_out(self, pipe: PipeReader) -> bool:
         """Give the sink what was read of a pipe, and pass the boundaries in it.
 
         False where it has to wait: for room, or at a boundary.
@@ -271,21 +271,21 @@ class JobOutput:
                 return False
         return True
 
-    def _await_sibling(self, pipe: OutputPipe) -> None:
+    def _await_sibling(self, pipe: PipeReader) -> None:
         """Hear no more of a pipe until its sibling is at the same boundary."""
         self._waiter.unwatch(pipe.fd)
         pipe.due = 0.0
         if pipe.sibling and not pipe.sibling.unwritten:
             self._watch(pipe.sibling)
 
-    def _note_read(self, pipe: OutputPipe) -> None:
+    def _note_read(self, pipe: PipeReader) -> None:
         """Leave the pipe that spoke last alone to gather more, and none but it."""
         before, self._last_read = self._last_read, pipe
         if before and before is not pipe and before.due and not before.unwritten:
             self._watch(before)
         self._pause(pipe, _GATHER_SECONDS)
 
-    def _read(self, pipe: OutputPipe) -> bool:
+    def _read(self, pipe: PipeReader) -> bool:
         """Read what is there. False if nothing is, for now or for ever."""
         try:
             content = pipe.read()
@@ -308,7 +308,7 @@ class JobOutput:
         )
         return True
 
-    def _offer(self, pipe: OutputPipe) -> bool:
+    def _offer(self, pipe: PipeReader) -> bool:
         """Give the sink some of what the pipe holds.
 
         False if it has no room, or something else comes first.
@@ -343,15 +343,15 @@ class JobOutput:
     def _is_full(self) -> bool:
         return self._max_bytes is not None and self.offset >= self._max_bytes
 
-    def _watch(self, pipe: OutputPipe) -> None:
+    def _watch(self, pipe: PipeReader) -> None:
         pipe.due = 0.0
         self._waiter.watch(pipe.fd, lambda: self._handle_readable(pipe))
 
-    def _pause(self, pipe: OutputPipe, seconds: float) -> None:
+    def _pause(self, pipe: PipeReader, seconds: float) -> None:
         pipe.due = time.monotonic() + seconds
         self._waiter.unwatch(pipe.fd)
 
-    def _drop(self, pipe: OutputPipe) -> None:
+    def _drop(self, pipe: PipeReader) -> None:
         self._waiter.unwatch(pipe.fd)
         os.close(pipe.fd)
         del self._pipes[pipe.fd]

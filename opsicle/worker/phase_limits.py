@@ -15,7 +15,7 @@ from pathlib import Path
 
 from opsicle.domain.templates import ResourceLimits
 from opsicle.worker.cgroups import CGROUP, Cgroups, PhaseCgroup
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.process_limits import (
     SHELLS_OWN,
     address_limit,

@@ -17,7 +17,7 @@ from opsicle.worker.private_files import MaskRequests, PrivateFiles
 from opsicle.worker.runner_host import RunnerHost
 from opsicle.worker.runtimes.protocol import CannotStart, StartCancelled
 from opsicle.worker.script import Script, can_have_markers, marked_script, plain_script
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 
 
 class PhaseRunner:
@@ -83,7 +83,7 @@ class PhaseRunner:
         attempt = Attempt(self._context, report)
         limits = self._limits(phase)
 
-        pipes = self._private.stream_pipes()
+        pipes = self._private.stdio_pipes()
 
         try:
             script = self._script(index, pipes)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from opsicle.kit import files
 from opsicle.worker.secret_forms import MIN_FORM_BYTES
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.workspace import remove_folder
 
 _IN_MEMORY = Path("/dev/shm")  # noqa: S108 - its folder is made with mode 0700, or not used
@@ -141,7 +141,7 @@ class PrivateFiles:
             with suppress(OSError):
                 _remove(self._secrets.pop())
 
-    def stream_pipes(self) -> NamedPipes:
+    def stdio_pipes(self) -> NamedPipes:
         """Return pipes for the two streams of a try, which are yet to be made."""
         return NamedPipes(self._start, self._hand_over)
 

@@ -21,7 +21,6 @@ import select
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -30,37 +29,21 @@ from typing import NamedTuple
 
 from opsicle.worker import posix_spawn
 from opsicle.worker.child_ids import children_of_main_thread
+from opsicle.worker.os_account import OsAccount
+from opsicle.worker.process_instances import boot_id, ticks_since_boot
 from opsicle.worker.start_gate import StartGate
-from opsicle.worker.stream_pipes import AnonymousPipes, StreamPipes
+from opsicle.worker.stdio_pipes import AnonymousPipes, StdioPipes
 
 log = logging.getLogger(__name__)
 
 _PR_SET_CHILD_SUBREAPER = 36
 _RLIMIT_LOCKS = 10
-_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 _CHECK_TIMEOUT_SECONDS = 5
 
 _lock = threading.Lock()
 """Held while a child is made and noted, so that the collecting of orphans never takes one for an
 orphan."""
 _own_children: set[int] = set()
-
-
-class OsAccount(NamedTuple):
-    """Another user of this machine as whom processes are started; see accounts.py."""
-
-    name: str
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    home: str
-
-    def own(self, path: Path) -> None:
-        """Give this user a file that lies where only we can put anything else in its place.
-
-        Raises OSError.
-        """
-        os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
 
 class _Files(NamedTuple):
@@ -75,10 +58,10 @@ class Child:
     """A started process that leads a session of its own, with the pipes that it prints to.
 
     `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever
-    takes them closes them. `instance` tells it from others of its id (see `is_same_instance`).
+    takes them closes them. `instance` tells it from others of its id (see process_instances.py).
     """
 
-    def __init__(self, started: _Started, pipes: StreamPipes) -> None:
+    def __init__(self, started: _Started, pipes: StdioPipes) -> None:
         self._started = started
         self.pid = started.pid
         self.pidfd = _watch_end(started.pid)
@@ -155,7 +138,7 @@ def spawn(  # noqa: PLR0913, PLR0917 - all that a process can be given
     account: OsAccount | None = None,
     prepare: Callable[[int], None] | None = None,
     stdin: int | None = None,
-    pipes: StreamPipes | None = None,
+    pipes: StdioPipes | None = None,
 ) -> Child:
     """Start a process in a new session, in `folder`, with nothing to read unless `stdin` is given.
 
@@ -213,7 +196,7 @@ def _start(
 
     with _lock, _Tagged(tag):
         _become_subreaper()
-        earliest = _ticks_since_boot()
+        earliest = ticks_since_boot()
         if is_plain:
             pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), *files)
         else:
@@ -232,7 +215,7 @@ def _start(
             pid = popen.pid
         _own_children.add(pid)
 
-    return _Started(pid, f"{boot_id()}/{earliest}-{_ticks_since_boot()}", popen)
+    return _Started(pid, f"{boot_id()}/{earliest}-{ticks_since_boot()}", popen)
 
 
 def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:
@@ -280,47 +263,6 @@ def collect_orphans() -> list[int]:
     return alive
 
 
-def is_same_instance(now: str, started: str) -> bool:
-    """Return whether a process is the one that was started as `started`.
-
-    `now` is by `instance_of`, `started` by `Child.instance`.
-
-    That names the boot, and the first and the last clock tick in which it can have been started: so
-    whoever starts a process need not ask the kernel. There was no other process of its id in
-    between. One tick is enough, too.
-    """
-    boot, _, tick = now.rpartition("/")
-    started_boot, _, ticks = started.rpartition("/")
-    first, _, last = ticks.partition("-")
-    if boot != started_boot or not first.isdecimal() or not (last or first).isdecimal():
-        return False
-    return int(first) <= int(tick) <= int(last or first)
-
-
-def instance_of(pid: int) -> str | None:
-    """Return what tells this process from every other one that had its id.
-
-    The boot, and the clock tick of its start.
-
-    None when there is no such process.
-    """
-    stat = _stat(pid)
-    return f"{boot_id()}/{stat[19].decode()}" if stat else None
-
-
-def is_zombie(pid: int) -> bool:
-    """Return whether a process has ended and only waits for its parent to hear of it."""
-    return _stat(pid)[:1] == [b"Z"]
-
-
-def _stat(pid: int) -> list[bytes]:
-    """Return what /proc has of a process from its state on, nothing where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return []
-
-
 class _Tagged:
     """While inside, what this process starts carries the tag.
 
@@ -339,11 +281,6 @@ class _Tagged:
     def __exit__(self, *_: object) -> None:
         with suppress(ValueError, OSError):
             resource.setrlimit(_RLIMIT_LOCKS, self._before)
-
-
-def _ticks_since_boot() -> int:
-    """Return the clock in which the kernel tells when processes were started."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) * _TICKS_PER_SECOND // 1_000_000_000
 
 
 def _watch_end(pid: int) -> int:
@@ -385,9 +322,3 @@ def _become_subreaper() -> bool:
         extra={"reason": reason},
     )
     return False
-
-
-@cache
-def boot_id() -> str:
-    """Return what names this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

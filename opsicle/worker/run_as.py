@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from opsicle.domain.errors import InvalidInput
 from opsicle.worker import process
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.verification import Refused
 
 

@@ -9,8 +9,8 @@ import msgspec
 
 from opsicle.worker.artifact_spool import ArtifactSpool
 from opsicle.worker.kept_workspaces import KeptWorkspaces
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.pausing import Ask, cannot_ask
-from opsicle.worker.process import OsAccount
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS
 from opsicle.worker.runtimes.table import Runtimes
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from opsicle.worker import process
 from opsicle.worker.command_markers import ShellStreams, new_word
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.os_account import OsAccount
+from opsicle.worker.stdio_pipes import NamedPipes
 
 _MARKING_SHELLS = {"sh", "dash", "bash", "ash"}
 _POSIX_SHELLS = _MARKING_SHELLS | {"ksh", "ksh93", "mksh", "zsh"}
@@ -96,9 +97,7 @@ def is_posix_shell(shell: str) -> bool:
     return PurePath(shell).name in _POSIX_SHELLS
 
 
-def can_have_markers(
-    shell: str, commands: Sequence[str], account: process.OsAccount | None = None
-) -> bool:
+def can_have_markers(shell: str, commands: Sequence[str], account: OsAccount | None = None) -> bool:
     """Return whether markers can stand between the commands; may ask the shell, as the job's user.
 
     A single command needs none: it begins and ends with the shell.
@@ -139,7 +138,7 @@ def _end_of_items(command: str, start: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _is_complete(shell: str, command: str, account: process.OsAccount | None = None) -> bool:
+def _is_complete(shell: str, command: str, account: OsAccount | None = None) -> bool:
     """Ask the shell whether the command neither needs nor swallows what follows it.
 
     As the job's own user: the shell may be a file that an earlier command has made.
@@ -153,5 +152,5 @@ def _is_complete(shell: str, command: str, account: process.OsAccount | None = N
     return "<<" not in command or not _parses(shell, command + "\n)", account)
 
 
-def _parses(shell: str, text: str, account: process.OsAccount | None) -> bool:
+def _parses(shell: str, text: str, account: OsAccount | None) -> bool:
     return process.succeeds([shell.encode(), b"-n", b"-c", text.encode()], account)

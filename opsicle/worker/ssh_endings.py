@@ -31,7 +31,7 @@ term_containers() {{
             "$engine" exec "$each" {shlex.join(TERM_ALL)}
             case $? in
                 {"|".join(map(str, sorted(TERMINATED)))}) told="$told $each" ;;
-                *) untold=1 ;;
+                *) untold=1; "$engine" unpause "$each" ;;
             esac
         done
         [ -n "$untold" ] && [ -n "$(in_sessions; containers)" ] || return 0
@@ -42,9 +42,9 @@ term_containers() {{
 """What tells all in the containers of a connection to end, and what ends and removes those.
 
 `term_containers UNTIL` tells again until that time while an engine cannot reach into a container,
-as in the moment after a start. The engine's programs, which are the phase's session, are then
-`spared` the TERM of `end_all`: podman's exits at one that it cannot hand on, and leaves the
-container running, which the phase would end at once.
+as in the moment after a start, or while somebody has paused it. The engine's programs, which are
+the phase's session, are then `spared` the TERM of `end_all`: podman's exits at one that it cannot
+hand on, and leaves the container running, which the phase would end at once.
 """
 
 _CGROUP = """\

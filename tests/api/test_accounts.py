@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.domain.errors import Conflict, NotAuthenticated, TooManyRequests
+from opsicle.domain.source_networks import source_network
 from opsicle.security import passwords
-from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle, network
+from opsicle.server.identity.login_throttle import WINDOW, LoginThrottle
 from opsicle.server.store import login_attempts
 from opsicle.wire.user_api import LoginRequest, SetupRequest
 from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
@@ -234,8 +235,12 @@ def test_one_address_cannot_try_a_password_on_everybody(api_server: ApiServer) -
 
 
 def test_an_ipv6_network_counts_as_one_address() -> None:
-    assert network("2001:db8::1") == network("2001:db8::ffff:1") != network("2001:db8:0:1::1")
-    assert network("::ffff:192.0.2.1") == "192.0.2.1"
+    assert (
+        source_network("2001:db8::1")
+        == source_network("2001:db8::ffff:1")
+        != source_network("2001:db8:0:1::1")
+    )
+    assert source_network("::ffff:192.0.2.1") == "192.0.2.1"
 
 
 def test_who_belongs_to_several_orgs_chooses_one_and_hears_of_no_other(

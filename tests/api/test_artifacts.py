@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
 from opsicle.domain.access import BuiltInRole
+from opsicle.server.contents.content_store import PIECE_BYTES
+from opsicle.server.http.app import MAX_REQUESTS_PER_USER
 from opsicle.wire.user_api import RunRequest
-from opsicle.wire.worker_api import ArtifactRequest
+from opsicle.wire.worker_api import MAX_ARTIFACT_BYTES, ArtifactRequest
 from tests.api.running_server import ApiServer, Client
 from tests.api.test_templates import source
 
@@ -93,6 +96,47 @@ def test_a_part_of_what_was_another_file_is_not_given(api_server: ApiServer, ali
     answer = alice.call("GET", path, None, Range="bytes=2-4", **{"If-Range": '"another"'})
 
     assert (answer.status, answer.content) == (200, b"0123456789")
+
+
+def test_a_large_picture_is_never_in_memory_as_a_whole(
+    api_server: ApiServer, alice: Client
+) -> None:
+    content = PNG + bytes(MAX_ARTIFACT_BYTES - len(PNG))
+    artifact_id = left(api_server, content, "large.png")
+
+    pieces = list(alice.stream(f"/api/v1/artifacts/{artifact_id}/view"))
+
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= PIECE_BYTES < len(content)
+
+
+def test_who_takes_answers_slowly_has_a_share_and_leaves_room_for_others(
+    api_server: ApiServer, alice: Client
+) -> None:
+    path = f"/api/v1/artifacts/{left(api_server, b'0123456789', 'digits')}"
+    bob = api_server.person("acme", "bob", BuiltInRole.OPERATOR)
+    slow = [alice.stream(path) for _ in range(MAX_REQUESTS_PER_USER)]
+    began = [next(answer) for answer in slow]
+
+    refused = alice.get(path)
+    of_bob = bob.get(path)
+    del began, slow[0]
+
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
+    assert of_bob.status == alice.get(path).status == 200
+
+
+def test_who_asks_for_the_head_of_a_file_leaves_nothing_open(
+    api_server: ApiServer, alice: Client
+) -> None:
+    path = f"/api/v1/artifacts/{left(api_server, b'0123456789', 'digits')}"
+    alice.call("HEAD", path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for _ in range(3):
+        assert alice.call("HEAD", path).status == 200
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_html_is_shown_where_it_can_do_nothing(api_server: ApiServer, alice: Client) -> None:

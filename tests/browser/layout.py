@@ -53,6 +53,37 @@ LAYOUT = """() => {
       && !getComputedStyle(each).backgroundAttachment.includes("local")
       && !each.matches(".chips, .log-scroller"))
     .map((each) => each.className);
+  const textsOf = (row) => {
+    const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    const unread = ".unseen, .is-tall, .button, [popover], details > :not(summary)";
+    const texts = [];
+    while (walker.nextNode()) {
+      const { parentElement: own, textContent } = walker.currentNode;
+      if (!textContent.trim() || own.closest(unread)) continue;
+      const { bottom } = own.closest(".small, .muted, td, th").getBoundingClientRect();
+      const range = document.createRange();
+      range.selectNodeContents(walker.currentNode);
+      const lines = [...range.getClientRects()].filter((line) => line.top < bottom - 2);
+      texts.push({ lines, isRemark: own.closest(".remark") !== null });
+    }
+    return texts;
+  };
+  const highRows = () => [...document.querySelectorAll("main .table tbody tr")].filter((row) => {
+    const texts = textsOf(row);
+    const isBroken = ({ lines }) => lines.at(-1)?.top > lines[0]?.bottom;
+    const hasLongName = texts.some((text) => !text.isRemark && isBroken(text));
+    const lines = texts.flatMap((text) => text.lines).toSorted((a, b) => a.top - b.top);
+    const buttons = [...row.querySelectorAll(".table-actions .button:not([popover] *)")]
+      .map((button) => button.getBoundingClientRect());
+    const isAlone = (own) => lines.every(({ top, bottom }) => bottom < own.top || top > own.bottom);
+    let [count, end] = [buttons.filter(isAlone).length, -Infinity];
+    for (const { top, bottom } of lines) {
+      if (top <= end - 4) continue; // it stands beside one that is counted
+      count += 1;
+      end = bottom;
+    }
+    return count > 4 && !hasLongName; // which may break
+  }).map((row) => row.innerText);
   const { scrollWidth, clientWidth } = document.documentElement;
   const isFramed = document.body.classList.contains("is-framed") && clientWidth <= 1440;
   const mainRight = document.querySelector("main").getBoundingClientRect().right;
@@ -65,6 +96,7 @@ LAYOUT = """() => {
     "scrolls sideways without a sign": unsigned(),
     "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
+    "rows of more than four lines": 360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
   };
 }"""
 TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]

@@ -28,6 +28,7 @@ from tests.product import CHECKOUT, PASSWORD, Installation
 
 DOCUMENTS = CHECKOUT / "docs/images"
 FOLDER = CHECKOUT / "build/pictures"
+LOGIN = "/login"
 WIDTH, HEIGHT = 1120, 680
 WIDTHS = (1440, 768, 360)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -82,9 +83,9 @@ class Album:
         FOLDER.mkdir(parents=True, exist_ok=True)
         known, unknown = self._page(), self._page()
         log_in_as(known, "alice")
-        is_open = {entry.path for entry in PAGE_TABLE if entry.group == "open"}
+        is_open = {LOGIN, *(entry.path for entry in PAGE_TABLE if entry.group == "open")}
         shown: list[str] = []
-        for path, places in addresses(of_paths).items():
+        for path, places in {**addresses(of_paths), LOGIN: [LOGIN]}.items():
             if path.startswith(paths or "/"):
                 page = unknown if path in is_open else known
                 for place in places:
@@ -147,7 +148,7 @@ def _index(names: list[str]) -> str:
 
 def log_in_as(page: Page, who: str) -> None:
     """Log in whatever the language, and wait for Home."""
-    page.goto("/login")
+    page.goto(LOGIN)
     page.locator("input[type=email]").fill(f"{who}@example.com")
     page.locator("input[type=password]").fill(PASSWORD)
     page.locator("button[type=submit]").click()

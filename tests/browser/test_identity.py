@@ -239,7 +239,7 @@ def test_an_invitation_goes_out_by_e_mail_where_there_is_a_channel_and_says_why_
         dialog.get_by_role("button", name="Make the link").click()
         expect(people.locator(".command-line")).to_contain_text("/invitation#token=")
         people.get_by_role("button", name="Back").last.click()
-        expect(row).to_contain_text("none: the link was shown")
+        expect(row).to_contain_text("not by e-mail")
     finally:
         admin.cli("channels", "delete", "letters")
         for each in admin.json("users", "invitations"):

@@ -68,6 +68,7 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
         ("/", "Start"),
         ("/templates", "Vorlagen"),
         ("/approvals", "Genehmigungen"),
+        ("/people", "Personen"),
         ("/profile", "Profil"),
     ):
         german.goto(path)

@@ -30,7 +30,7 @@ spec:
         outputs: [build]
         commands:
           - cat ${OPSICLE_VAR_DATA-/dev/null}
-          - echo build=7.2 >> "$OPSICLE_OUTPUT"; echo '# Deployed' >> "$OPSICLE_SUMMARY"
+          - echo build=7.2 >> "$OPSICLE_OUTPUT"; echo '## Deployed' >> "$OPSICLE_SUMMARY"
 """
 DROP = """(control) => {
   const files = new DataTransfer();
@@ -97,7 +97,17 @@ def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
 
     commands = page.locator(".phases .command")
     expect(commands.first).to_be_visible()
-    page.set_viewport_size({"width": 360, "height": 740})
-    page.reload()
-    expect(page.locator(".phases summary")).to_have_text("1 phase, 2 commandsact")
+    page.set_viewport_size({"width": 760, "height": 740})  # what will run stands above the button
+    summary = page.locator(".phases summary")
     expect(commands.first).to_be_hidden()
+    expect(summary).to_have_text("1 phase, 2 commandsact")
+    page.set_viewport_size({"width": 1280, "height": 740})
+    expect(commands.first).to_be_visible()
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect(commands.first).to_be_hidden()
+    summary.click()
+    page.set_viewport_size({"width": 400, "height": 360})
+    expect(commands.first).to_be_visible()  # as the person wants it, however the telephone is held
+    page.set_viewport_size({"width": 1280, "height": 740})
+    page.set_viewport_size({"width": 360, "height": 740})
+    expect(commands.first).to_be_visible()

@@ -55,7 +55,11 @@ def shown(page: Page, text: str) -> str:
         ("", ""),
         ("one\ntwo\n\nthree", "<p>one\ntwo</p><p>three</p>"),
         ("one  \ntwo\\\nthree", "<p>one<br>two<br>three</p>"),
-        ("# A\n## B ##\n###### C\n#no", "<h3>A</h3><h4>B</h4><h6>C</h6><p>#no</p>"),
+        ("# A\n## B ##\n###### C\n#no", "<h3>A</h3><h4>B</h4><h5>C</h5><p>#no</p>"),
+        (
+            "## A\n#### B\n- # c\n\n  ### d\n## E",
+            "<h3>A</h3><h4>B</h4><ul><li># c<h4>d</h4></li></ul><h3>E</h3>",
+        ),
         ("a\n# b\nc", "<p>a</p><h3>b</h3><p>c</p>"),
         (
             "**bold** and *it* and _it_, ~~no~~",

@@ -51,6 +51,34 @@ def test_it_loads_nothing_that_is_installed_beside_python(
     assert result.returncode == 0, result.stderr
 
 
+def test_a_server_finds_all_its_modules_compiled_and_a_command_compiles_what_it_needs(
+    start: Start, environment: dict[str, str], cache: Path
+) -> None:
+    """A server that compiled them itself would stay the larger for it."""
+    environment["PYTHONVERBOSE"] = "1"
+
+    assert start("--version").returncode == 0
+    by_command = compiled_in(cache)
+    server = start("server", "--help")
+
+    assert "/opsicle/cli/__init__" in by_command
+    assert "/opsicle/server/lifecycle" not in by_command
+    assert {"/opsicle/server/lifecycle", "/yaml/loader"} <= compiled_in(cache)
+    assert server.returncode == 0
+    assert server.stderr.count("import 'opsicle.cli' # ") == 1, "what compiles imports nothing"
+    assert "import 'compileall'" not in server.stderr.rpartition("import 'site'")[2]
+
+
+def compiled_in(cache: Path) -> set[str]:
+    """Return what is compiled of what was unpacked, without version and ending."""
+    modules = cache.glob("*/files/site-packages")
+    return {
+        str(path.parent.parent / path.name.partition(".")[0]).removeprefix(str(folder))
+        for folder in modules
+        for path in folder.rglob("*.pyc")
+    }
+
+
 def test_it_unpacks_under_home_where_nobody_else_can_read(
     start: Start, environment: dict[str, str], tmp_path: Path
 ) -> None:

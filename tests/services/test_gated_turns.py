@@ -11,6 +11,7 @@ import pytest
 
 from opsicle.kit.clock import to_text
 from opsicle.server.gated_turn import LONGEST_REST_SECONDS, GatedTurn
+from opsicle.server.quiet import QuietTurn
 from opsicle.server.store.database import Connection, Database
 from tests.services.clocks import ManualClock
 
@@ -182,3 +183,25 @@ def test_a_turn_that_comes_late_looks_and_is_told(database: Database) -> None:
     assert counted.turn(late=30.0)
 
     assert counted.looks == [30.0]
+
+
+def test_a_quiet_server_rests_once_and_again_only_after_something_was_committed(
+    database: Database,
+) -> None:
+    rests: list[str] = []
+    turn = QuietTurn(lambda: rests.append("rest"), database)
+
+    def take(turns: int) -> int:
+        """Return how often it rested."""
+        rests.clear()
+        for _ in range(turns):
+            turn(0.0)
+        return len(rests)
+
+    assert take(1) == 0, "who knows what was before"
+    assert take(3) == 1
+    put(database, "2026-01-01")
+    assert take(1) == 0
+    put(database, "2026-01-02")
+    assert take(1) == 0
+    assert take(3) == 1

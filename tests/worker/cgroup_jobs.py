@@ -16,7 +16,7 @@ from typing import Any
 
 from opsicle.domain.templates import Phase, ResourceLimits
 from opsicle.worker.cgroups import NoCgroups, find_cgroups
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.run_as import find_accounts
 from opsicle.worker.runner import Runner
 from opsicle.worker.runner_host import RunnerHost

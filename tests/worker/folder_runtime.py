@@ -21,8 +21,9 @@ from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.main import WorkerOptions, run
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.runtimes.subprocess import SubprocessRuntime

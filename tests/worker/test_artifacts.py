@@ -15,7 +15,7 @@ from opsicle.worker.artifact_sources import Named, NotTaken, WorkspaceSource
 from opsicle.worker.artifact_spool import ArtifactSpool, SpooledArtifact
 from opsicle.worker.artifacts import ArtifactCollector
 from opsicle.worker.masking import Masking
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.workspace import Workspace
 
 NOBODY = OsAccount("nobody", 65534, 65534, (65534,), "/")

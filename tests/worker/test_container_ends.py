@@ -13,11 +13,18 @@ from opsicle.domain.automations import JobState
 from opsicle.domain.templates import Pull, ResourceLimits, Retries
 from opsicle.worker import engine_calls, process
 from opsicle.worker.child_ids import children_of_main_thread
+from opsicle.worker.container_options import JOB_LABEL
 from opsicle.worker.container_script import TERM_ALL
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
+from opsicle.worker.runtimes.containers import ContainerRuntime
 from tests.podman import Podman
 from tests.support import wait_until
-from tests.worker.container_phases import OUTLIVES_ITS_SHELL, in_container, write_slow_podman
+from tests.worker.container_phases import (
+    IMAGE,
+    OUTLIVES_ITS_SHELL,
+    in_container,
+    write_slow_podman,
+)
 from tests.worker.job_runs import Machine, in_background, phase
 
 
@@ -101,13 +108,30 @@ def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(
     assert outcomes[0].phases[0].explanation == "cancelled"
 
 
-def test_what_outlives_its_shell_at_a_cancel_has_its_grace(host: Machine) -> None:
-    thread, _ = in_background(host, in_container(OUTLIVES_ITS_SHELL), grace_seconds=30)
+def test_what_outlives_its_shell_at_a_cancel_has_its_grace_even_if_somebody_has_paused_it(
+    host: Machine, podman: Podman
+) -> None:
+    thread, _ = in_background(host, in_container(OUTLIVES_ITS_SHELL), grace_seconds=60)
     wait_until(lambda: b"begun" in host.log.stdout, 60, "its output")
+    podman("pause", *podman.containers())
     host.cancellation.cancel()
-    thread.join(60)
+    thread.join(90)
 
     assert host.log.stdout == b"begun\ntidied\n"
+
+
+def test_a_paused_container_of_an_earlier_life_has_its_grace_too(
+    podman: Podman, tmp_path: Path
+) -> None:
+    command = "trap 'sleep 1; echo tidied >/seen/it; exit' TERM; while :; do sleep 0.1; done"
+    options = ["--detach", "--label", f"{JOB_LABEL}=job-8", "--volume", f"{tmp_path}:/seen"]
+    name = podman("run", *options, IMAGE, "/bin/sh", "-c", command).strip()
+    podman("pause", name)
+
+    assert ContainerRuntime("podman").sweep("job-8", None, grace_seconds=60) == 0
+
+    assert (tmp_path / "it").read_text() == "tidied\n"
+    assert podman.containers() == []
 
 
 def test_a_cancel_right_after_the_start_loses_neither_the_grace_nor_the_container(

@@ -14,7 +14,7 @@ from opsicle.domain.files import InputFile
 from opsicle.domain.templates import Phase
 from opsicle.wire.jobs import Work
 from opsicle.worker.input_files import WrongFile, place, receive, staging_folder
-from opsicle.worker.process import OsAccount
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.workspace import Workspace
 from tests.worker.fake_server import FakeServer, work
 from tests.worker.running_worker import RunningWorker

@@ -21,7 +21,7 @@ from opsicle.worker.script import (
     marked_script,
     plain_script,
 )
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 
 SHELLS = [found for name in ("dash", "bash", "ash") if (found := shutil.which(name))]
 

@@ -83,7 +83,7 @@ HEEDS = "trap 'echo told; exit' TERM; echo begun; while :; do sleep 0.1; done"
 HIDES = """exec env -i /bin/sh -c "trap '' TERM; echo begun; while :; do sleep 0.1; done" """
 
 
-@pytest.mark.parametrize(("way", "command"), [("cancelled", HEEDS), ("cut off", HIDES)])
+@pytest.mark.parametrize(("way", "command"), [("paused, and cancelled", HEEDS), ("cut off", HIDES)])
 def test_a_container_ends_with_its_job(
     ssh_machine: Machine, podman: Podman, with_podman: str, tmp_path: Path, way: str, command: str
 ) -> None:
@@ -92,19 +92,20 @@ def test_a_container_ends_with_its_job(
             ssh_machine,
             in_container(command, shell="/bin/sh"),
             target=server.target(),
-            grace_seconds=20,
+            grace_seconds=60,
         )
         wait_until(lambda: b"begun" in ssh_machine.log.everything, 120)
-        assert len(podman.containers()) == 1
-        if way == "cancelled":
-            ssh_machine.cancellation.cancel()
-        else:
+        [name] = podman.containers()
+        if way == "cut off":
             server.kill_sessions()
+        else:
+            podman("pause", name)
+            ssh_machine.cancellation.cancel()
         thread.join(120)
         wait_until(lambda: podman.containers() == [])
 
     assert outcomes[0].state == {"cut off": JobState.UNKNOWN}.get(way, JobState.CANCELLED)
-    if way == "cancelled":
+    if way != "cut off":
         assert b"told" in ssh_machine.log.everything
 
 

@@ -14,6 +14,12 @@ MAX_TEXT_BYTES = 512 * 1024
 MAX_PAGE_BYTES = 4 * 1024 * 1024
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
 
+SIGNATURE_BYTES = 12
+"""By which a picture is known."""
+
+READ_BYTES = MAX_PAGE_BYTES + 1
+"""As much of any other file as it takes to show it, or to know that it is too long."""
+
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -41,10 +47,11 @@ class InlineFile(NamedTuple):
     content: bytes
 
 
-def inline_file(path: str, content: bytes) -> InlineFile | None:
-    """Return a file of this path as it may be shown; None if it cannot be."""
-    if picture := _picture_type(content):
-        return InlineFile(picture, content) if len(content) <= MAX_PICTURE_BYTES else None
+def inline_text(path: str, content: bytes) -> InlineFile | None:
+    """Return a file of this path, no picture, as it may be shown; None if it cannot be.
+
+    `content` are its first READ_BYTES.
+    """
     if b"\0" in content[:MAX_TEXT_BYTES]:
         return None
     if path.lower().endswith((".html", ".htm")) and len(content) <= MAX_PAGE_BYTES:
@@ -61,7 +68,8 @@ def _page(content: bytes) -> InlineFile | None:
     return InlineFile("text/html; charset=utf-8", _EXTERNAL.sub(b"<x-", content))
 
 
-def _picture_type(content: bytes) -> str:
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+def picture_type(start: bytes) -> str:
+    """Return the type of a picture that starts so, "" for what is none."""
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "image/webp"
-    return next((kind for start, kind in _PICTURES if content.startswith(start)), "")
+    return next((kind for sign, kind in _PICTURES if start.startswith(sign)), "")

@@ -10,7 +10,10 @@ from opsicle.domain.errors import Conflict
 from opsicle.server.artifacts.inline_files import (
     FRAME_POLICY,
     MAX_PICTURE_BYTES,
-    inline_file,
+    READ_BYTES,
+    SIGNATURE_BYTES,
+    inline_text,
+    picture_type,
 )
 from opsicle.server.artifacts.service import Artifacts
 from opsicle.server.http.ranges import file_reply
@@ -48,15 +51,21 @@ def show(artifacts: Artifacts, request: Request, artifact_id: str) -> Reply:
     Long text is cut off. What cannot be shown is a `conflict`.
     """
     row = artifacts.get(request.actor, artifact_id)
-    shown = inline_file(row.path, artifacts.read_whole(row, MAX_PICTURE_BYTES + 1))
-    if shown is None:
-        raise Conflict("this file cannot be shown in a page", hint="Download it.")
     headers = (
         ("Content-Disposition", "inline"),
         ("Content-Security-Policy", FRAME_POLICY),
         ("X-DNS-Prefetch-Control", "off"),
         ("Opsicle-Artifact-Size", str(row.size)),
     )
+    picture = picture_type(artifacts.read_whole(row, SIGNATURE_BYTES))
+    if picture and row.size <= MAX_PICTURE_BYTES:
+        pieces = artifacts.read(row, 0, row.size)  # it may be large: never all of it at once
+        length = ("Content-Length", str(row.size))
+        return Reply(200, stream=pieces, content_type=picture, headers=(*headers, length))
+
+    shown = None if picture else inline_text(row.path, artifacts.read_whole(row, READ_BYTES))
+    if shown is None:
+        raise Conflict("this file cannot be shown in a page", hint="Download it.")
     return Reply(200, raw=shown.content, content_type=shown.content_type, headers=headers)
 
 

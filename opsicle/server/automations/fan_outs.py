@@ -36,7 +36,8 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import MemberRun, Starter
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import GroupChanges
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService
+from opsicle.server.dispatch.lease_service import LeaseService
+from opsicle.server.dispatch.leased_work import LeasedWork
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.keys.vault import Vault

@@ -40,6 +40,7 @@ from opsicle.wire.starts import ResumeRequest
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import Chunk
 
+_SENT_TOGETHER = 64 * 1024
 _OFFSET = re.compile(r"[0-9]{1,15}")
 
 
@@ -219,5 +220,13 @@ def _lines(pages: Iterator[LinePage]) -> Iterator[bytes]:
 
 
 def _bytes(pieces: Iterator[list[Chunk]]) -> Iterator[bytes]:
+    """Yield a log in pieces that are small: whoever is slow to take one holds it in memory."""
     for chunks in pieces:
-        yield b"".join(chunk[4] for chunk in chunks)
+        held, size = [], 0
+        for chunk in chunks:
+            held.append(chunk[4])
+            size += len(chunk[4])
+            if size >= _SENT_TOGETHER:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join(held)

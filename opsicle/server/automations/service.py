@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import msgspec
 from msgspec.structs import replace
 
 from opsicle.domain.access import Action
-from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
+from opsicle.domain.automations import AutomationState
 from opsicle.domain.bound_calls import BoundCall
 from opsicle.domain.bound_fan_outs import BoundFanOut, BoundMember
 from opsicle.domain.errors import InvalidInput
@@ -17,16 +16,13 @@ from opsicle.domain.variables import check_values
 from opsicle.domain.workers import Requirements
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import Actor
-from opsicle.server.access.principals import account_of
 from opsicle.server.access.template_access import is_automation_hidden
 from opsicle.server.approvals.bindings import Bindings
-from opsicle.server.approvals.called import require_agreed
 from opsicle.server.approvals.progress import Progress
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.automations import given_files
 from opsicle.server.automations.bound_fan_outs import bound_fan_out
 from opsicle.server.automations.cancelling import Cancelling
-from opsicle.server.automations.chains import insert_chain
 from opsicle.server.automations.chosen_workers import chosen_worker
 from opsicle.server.automations.filters import newest_of_states, require_known
 from opsicle.server.automations.listed_phases import listed, phase_states
@@ -39,9 +35,10 @@ from opsicle.server.automations.new_runs import (
 )
 from opsicle.server.automations.planned_starts import PlannedStarts, wanted_start
 from opsicle.server.automations.recent_runs import RecentRuns
-from opsicle.server.automations.repeated_requests import digest_of, find_made, remember
+from opsicle.server.automations.repeated_requests import digest_of, find_made
 from opsicle.server.automations.repeats import request_again
 from opsicle.server.automations.resumed_runs import ResumedRun
+from opsicle.server.automations.run_insertion import RunInsertion
 from opsicle.server.automations.run_previews import RunPreviews
 from opsicle.server.automations.runnable import runnable_version
 from opsicle.server.automations.shown_targets import automation_targets
@@ -53,34 +50,26 @@ from opsicle.server.automations.waiting import queue_view, view_of_new
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
 from opsicle.server.dispatch.job_logs import JobLogs
-from opsicle.server.dispatch.queue_limits import require_room_to_wait
 from opsicle.server.dispatch.service import Dispatch
-from opsicle.server.dispatch.slot_reservations import SlotReservation
-from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
 from opsicle.server.http.paging import page_of
 from opsicle.server.identity.step_up import StepUp
 from opsicle.server.keys.vault import Vault
-from opsicle.server.secrets.service import require_secrets
 from opsicle.server.store import (
-    audit,
-    automations,
     files,
     jobs,
-    secrets,
 )
-from opsicle.server.store.automations import AutomationFilter, AutomationRow, Turn
+from opsicle.server.store.automations import AutomationFilter, AutomationRow
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.files import AutomationFileRow
-from opsicle.server.store.idempotency import IdempotencyRow
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.pages import Page
 from opsicle.wire.user_api import Automation, ListedAutomation, RunRequest
 
 
 class Automations:
-    """What people do with automations; what workers do is in `jobs.py`."""
+    """What people do with automations; what workers do is in `dispatch/jobs.py`."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what automations touch
         self,
@@ -110,8 +99,8 @@ class Automations:
         self._vault = vault
         self._cancelling = Cancelling(progress, outbox, fleet)
         self._step_up = step_up
-        self._bindings = bindings
-        self._approval_requests = ApprovalRequests(progress, clock)
+        requests = ApprovalRequests(progress, clock)
+        self._insertion = RunInsertion(vault, bindings, requests, groups)
 
     def create(  # noqa: PLR0913, PLR0917 - all that it may come from
         self,
@@ -141,24 +130,13 @@ class Automations:
                 self._database, actor, template.variables, request.values, origin.source, now
             )
         except InvalidInput:  # perhaps its answer got lost, and its uploads have expired since
-            digest = digest_of(self._vault, request, rerun_of, resumed)
-            made = self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
-            if made is None:
-                raise
-            return self.get(actor, made)
+            if made := self._find_made(actor, request, idempotency_key, origin):
+                return self.get(actor, made)
+            raise
 
-        run = CheckedRun(
-            version, template, request, check_values(template.variables, given), origin
-        )
-
-        def look_up(
-            db: Connection,
-        ) -> tuple[BoundFanOut | None, tuple[BoundCall, ...], BoundMember | None]:
-            fan_out = bound_fan_out(db, self._fleet, actor, template, origin)
-            calls = run.bound_calls(db, self._fleet, actor, fan_out)
-            return fan_out, calls, chosen_worker(db, self._fleet, actor, template, request.worker)
-
-        fan_out, calls, chosen = self._database.read(look_up)
+        values = check_values(template.variables, given)
+        run = CheckedRun(version, template, request, values, origin)
+        fan_out, calls, chosen = self._database.read(lambda db: self._look_up(db, actor, run))
         if needs_code and origin.member is None:  # a part's was shown when the whole was triggered
             self._step_up.require_code(actor, f"running {template.name}")
 
@@ -169,13 +147,29 @@ class Automations:
         new = NewRun(row, template, request, given, *sealed, needs_code, starter, resumed)
         return self._store(actor, new, placing.asked, idempotency_key)
 
+    def _find_made(
+        self, actor: Actor, request: RunRequest, idempotency_key: str, origin: Origin
+    ) -> str | None:
+        """Return the automation that the same request has made before, by the same key."""
+        digest = digest_of(self._vault, request, origin.rerun_of, origin.resumed)
+        return self._database.read(lambda db: find_made(db, actor, idempotency_key, digest))
+
+    def _look_up(
+        self, db: Connection, actor: Actor, run: CheckedRun
+    ) -> tuple[BoundFanOut | None, tuple[BoundCall, ...], BoundMember | None]:
+        """Return on which machines it will run, what it will call, and the worker it is for."""
+        fan_out = bound_fan_out(db, self._fleet, actor, run.template, run.origin)
+        calls = run.bound_calls(db, self._fleet, actor, fan_out)
+        chosen = chosen_worker(db, self._fleet, actor, run.template, run.request.worker)
+        return fan_out, calls, chosen
+
     def _store(
         self, actor: Actor, new: NewRun, asked: Requirements, idempotency_key: str
     ) -> Automation:
         """Record what has been checked, and let it begin on a worker that waits, if one does."""
         with self._dispatch.reserve_slot(actor.org_id, asked) as reservation:
             stored = self._database.write(
-                lambda db: self._insert(db, actor, new, idempotency_key, reservation)
+                lambda db: self._insertion.insert(db, actor, new, idempotency_key, reservation)
             )
 
         if stored.id != new.row.id:
@@ -198,79 +192,6 @@ class Automations:
             targets = self._database.read(lambda db: automation_targets(db, row))
             snapshot = replace(snapshot, targets=targets)
         return whole(snapshot)
-
-    def _insert(
-        self,
-        db: Connection,
-        actor: Actor,
-        new: NewRun,
-        key: str,
-        reservation: SlotReservation | None,
-    ) -> AutomationRow:
-        row = new.row
-        if key and (earlier := self._made_before(db, actor, new, key)):
-            return automations.get(db, actor.org_id, earlier)
-
-        require_secrets(db, row.org_id, new.template)
-        new.require_possible(db, actor)
-        row = replace(row, principal_id=account_of(db, row.org_id, row.requester_id).principal)
-
-        if new.starter:
-            row = new.starter.start(db, row)
-        point = new.resumed.claim(db) if new.resumed else None
-
-        first_phase = point.first_phase if point else 0
-        applicable = self._approval_requests.policy_to_ask(db, row, new.template, first_phase)
-        if applicable and applicable.gates:
-            row = replace(row, state=AutomationState.AWAITING_APPROVAL, queued_at=None)
-        draft = self._approval_requests.draft
-        asked = draft(db, row, applicable, row.created_at) if applicable else None
-        row, bound = self._bindings.bind(row, new.template, asked, new.commitments, point)
-        require_agreed(db, self._bindings, row, new.template)
-        require_room_to_wait(db, row)
-        self._groups.require_room(db, row, new.group_changes)
-        if (
-            reservation
-            and asked is None
-            and row.start_at is None
-            and (row.concurrency_key is None or row.state is AutomationState.PLANNING)
-        ):
-            row = reservation.lease(db, row, CheckedWork(new.template, bound, None))
-
-        automations.insert(db, row, new.resumed.stored if new.resumed else None)
-        given_files.keep(db, row, new.template.variables, new.request.values)
-        insert_chain(db, row, new.template)
-        if new.sealed:
-            secrets.insert_values(db, new.sealed, msgspec.json.encode(new.commitments).decode())
-
-        data = new.recorded(row)
-        audit.append(db, row.created_at, row.org_id, actor, "run", f"automations/{row.id}", data)
-
-        if asked:
-            self._approval_requests.ask(db, row, asked)
-            row = automations.get(db, row.org_id, row.id)
-        return self._enter_queue(db, row, new.group_changes, reservation)
-
-    def _enter_queue(
-        self,
-        db: Connection,
-        row: AutomationRow,
-        changes: GroupChanges,
-        slot: SlotReservation | None,
-    ) -> AutomationRow:
-        """Let a new automation begin at once, if its group and a waiting worker let it."""
-        if row.concurrency_key:
-            self._groups.advance(db, changes)
-            row = automations.get(db, row.org_id, row.id)
-        if slot and row.state in WAITS_FOR_WORKER and row.turn is Turn.READY:
-            slot.begin(db, row)
-            self._groups.advance(db, changes)
-        return row
-
-    def _made_before(self, db: Connection, actor: Actor, new: NewRun, key: str) -> str | None:
-        digest = digest_of(self._vault, new.request, new.row.rerun_of or "", new.resumed)
-        made = IdempotencyRow(digest, new.row.id)
-        return remember(db, actor, key, made, new.row.created_at)
 
     def rerun(self, actor: Actor, automation_id: str, idempotency_key: str = "") -> Automation:
         """Trigger a new automation of the same version with the same values; it names the old one.

@@ -200,10 +200,13 @@ class ContentStore:
             fd = os.open(self.path(org_id, sha256), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise NotFound("the server has lost this file", hint=_RESTORE_HINT) from None
-        return self._pieces(fd, start, stop)
+        pieces = self._pieces(fd, start, stop)
+        next(pieces)  # so that the file is closed also if nobody reads on
+        return pieces
 
     def _pieces(self, fd: int, start: int, stop: int) -> Iterator[bytes]:
         try:
+            yield b""
             while start < stop:
                 with _disk_errors():
                     size = min(PIECE_BYTES, stop - start)

@@ -42,6 +42,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
+class LogFull(InvalidInput):
+    """The log is as long as a log may be; workers end theirs themselves a little before."""
+
+
 class LogBounds(msgspec.Struct, frozen=True):
     """How much is kept: bytes of one job's log, and packed bytes on disk of all logs of one org."""
 
@@ -121,10 +125,9 @@ class JobLogs:
 
         Bytes that are there already are passed over, so sending again is harmless; chunks that
         begin beyond the log's end are not taken, and the answer tells from where to send again. If
-        that `is_after_loss` nobody can, so they are taken all the same. Raises InvalidInput for
-        chunks that are too long, empty or out of order, and when the log is as long as a log may
-        be: workers end it themselves a little before. Once the quota of the org is used up, the log
-        says so in the place of what comes.
+        that `is_after_loss` nobody can, so they are taken all the same. Once the quota of the org
+        is used up, the log says so in the place of what comes. Raises LogFull, and InvalidInput for
+        chunks that are too long, empty or out of order.
         """
         check_chunks(chunks)
 
@@ -134,9 +137,7 @@ class JobLogs:
             if not fresh or (fresh[0][0] != end and not is_after_loss()):
                 return self.durable_size(job_id) if waits_for_disk else end
             if self.is_full(end):
-                raise InvalidInput(
-                    f"the log has reached its limit of {self.bounds.job_bytes} bytes"
-                )
+                raise LogFull(f"the log has reached its limit of {self.bounds.job_bytes} bytes")
 
             start = fresh[0][0]
             size = fresh[-1][0] + len(fresh[-1][4]) - start

@@ -12,17 +12,18 @@ from collections.abc import Collection
 
 import msgspec
 
-from opsicle.domain.automations import AutomationState, JobState
-from opsicle.domain.errors import Conflict, LeaseLost, Unavailable
+from opsicle.domain.automations import JobState
+from opsicle.domain.errors import LeaseLost, Unavailable
 from opsicle.kit.clock import Clock
 from opsicle.server.access.actor import SystemActor, WorkerActor
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import GroupChanges
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, may_serve
+from opsicle.server.dispatch.job_refusals import JobRefusals
+from opsicle.server.dispatch.lease_service import LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
+from opsicle.server.dispatch.leased_work import LeasedWork
 from opsicle.server.dispatch.log_receiver import LogReceiver
 from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.plans import Plans
@@ -35,10 +36,9 @@ from opsicle.server.fleet.pubsub import (
     log_topic,
     org_topic,
 )
-from opsicle.server.store import audit, automation_transitions, jobs
+from opsicle.server.store import audit, jobs
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import MAX_EXPLANATION
 from opsicle.wire.worker_api import (
     Done,
     FinishReply,
@@ -53,9 +53,6 @@ log = logging.getLogger(__name__)
 
 SLOW_DISK_SECONDS = 2.0
 """A commit that takes longer may have kept polls from their answers: nobody is judged by it."""
-
-UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
-"""How the reason ends where an older worker, without a field for that, refused for the time."""
 
 
 class Jobs:
@@ -79,12 +76,13 @@ class Jobs:
         self._groups = lease_service.groups
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
-        self._outbox = outbox
-        self._outcomes = JobOutcomes(plans, outbox, clock)
+        self._outcomes = outcomes = JobOutcomes(plans, outbox, clock)
+        self._refusals = JobRefusals(
+            database, lease_service, outcomes, outbox, epoch_reports, clock
+        )
         self._clock = clock
         self.unknown = UnknownJobs(database, self._fleet, clock)
         self._suspects: set[str] = set()
-        self._epoch_reports = epoch_reports
 
     def recover(self) -> None:
         """Give every job on lease one full term.
@@ -125,57 +123,16 @@ class Jobs:
         return Done(JobState.RUNNING)
 
     def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
-        """End an automation whose order its worker will not carry out; nothing of it was run.
+        """Take back a job whose order its worker will not carry out.
 
-        One that was refused for its time, or for want of room, waits again: another worker's clock
-        may be right, as may this one's later. So does one whose order is from an older state of the
-        server; nothing is handed out by that any more. Raises LeaseLost if the lease has lapsed, or
-        the worker has said so before; Conflict if the job has begun.
+        It waits again, or has ended. Raises as `JobRefusals.record`.
         """
-        now, reason = self._clock.now(), request.reason[:MAX_EXPLANATION]
-        is_untimely = request.is_untimely or request.reason.endswith(UNTIMELY_ENDING)
-        is_outdated = request.newer_epoch is not None and self._epoch_reports.report_newer(
-            worker, request.newer_epoch
-        )
+        job = self._refusals.record(worker, job_id, request)
 
-        def work(db: Connection) -> JobRow:
-            job = get_own(db, worker, job_id, request.fence)
-            if job.state != JobState.LEASED:
-                raise Conflict(
-                    f"job {job_id} is {job.state} and cannot be refused any more", hint="Drop it."
-                )
-            if is_untimely or is_outdated or request.lacks_room:
-                self._outcomes.lose(db, job, worker, reason)
-                return job
-
-            explanation = f"worker {worker.name} refused to run it: {reason}"
-            if job.pause_id:
-                self._lease_service.paused.refuse(db, job, worker, explanation)
-            else:
-                jobs.give_back(db, job_id, now)
-                automation_transitions.refuse(db, job.automation_id, job_id, now, explanation)
-                self._outbox.post_finished(
-                    db, job.org_id, job.automation_id, AutomationState.CANCELLED
-                )
-            data = {"job": job_id, "reason": reason}
-            audit.append(db, now, job.org_id, worker, "refuse_order", resource_of(job), data)
-            self._groups.advance(db, changes)
-            return job
-
-        changes = GroupChanges()
-        job = self._database.write(work)
-
-        self._groups.announce(changes)
         self._lease_service.make_use_of_room(job.org_id)
         self._lease_store.end(job_id)
-        if is_untimely:
-            self._fleet.note_clock_refusal(worker.worker_id, request.sent_at_ms)
-        if request.lacks_room:
-            self._fleet.note_lack_of_room(worker.worker_id, job.automation_id, reason)
         self._free_slot(worker.worker_id)
         self._changed(job)
-        if is_untimely or request.lacks_room:
-            self._fleet.wake_org(job.org_id)
         return Done(JobState.RETURNED)
 
     def log(self, worker: WorkerActor, job_id: str, request: LogRequest) -> LogReply:

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-from itertools import zip_longest
-from typing import NamedTuple
-
-import msgspec
 
 from opsicle.domain.automations import AutomationState
 from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
-from opsicle.domain.workers import Requirements, is_able
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups, GroupChanges
+from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
 from opsicle.server.dispatch.lease_store import Lease, LeaseStore
+from opsicle.server.dispatch.leased_work import LeasedWork, PlannedLease
 from opsicle.server.dispatch.paused_jobs import PausedJobs, Resumption
 from opsicle.server.dispatch.queue_limits import free_capacity
+from opsicle.server.dispatch.queue_reader import QueueReader
 from opsicle.server.dispatch.refusals import refuse
 from opsicle.server.dispatch.run_windows import expire, is_open
-from opsicle.server.dispatch.waiting_kinds import KindScan, WaitingKinds
+from opsicle.server.dispatch.waiting_kinds import WaitingKinds
 from opsicle.server.dispatch.work_builder import CheckedWork, WorkBuilder, WorkManifest
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.presence import Presence
@@ -32,38 +29,8 @@ from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.epochs import Epoch
 from opsicle.server.store.jobs import JobRow
-from opsicle.wire.jobs import Work
 
 log = logging.getLogger(__name__)
-
-
-class LeasedWork(msgspec.Struct):
-    """What one transaction has given to one worker, and what others like it could still take.
-
-    `is_pushed`: the work goes out otherwise than with the poll that found it. `refused` have ended
-    instead: they are not what was triggered, their approval no longer holds, or their window has
-    closed.
-    """
-
-    is_pushed: bool = False
-    items: list[tuple[Lease, Work]] = msgspec.field(default_factory=list)
-    refused: list[AutomationRow] = msgspec.field(default_factory=list)
-    left_waiting: list[tuple[str, Requirements]] = msgspec.field(default_factory=list)
-    group_changes: GroupChanges = msgspec.field(default_factory=GroupChanges)
-    scans: list[KindScan] = msgspec.field(default_factory=list)
-
-    @property
-    def work(self) -> tuple[Work, ...]:
-        """What the worker is told."""
-        return tuple(work for _, work in self.items)
-
-
-class PlannedLease(NamedTuple):
-    """A lease that may begin, and what its worker will be told."""
-
-    lease: Lease
-    checked: CheckedWork
-    manifest: WorkManifest
 
 
 class LeaseService:
@@ -85,6 +52,7 @@ class LeaseService:
         paused: PausedJobs,
     ) -> None:
         self.kinds = kinds
+        self.queue = QueueReader(kinds, fleet)
         self.groups = groups
         self.fleet = fleet
         self.lease_store = lease_store
@@ -116,23 +84,10 @@ class LeaseService:
             min(poll.slots, poll.free_slots + len(poll.jobs)) - occupied - presence.reserved_slots
         )
 
-    def may_wait_for(self, presence: Presence) -> bool:
-        """Return whether anything may wait that an org's own worker can take; never wrongly no."""
-        org_id = presence.org_id
-        return self.kinds.has_any(org_id) and bool(
-            self.kinds.fitting(org_id, self.fleet.candidate(presence, busy=0))
-        )
-
     def lease_waiting(
         self, db: Connection, presence: Presence, free: int, *, is_pushed: bool = False
     ) -> LeasedWork:
-        """Lease up to `free` jobs: those that it has paused and may go on, then the queue's first.
-
-        A shared one's by turns of the orgs.
-
-        The org that a shared worker served longest ago comes first, so that nobody's queue holds up
-        another's.
-        """
+        """Lease up to `free` jobs: those that it has paused and may go on, then the queue's."""
         leased = LeasedWork(is_pushed)
         if free <= 0:
             return leased
@@ -140,7 +95,8 @@ class LeaseService:
         has_more = True
         while has_more and len(leased.items) < free:
             refused = len(leased.refused)
-            self._lease_first(db, presence, free - len(leased.items), leased)
+            for row in self.queue.list_next(db, presence, free - len(leased.items), leased):
+                self.lease_one(db, presence, row, leased)
             turns = leased.group_changes.turns
             self.groups.advance(db, leased.group_changes)
             # behind those that were refused, and where the lease of one has changed others' turns
@@ -162,55 +118,6 @@ class LeaseService:
         for job in self.paused.list_decided(db, presence.worker_id, free):
             self._resume(db, presence, job, leased)
         self.groups.advance(db, leased.group_changes)
-
-    def _lease_first(
-        self, db: Connection, presence: Presence, free: int, leased: LeasedWork
-    ) -> None:
-        leased.left_waiting = []
-        served = orgs.list_shared_waiting(db) if presence.is_shared else [presence.org_id]
-        queues: list[list[AutomationRow]] = []
-        for org_id in served:
-            if len(queues) > free:
-                break  # each of these has a turn before it
-            if queue := self._queue(db, presence, org_id, free, leased):
-                queues.append(queue)
-        taken = [row for turn in zip_longest(*queues) for row in turn if row is not None]
-        for row in taken[:free]:
-            self.lease_one(db, presence, row, leased)
-        if len(taken) <= free:
-            leased.left_waiting = []
-
-    def _queue(
-        self, db: Connection, presence: Presence, org_id: str, free: int, leased: LeasedWork
-    ) -> list[AutomationRow]:
-        """Return the first `free` + 1 automations that this worker can take, as the org has room.
-
-        Note their kinds in `leased`.
-        """
-        me = self.fleet.candidate(presence, busy=0)
-        rows: list[AutomationRow] = []
-        if not is_able(me):
-            return rows
-
-        kinds = self.kinds.fitting(org_id, me)
-        room = free_capacity(db, org_id, free + 1) if kinds else 0
-        if room <= 0:
-            return rows
-
-        leased.left_waiting += [(org_id, kind.asked) for kind in kinds]
-
-        for kind in kinds:
-            if len(rows) >= room and kind.first_rank > rows[-1].rank:
-                break  # all that is left comes after what was found
-
-            most = room + len(presence.put_off) + len(presence.unspoken)
-            found = automations.list_waiting(db, org_id, kind.requirements, most)
-            leased.scans.append(
-                KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)
-            )
-            offered = [row for row in found if not self.fleet.is_put_off(presence, row.id)]
-            rows = sorted([*rows, *offered], key=lambda row: row.rank)[:room]
-        return rows
 
     def lease_one(
         self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork

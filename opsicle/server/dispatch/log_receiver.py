@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from opsicle.domain.errors import LogIncomplete
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
-from opsicle.server.dispatch.job_logs import JobLogs
+from opsicle.server.dispatch.job_logs import JobLogs, LogFull
 from opsicle.server.dispatch.log_tails import TAIL_BYTES, LogTails
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
@@ -53,11 +55,7 @@ class LogReceiver:
         *,
         waits_for_disk: bool,
     ) -> None:
-        if request.chunks and not self._job_logs.is_full(self._job_logs.size(job_id)):
-            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
-            kept_to = self._append(job, request, waits_for_disk=waits_for_disk)
-        else:
-            kept_to = self._job_logs.durable_size(job_id)
+        kept_to = self._append_last(worker, job_id, request, waits_for_disk=waits_for_disk)
         if kept_to >= request.log_bytes or self._job_logs.is_full(kept_to):
             return
 
@@ -66,6 +64,21 @@ class LogReceiver:
             self._job_logs.note_loss(job_id, kept_to, request.log_bytes)
         else:
             raise LogIncomplete(f"the log is here up to byte {kept_to} of {request.log_bytes}")
+
+    def _append_last(
+        self,
+        worker: WorkerActor,
+        job_id: str,
+        request: FinishRequest | PauseRequest,
+        *,
+        waits_for_disk: bool,
+    ) -> int:
+        """Keep what is taken of the last of a log, and return up to where it is kept then."""
+        if request.chunks:
+            job = self._database.read(lambda db: get_answerable(db, worker, job_id, request.fence))
+            with suppress(LogFull):
+                return self._append(job, request, waits_for_disk=waits_for_disk)
+        return self._job_logs.durable_size(job_id)
 
     def _append(
         self,

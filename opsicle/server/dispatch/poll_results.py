@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from opsicle.domain.automations import JobState
-from opsicle.server.dispatch.lease_service import LeasedWork
+from opsicle.server.dispatch.leased_work import LeasedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.store import jobs, pauses
 from opsicle.server.store.database import Connection

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from opsicle.server.dispatch.lease_service import LeasedWork, LeaseService, PlannedLease
+from opsicle.server.dispatch.lease_service import LeaseService
+from opsicle.server.dispatch.leased_work import LeasedWork, PlannedLease
 from opsicle.server.dispatch.work_builder import CheckedWork
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.store.automations import AutomationRow

@@ -9,7 +9,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -17,11 +17,14 @@ import msgspec
 
 from opsicle.domain.access import Action
 from opsicle.domain.errors import Internal, InvalidInput, NotFound, OpsicleError
+from opsicle.server.access.actor import Actor
 from opsicle.server.http import origin, problems
+from opsicle.server.http.event_stream import CONTENT_TYPE as EVENT_STREAM
 from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.request import IN_ORG, JSON, MESSAGEPACK, Caller
 from opsicle.server.http.route_table import Match, RouteTable, WrongMethod
 from opsicle.server.http.routing import Access, Reply, Request, Route
+from opsicle.server.http.shares import Shares, Whose
 from opsicle.wire.endpoint import MAX_BODY_BYTES
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,16 @@ SECURITY_HEADERS = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
 HSTS = ("Strict-Transport-Security", "max-age=31536000")
+
+MAX_REQUESTS_PER_USER = 100
+MAX_REQUESTS_PER_ORG = 400
+MAX_REQUESTS = 2000
+"""Requests of people under way at once, until their answers are taken: a large one holds a megabyte
+of memory while its reader takes its time. Event streams have shares of their own."""
+
+_WHOSE = "opsicle.whose"
+"""Where the environment says for whom a request counts."""
+
 _NO_STORE = ("Cache-Control", "no-store")
 _STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _BODILESS = frozenset({204, 304})
@@ -83,12 +96,16 @@ class Application:
         self._media_type = MESSAGEPACK if is_binary else JSON
         self._common_headers = () if is_binary else (*SECURITY_HEADERS, _NO_STORE)
         self._table = RouteTable(routes)
+        self._under_way = Shares(MAX_REQUESTS_PER_USER, MAX_REQUESTS_PER_ORG, MAX_REQUESTS)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request; never raises."""
         began = time.monotonic()
         name, reply = self._answer(environ)
         headers, body = self._sendable(reply, is_host_ours=_is_host_ours(environ))
+        if whose := environ.get(_WHOSE):
+            body = _counted(self._under_way, whose, body)
+            next(body)  # so that its end is noted, whatever becomes of it
         seconds = time.monotonic() - began
         self._observe(name, environ["REQUEST_METHOD"], reply.status, seconds)
         self._log_access(environ, reply.status, seconds)
@@ -131,13 +148,34 @@ class Application:
         request = self._request(environ, route.endpoint.max_body)
         origin.check_origin(request)
         _admit(request, route)
-        request.check_query(route.endpoint.query)
-        reply = route.handler(request, **arguments)
+        if isinstance(route.may, Action):
+            self._count(environ, request.actor)
+        try:
+            request.check_query(route.endpoint.query)
+            reply = route.handler(request, **arguments)
+        except BaseException:
+            self._uncount(environ)
+            raise
+        if reply.content_type == EVENT_STREAM:  # these have shares of their own
+            self._uncount(environ)
         if reply.body is None:
             return reply
         return reply._replace(
             body=None, raw=self._encode(reply.body), content_type=self._media_type
         )
+
+    def _count(self, environ: dict[str, Any], actor: Actor) -> None:
+        """Count a request until its answer is sent. Raises TooManyRequests if there are enough."""
+        whose = Whose(actor.user_id, actor.org_id)
+        self._under_way.check(
+            whose, "requests under way", retry_after=1, hint="Send one after the other."
+        )
+        self._under_way.add(whose)
+        environ[_WHOSE] = whose
+
+    def _uncount(self, environ: dict[str, Any]) -> None:
+        if whose := environ.pop(_WHOSE, None):
+            self._under_way.remove(whose)
 
     def _request(self, environ: dict[str, Any], max_body: int) -> Request:
         return Request(environ, self._authenticate, self._streams, max_body)
@@ -177,6 +215,18 @@ class Application:
                 "address": environ["REMOTE_ADDR"],
             }
             log.log(level, "request", extra=extra)
+
+
+def _counted(shares: Shares, whose: Whose, parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Return an answer that counts until it is closed; the first piece is empty."""
+    try:
+        yield b""
+        yield from parts
+    finally:
+        shares.remove(whose)
+        close = getattr(parts, "close", None)
+        if close:
+            close()
 
 
 def route_not_found(_request: Request) -> Reply:

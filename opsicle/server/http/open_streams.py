@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import cast
 
 import gevent
 
-from opsicle.domain.errors import TooManyRequests
+from opsicle.server.http.shares import Shares, Whose
 
 MAX_STREAMS_PER_USER = 100
 MAX_STREAMS_PER_ORG = 500
@@ -22,9 +21,7 @@ class EventStreams:
     """
 
     def __init__(self) -> None:
-        self._open: Counter[str] = Counter()
-        """By user and by org; their ids are never alike."""
-
+        self._shares = Shares(MAX_STREAMS_PER_USER, MAX_STREAMS_PER_ORG, MAX_STREAMS)
         self._greenlets: set[gevent.Greenlet[..., object]] = set()
 
     def __len__(self) -> int:
@@ -34,26 +31,20 @@ class EventStreams:
         """Return the stream, which ends when `close` is called.
 
         Raises TooManyRequests for one user's hundredth or so.
-
-        An org has a share too, so that its own people can be many, and leave room for others.
         """
-        is_user_full = self._open[user_id] >= MAX_STREAMS_PER_USER
-        if is_user_full or self._open[org_id] >= MAX_STREAMS_PER_ORG or len(self) >= MAX_STREAMS:
-            whose = "you have" if is_user_full else "your org has"
-            raise TooManyRequests(
-                f"{whose} too many event streams open", retry_after=10, hint="Close some of them."
-            )
-        return self._run((user_id, org_id), parts)
+        whose = Whose(user_id, org_id)
+        self._shares.check(whose, "event streams open", retry_after=10, hint="Close some of them.")
+        return self._run(whose, parts)
 
     def close(self) -> None:
         """End every open stream; their clients come back when there is a server again."""
         for greenlet in list(self._greenlets):
             greenlet.kill(_StreamsClosed(), block=False)
 
-    def _run(self, whose: tuple[str, str], parts: Iterator[bytes]) -> Iterator[bytes]:
+    def _run(self, whose: Whose, parts: Iterator[bytes]) -> Iterator[bytes]:
         greenlet = cast("gevent.Greenlet[..., object]", gevent.getcurrent())
         self._greenlets.add(greenlet)
-        self._open.update(whose)
+        self._shares.add(whose)
 
         try:
             yield from parts
@@ -61,10 +52,7 @@ class EventStreams:
             return
         finally:
             self._greenlets.discard(greenlet)
-            self._open.subtract(whose)
-            for each in whose:
-                if not self._open[each]:
-                    del self._open[each]
+            self._shares.remove(whose)
 
 
 class _StreamsClosed(ConnectionError):

@@ -9,10 +9,10 @@ through, and forgotten if it was right.
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import datetime, timedelta
 
 from opsicle.domain.errors import TooManyRequests
+from opsicle.domain.source_networks import source_network
 from opsicle.kit.clock import Clock, from_text
 from opsicle.server.store import login_attempts, sessions
 from opsicle.server.store.database import Connection, Database
@@ -22,9 +22,6 @@ MAX_PER_ACCOUNT = 10
 MAX_FROM_UNKNOWN = 6
 MAX_PER_ADDRESS = 50
 """An office behind one address has many people, and each of them mistypes now and then."""
-
-_IPV6_NETWORK = 64
-"""Whoever has one IPv6 address usually has 2⁶⁴ of them."""
 
 
 class LoginThrottle:
@@ -50,11 +47,11 @@ class LoginThrottle:
             limit = MAX_PER_ACCOUNT if is_known else MAX_FROM_UNKNOWN
             check_times(login_attempts.times_of_account(db, email, now - WINDOW), limit, now)
             check_times(
-                login_attempts.times_from_address(db, network(address), now - WINDOW),
+                login_attempts.times_from_address(db, source_network(address), now - WINDOW),
                 MAX_PER_ADDRESS,
                 now,
             )
-            return login_attempts.insert(db, email, network(address), now)
+            return login_attempts.insert(db, email, source_network(address), now)
 
         return self._database.write(work)
 
@@ -64,7 +61,7 @@ class LoginThrottle:
         since = now - WINDOW
         check_times(
             self._database.read(
-                lambda db: login_attempts.times_from_address(db, network(address), since)
+                lambda db: login_attempts.times_from_address(db, source_network(address), since)
             ),
             MAX_PER_ADDRESS,
             now,
@@ -74,21 +71,7 @@ class LoginThrottle:
         """Count a proof that belongs to no account (a setup or join token) and was wrong."""
         now = self._clock.now()
         login_attempts.delete_until(db, now - WINDOW)
-        login_attempts.insert(db, "", network(address), now)
-
-
-def network(address: str) -> str:
-    """Return what counts as one address: an IPv4 address, or an IPv6 network.
-
-    Any other text is itself.
-    """
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), _IPV6_NETWORK), strict=False))
-    return str(ip)
+        login_attempts.insert(db, "", source_network(address), now)
 
 
 def check_times(times: list[str], limit: int, now: datetime) -> None:

@@ -6,8 +6,6 @@ Nothing here knows who asks. A search is stopped at any segment and goes on ther
 from __future__ import annotations
 
 import time
-from array import array
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from heapq import nsmallest
@@ -19,6 +17,7 @@ from opsicle.domain.errors import InvalidInput
 from opsicle.domain.patterns import SearchPattern
 from opsicle.server.dispatch.log_lines import Channel, LineCount, OpenLine
 from opsicle.server.dispatch.log_segments import chunks_of
+from opsicle.server.logs.line_starts import LineStarts
 from opsicle.server.store import logs
 from opsicle.server.store.database import Connection
 from opsicle.server.store.logs import SegmentLines
@@ -259,14 +258,14 @@ class LogSearch:
             return
 
         open_lines = LineCount.restore(row.lines_up_to, row.open_lines).open_lines
-        begins = _LineStarts(chunks, count)
+        begins = LineStarts(chunks, count)
         for channel, content in _by_channel(chunks).items():
             if query.stream in (0, channel[1]):
                 found = self._of_channel(channel, content, begins, open_lines.get(channel))
                 yield from islice((hit for hit in found if hit.line.number > after_line), most)
 
     def _of_channel(
-        self, channel: Channel, content: bytes, begins: _LineStarts, open_line: OpenLine | None
+        self, channel: Channel, content: bytes, begins: LineStarts, open_line: OpenLine | None
     ) -> Iterator[Hit]:
         """Search what a segment has of one stream of one phase, and keep what has not ended."""
         partial = self._partial_lines.pop(channel, None)
@@ -318,54 +317,6 @@ class LogSearch:
             match = self._query.pattern.find(content, int(partial.is_cut), len(content))
             if match and not partial.is_reported and self._query.wants(partial.line):
                 yield _hit(self._job_id, partial.line, content, 0, match)
-
-
-class _LineStarts:
-    """Where the lines of a segment begin, found out only when it has a match.
-
-    Kept as numbers, since a segment may have a million lines.
-    """
-
-    def __init__(self, chunks: Iterable[Chunk], count: LineCount) -> None:
-        self._chunks = chunks
-        self._count = count
-        self._found: dict[Channel, _Columns] | None = None
-
-    def line_at(self, channel: Channel, place: int) -> OpenLine | None:
-        """Return the line that holds a byte of what the segment has of a channel."""
-        if self._found is None:
-            self._found = self._find()
-        columns = self._found.get(channel)
-        index = bisect_right(columns.places, place) - 1 if columns else -1
-        return columns.line(channel, index) if columns and index >= 0 else None
-
-    def _find(self) -> dict[Channel, _Columns]:
-        found: dict[Channel, _Columns] = {}
-        sizes: dict[Channel, int] = {}
-        for chunk in self._chunks:
-            channel = (chunk[1], chunk[2])
-            before = sizes.get(channel, 0)
-            columns = found.setdefault(channel, _Columns())
-            for begin in self._count.begins(chunk):
-                columns.add(before + begin.place, begin.line)
-            sizes[channel] = before + len(chunk[4])
-        return found
-
-
-class _Columns:
-    """Begins of lines of one channel."""
-
-    def __init__(self) -> None:
-        self.places, self._numbers, self._offsets, self._times = (array("q") for _ in range(4))
-
-    def add(self, place: int, line: OpenLine) -> None:
-        self.places.append(place)
-        self._numbers.append(line.number)
-        self._offsets.append(line.offset)
-        self._times.append(line.at_ms)
-
-    def line(self, channel: Channel, index: int) -> OpenLine:
-        return OpenLine(*channel, self._numbers[index], self._offsets[index], self._times[index])
 
 
 def _by_channel(chunks: Iterable[Chunk]) -> dict[Channel, bytes]:

@@ -8,12 +8,13 @@ mail server could read it, and must not get into another org by that.
 from __future__ import annotations
 
 from opsicle.domain.notices import Notice, NoticeKind
+from opsicle.domain.source_networks import source_network
 from opsicle.kit.clock import Clock
 from opsicle.server.access import validators
 from opsicle.server.access.actor import AnonymousActor
 from opsicle.server.channels.email_channels import find_email_channel
 from opsicle.server.channels.outbox import Addressee, Outbox
-from opsicle.server.identity.login_throttle import WINDOW, check_times, network
+from opsicle.server.identity.login_throttle import WINDOW, check_times
 from opsicle.server.store import audit, login_attempts, memberships, users
 from opsicle.server.store.database import Connection, Database
 
@@ -42,7 +43,7 @@ class ForgottenPasswords:
 
         def work(db: Connection) -> None:
             login_attempts.delete_until(db, now - WINDOW)
-            place = _MARK + network(address)
+            place = _MARK + source_network(address)
             check_times(
                 login_attempts.times_from_address(db, place, now - WINDOW), MAX_PER_ADDRESS, now
             )

@@ -11,8 +11,8 @@ _MOST_WAL_BYTES = 16 * 1024 * 1024
 """What a large transaction has left of the WAL beyond this is cut off at the next checkpoint."""
 
 _WRITER_STATEMENTS, _READER_STATEMENTS = 600, 100
-"""How many of the statements last *used* stay prepared, each time counted anew: the life of one job
-uses some 80, and several go side by side. At APSW's own 100, each job prepared its longest anew."""
+"""How many of the statements last *used* stay prepared, each time counted anew. Several jobs go
+side by side, each through many: at APSW's own 100, each prepared its longest anew."""
 
 
 def open_connection(path: Path, *, is_reader: bool = False) -> Connection:

@@ -25,6 +25,7 @@ from opsicle.domain.errors import (
 )
 from opsicle.domain.notices import Notice, NoticeKind
 from opsicle.domain.secrets import masked
+from opsicle.domain.source_networks import source_network
 from opsicle.domain.trigger_mapping import (
     decode_body,
     deduplication_key,
@@ -43,7 +44,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.starters import Starter
 from opsicle.server.channels.messages import Fact
 from opsicle.server.channels.outbox import Outbox
-from opsicle.server.identity.login_throttle import LoginThrottle, network
+from opsicle.server.identity.login_throttle import LoginThrottle
 from opsicle.server.keys.vault import Vault
 from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, trigger_calls, triggers
@@ -193,7 +194,7 @@ class Hooks:
 
         Only those who fail are held back, by address: others behind the same one go on.
         """
-        source = f"webhooks of {network(incoming.address)}"
+        source = f"webhooks of {source_network(incoming.address)}"
         try:
             self._throttle.check_address(source)
         except TooManyRequests as error:

@@ -6,9 +6,9 @@ from functools import partial
 from http import HTTPStatus
 
 from opsicle.domain.access import Action
+from opsicle.domain.source_networks import source_network
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.http.serving import serve
-from opsicle.server.identity.login_throttle import network
 from opsicle.server.triggers.calls import IncomingCall
 from opsicle.server.triggers.hooks import Hooks
 from opsicle.server.triggers.samples import SampleCalls
@@ -43,7 +43,7 @@ def call(hooks: Hooks, request: Request, org: str, trigger: str) -> Reply:
     trigger, or not its secret. 404: it is paused. 400: the body does not fit. 409: the trigger may
     not start its template. 429 and 503: try again.
     """
-    with hooks.large_bodies.slot(network(request.address), request.header("Content-Length")):
+    with hooks.large_bodies.slot(source_network(request.address), request.header("Content-Length")):
         body = request.raw_body()
     reply = hooks.call(org, trigger, IncomingCall(request.header, body, request.address))
     return Reply(HTTPStatus.OK if reply.skipped else HTTPStatus.ACCEPTED, reply)

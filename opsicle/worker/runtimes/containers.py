@@ -23,18 +23,14 @@ from opsicle.worker.container_options import (
     exceeded_in_container,
     run_options,
 )
-from opsicle.worker.container_script import TERM_ALL, first_script
+from opsicle.worker.container_script import TERM_ALL, TERMINATED, first_script
 from opsicle.worker.container_stop import ContainersStop, RunningContainer
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import (
-    Child,
-    OsAccount,
-    collect_orphans,
-    instance_of,
-    is_same_instance,
-)
+from opsicle.worker.process import Child, collect_orphans
+from opsicle.worker.process_instances import instance_of, is_same_instance
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -121,8 +117,7 @@ class ContainerRuntime:
         left = self._list(job_id)
         if left and grace_seconds > 0:
             for name in left:
-                engine_calls.call(self.name, "exec", name, *TERM_ALL)
-                engine_calls.call(self.name, "kill", "--signal", "TERM", name)
+                self._terminate(name)
             while self._list_running(job_id) and time.monotonic() < deadline:
                 time.sleep(_LOOK_SECONDS)
 
@@ -133,6 +128,14 @@ class ContainerRuntime:
             if not (left := self._list(job_id)):
                 break
         return len(left)
+
+    def _terminate(self, name: str) -> None:
+        """Send TERM to all in a container, also in one that somebody has paused."""
+        told = engine_calls.call(self.name, "exec", name, *TERM_ALL)
+        is_told = told.exit_code in TERMINATED
+        if not is_told and engine_calls.call(self.name, "unpause", name).exit_code == 0:
+            engine_calls.call(self.name, "exec", name, *TERM_ALL)
+        engine_calls.call(self.name, "kill", "--signal", "TERM", name)
 
     def _kill_clients(self, job_id: str, last_child: ChildProcess | None) -> None:
         with self._lock:

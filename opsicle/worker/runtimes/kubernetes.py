@@ -18,13 +18,14 @@ from opsicle.worker.journal_lines import ChildProcess
 from opsicle.worker.kubernetes_ends import read_pod
 from opsicle.worker.kubernetes_pods import JOB_LABEL, pod_of, secret_of
 from opsicle.worker.kubernetes_scripts import FOLLOW, GIVEN, LEFT, WORKSPACE, first_script
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 

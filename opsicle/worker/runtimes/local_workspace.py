@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.pausing import FolderElsewhere
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 
 
 class InLocalWorkspace:

@@ -18,17 +18,18 @@ from opsicle.worker import engine_calls, process
 from opsicle.worker.cluster_stop import ClusterStop
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_results import put_left, read_left
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.runtimes.cluster import ClusterJob, end_unfollowed
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
 from opsicle.worker.slurm_ends import read_end
 from opsicle.worker.slurm_scripts import FOLLOW, batch_script, first_script, streams
 from opsicle.worker.slurm_stop import STOP, list_jobs, slurm_name
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace, remove_folder
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from opsicle.domain.files import FOLDER
@@ -17,21 +16,19 @@ from opsicle.worker.artifact_sources import NotTaken
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.container_options import exceeded_in_container
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.phase_shell import phase_environment
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.process_limits import exceeded_by_exit, too_many_processes
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script, is_posix_shell
 from opsicle.worker.ssh_artifacts import SshArtifacts
 from opsicle.worker.ssh_connection import (
     NO_JOB,
-    SSH_FAILED,
-    FolderGone,
     SshConnection,
     SshFiles,
-    left_text,
     local_environment,
 )
 from opsicle.worker.ssh_containers import RemoteContainer
@@ -45,7 +42,8 @@ from opsicle.worker.ssh_scripts import (
 )
 from opsicle.worker.ssh_stop import SshStop
 from opsicle.worker.ssh_task_limits import prepare_task_limit
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.ssh_workspace import RemoteWorkspace
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 
@@ -66,9 +64,6 @@ exit "${code:-255}"
 not ssh's, with what it has handed on."""
 
 _SESSION = 'exec "$@" <"$JOB-fetch" 2>/dev/null'
-
-_BEFORE = -1
-"""Stands for the phases that an earlier run of the job has started."""
 
 
 class SshRuntime:
@@ -132,17 +127,11 @@ class SshJob:
         self._cancellation = cancellation
         self._files = SshFiles(private, target)
         self._program = program
-        self._connection: SshConnection | None = None
+        self._remote = RemoteWorkspace(work, target, self._files, program)
         self._child: Child | None = None
-        self._used: SshConnection | None = None  # by the try that was started last
-        self._started: set[int] = set()  # the phases that were
-        self._gone = ""  # why the workspace is in which they were
-        self._waiting: FolderElsewhere | None = None  # to come back to
         self._results: dict[str, Path] = {}
         self._tries = 0  # in containers
         self._problem = ""  # that kept the last try from running
-        self._left_there: list[str] = []
-        self._has_files = False  # whether the job's are there
 
     def environment(
         self, phase: int, private: Mapping[str, str], outputs: Mapping[str, str]
@@ -161,12 +150,12 @@ class SshJob:
 
     def shell_streams(self, phase: int, _pipes: NamedPipes) -> ShellStreams:
         """Return the pipes on the target. Blocks as `start` does. Raises CannotStart."""
-        return self._connected(phase).folder.streams
+        return self._connect(phase).folder.streams
 
     def start(self, phase: int, script: Script, environment: Mapping[str, str]) -> Child:
         """Start a phase. Blocks while it connects. Raises CannotStart."""
-        connection = self._connected(phase)
-        self._require_workspace(phase)
+        connection = self._connect(phase)
+        self._remote.require_kept(phase)
         folder = connection.folder
         asked = self._work.phases[phase]
         try:
@@ -184,9 +173,9 @@ class SshJob:
         constants = [folder.nonce, str(RESULT_BYTES), PHASE_COMMAND, RESULT_COMMAND]
         constants += [self._files_to_carry(), folder.unpack_command()]
         argv = ["/bin/sh", "-c", _FOLLOW, "sh", *constants, *command]
-        self._child, self._used = self._spawn(argv), connection
-        self._started.add(phase)
-        return self._child
+        self._child = child = self._spawn(argv)
+        self._remote.note_start(phase, connection)
+        return child
 
     def _phase_start(
         self, phase: int, folder: RemoteFolder, environment: Mapping[str, str], script: Script
@@ -213,8 +202,8 @@ class SshJob:
 
     def fetch_result(self, phase: int, _exit_code: int) -> str:
         """Take what a try has left out of its answer; without one, nobody knows how it ended."""
-        assert self._used
-        nonce = self._used.folder.nonce
+        assert self._remote.used
+        nonce = self._remote.used.folder.nonce
         self._problem = ""
         result = read_result(self._files.path("result"), nonce, self._results)
         if result is RemoteResult.LOST:
@@ -222,13 +211,14 @@ class SshJob:
         if result is RemoteResult.TOO_MANY_PROCESSES:
             self._problem = too_many_processes(self._work.phases[phase].limits)
         if result is RemoteResult.NO_FILES:
-            self._has_files = False
+            self._remote.has_files = False
             self._problem = f"its files could not be carried over to {self._target.name}"
         return ""
 
     def left_files(self, phase: int) -> SshArtifacts:
         """Return the files in the workspace on the target, which the last try has left."""
-        folder = self._used.folder if self._used else RemoteFolder(self._work.job_id, "")
+        used = self._remote.used
+        folder = used.folder if used else RemoteFolder(self._work.job_id, "")
         return SshArtifacts(
             folder, self._work.artifact_limits, self._start_session, lambda: self._is_cut(phase)
         )
@@ -249,117 +239,41 @@ class SshJob:
 
     def stop(self, grace_seconds: float, *, keep_daemons: bool = False) -> SshStop:
         """Begin to end what runs on the target."""
-        return SshStop(self._connection, self._child, grace_seconds)
+        return SshStop(self._remote.connection, self._child, grace_seconds)
 
     def leave(self) -> FolderElsewhere | None:
         """Let the folder wait on the target. One that was lost is not there to come back to."""
-        last = self._connection or self._used
-        if self._connection:
-            self._connection.leave()
-            self._connection = None
-        if last:
-            self._waiting = FolderElsewhere(
-                nonce=last.folder.nonce, has_files=self._has_files, is_gone=bool(self._gone)
-            )
-            self._started.add(_BEFORE)
-        return self._waiting
+        return self._remote.leave()
 
     def come_back(self, folder: FolderElsewhere) -> None:
         """Go on in a folder that waits on the target."""
-        self._waiting = folder
-        self._gone = self._lost_text() if folder.is_gone else ""
-        self._started.add(_BEFORE)
+        self._remote.come_back(folder)
 
     def close(self) -> str:
         """End the connection. Return why the job's folder is left on the target."""
-        try:
-            if self._waiting and not self._waiting.is_gone:
-                self._connect(lambda: False)
-        except FolderGone:
-            pass
-        except CannotStart as problem:
-            self._left_there.append(left_text(self._target, self._folder(), str(problem)))
-        self._waiting = None
-        self._close_connection()
+        left = self._remote.close()
         self._files.remove()
-        return "; ".join(filter(None, self._left_there))
-
-    def _close_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection:
-            self._left_there.append(connection.close())
+        return left
 
     def _is_cut(self, phase: int) -> bool:
         """Return whether a cancel ends this phase."""
         is_ended_by_it = self._work.phases[phase].when is When.SUCCESS
         return is_ended_by_it and self._cancellation.requested
 
-    def _connected(self, phase: int) -> SshConnection:
-        """Return the job's connection; another one where that was lost. Raises CannotStart."""
-        if self._connection and not self._connection.is_alive:
-            self._gone = self._lost_text()
-            self._close_connection()
-        if self._connection:
-            return self._connection
-        try:
-            return self._connect(lambda: self._is_cut(phase))
-        except FolderGone as gone:
-            self._waiting, self._gone = None, str(gone)
-            self._require_workspace(phase)
-            return self._connect(lambda: self._is_cut(phase))
-
-    def _connect(self, is_cut: Callable[[], bool]) -> SshConnection:
-        """Connect, and come back to the folder that waits there, if one does."""
-        waiting = self._waiting
-        if waiting and waiting.is_gone:
-            waiting = self._waiting = None
-        try:
-            connection = SshConnection(
-                self._target,
-                self._folder(),
-                self._files,
-                self._program,
-                is_cut,
-                comes_back=waiting is not None,
-            )
-        except OSError as problem:
-            raise CannotStart(f"the files for ssh could not be made: {problem.strerror}") from None
-        self._has_files = waiting is not None and waiting.has_files
-        self._connection, self._waiting = connection, None
-        return connection
-
-    def _folder(self) -> RemoteFolder:
-        """Return the folder that waits, or a new one."""
-        nonce = self._waiting.nonce if self._waiting else secrets.token_hex(16)
-        return RemoteFolder(self._work.job_id, nonce)
-
-    def _require_workspace(self, phase: int) -> None:
-        """Raise CannotStart where what earlier phases have left is gone.
-
-        The first one finds in a new folder what it found before, and cleaning up is better done
-        without than not at all.
-        """
-        if self._started <= {phase}:
-            self._gone = ""
-        if self._gone and self._work.phases[phase].when is When.SUCCESS:
-            raise CannotStart(self._gone, SSH_FAILED)
-
-    def _lost_text(self) -> str:
-        return (
-            f"the connection to {self._target.name} was lost before it began, "
-            "and with it the workspace of the phases before, so nothing was run"
-        )
+    def _connect(self, phase: int) -> SshConnection:
+        return self._remote.connect(phase, lambda: self._is_cut(phase))
 
     def _files_to_carry(self) -> str:
         """Return where the job's files are that are not on the target yet; "" if none are."""
-        if not self._work.files or self._has_files:
+        if not self._work.files or self._remote.has_files:
             return ""
-        self._has_files = True
+        self._remote.has_files = True
         return str(self._workspace.path / FOLDER)
 
     def _start_session(self, script: bytes) -> Child:
         """Run a short script there, beside what runs. Raises OSError, NotTaken."""
-        if not (self._connection and self._connection is self._used and self._connection.is_alive):
+        open_one = self._remote.connection
+        if not (open_one and open_one is self._remote.used and open_one.is_alive):
             raise NotTaken(f"there is no connection to {self._target.name} any more")
         try:
             command = self._files.arguments(self._program)
@@ -370,10 +284,8 @@ class SshJob:
 
     def _lost(self) -> str:
         """Give the connection up, and return that nobody can say how the try ended."""
-        connection = self._used
-        assert connection
-        connection.give_up()
-        why = f": {connection.reason}" if connection.reason else ""
+        reason = self._remote.give_up()
+        why = f": {reason}" if reason else ""
         return (
             f"the connection to {self._target.name} was lost while it ran, "
             f"so that nobody can say what it did{why}"

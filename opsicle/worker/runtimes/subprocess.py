@@ -16,6 +16,7 @@ from opsicle.wire.jobs import Work
 from opsicle.worker import process
 from opsicle.worker.cgroups import Cgroups, NoCgroups, find_cgroups, find_pids_cgroups
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_limits import RLIMITS, PhaseLimits
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
@@ -46,7 +47,7 @@ class SubprocessRuntime:
 
     def __init__(self, base: Mapping[str, str] | None = None) -> None:
         self._base = base
-        self._base_by_account: dict[process.OsAccount | None, Mapping[str, str]] = {}
+        self._base_by_account: dict[OsAccount | None, Mapping[str, str]] = {}
         self.cgroups: Cgroups | None = None
 
     @property
@@ -71,7 +72,7 @@ class SubprocessRuntime:
         self,
         work: Work,
         workspace: Workspace,
-        account: process.OsAccount | None,
+        account: OsAccount | None,
         _private: PrivateFiles,
         _cancellation: Cancellation,
     ) -> SubprocessJob:
@@ -83,7 +84,7 @@ class SubprocessRuntime:
         child = (last_child.pid, last_child.instance) if last_child else (None, "")
         return kill_orphans(job_id, *child, grace_seconds=grace_seconds)
 
-    def _base_for(self, account: process.OsAccount | None) -> Mapping[str, str]:
+    def _base_for(self, account: OsAccount | None) -> Mapping[str, str]:
         if self._base is not None:
             return self._base
         if account not in self._base_by_account:
@@ -101,7 +102,7 @@ class SubprocessJob(InLocalWorkspace):
         self,
         work: Work,
         workspace: Workspace,
-        account: process.OsAccount | None,
+        account: OsAccount | None,
         base: Mapping[str, str],
         cgroups: Cgroups | None,
     ) -> None:
@@ -166,7 +167,7 @@ class SubprocessJob(InLocalWorkspace):
         return TreeStop(self._tree, grace_seconds, in_sessions=keep_daemons)
 
 
-def base_environment(account: process.OsAccount | None = None) -> dict[str, str]:
+def base_environment(account: OsAccount | None = None) -> dict[str, str]:
     """Return what commands get of the worker's own environment, and nothing else does.
 
     PATH, HOME, LANG, TZ.
@@ -206,7 +207,7 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a phase's shell is given
     environment: Mapping[str, str],
     workspace: Workspace,
     tag: int,
-    account: process.OsAccount | None,
+    account: OsAccount | None,
     limits: PhaseLimits | None,
 ) -> process.Child:
     """Start a phase's shell with its script, as another user if an account is given.

@@ -10,12 +10,13 @@ from opsicle.wire.jobs import Work
 from opsicle.worker.artifact_sources import ArtifactSource
 from opsicle.worker.command_markers import ShellStreams
 from opsicle.worker.journal_lines import ChildProcess
+from opsicle.worker.os_account import OsAccount
 from opsicle.worker.pausing import FolderElsewhere
 from opsicle.worker.private_files import PrivateFiles
-from opsicle.worker.process import Child, OsAccount
+from opsicle.worker.process import Child
 from opsicle.worker.runtimes.protocol import GRACE_SECONDS, JobRuntime, Runtime, Stop
 from opsicle.worker.script import Script
-from opsicle.worker.stream_pipes import NamedPipes
+from opsicle.worker.stdio_pipes import NamedPipes
 from opsicle.worker.waiting import Cancellation
 from opsicle.worker.workspace import Workspace
 

@@ -7,9 +7,10 @@ import grp
 import logging
 import os
 import resource
+import time
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from ssl import CERT_REQUIRED
 from typing import Any, cast
@@ -21,6 +22,7 @@ from gevent.server import StreamServer
 from gevent.ssl import SSLContext, SSLSocket
 
 from opsicle.domain.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, OpsicleError
+from opsicle.domain.source_networks import source_network
 from opsicle.security import certificates
 from opsicle.server.http.wire.connection import Application, HttpConnection, RemotePeer
 from opsicle.server.settings import Address
@@ -30,7 +32,14 @@ log = logging.getLogger(__name__)
 HANDSHAKE_SECONDS = 10
 MAX_CONNECTIONS = 4096
 MAX_CONNECTIONS_PER_ADDRESS = 1024
-"""On the users' listener only: a whole fleet of workers may sit behind one address."""
+"""On the users' listener only: a whole fleet of workers may sit behind one address. All of an IPv6
+network count as one."""
+
+MAX_CONNECTIONS_PER_WORKER = 256
+"""Some for each job that it runs at once, so that no worker keeps all others out."""
+
+_QUICK_HANDSHAKE_SECONDS = 1.0
+"""One that takes longer goes first when there is no room."""
 
 _BACKLOG = 1024
 
@@ -70,9 +79,11 @@ class Listener:
         self._is_closed = False
 
         self._connections: dict[HttpConnection, None] = {}  # in the order in which they came
-        self._by_address: Counter[str] = Counter()
+        self._by_source: Counter[str] = Counter()  # addresses, and workers by their ids
         self._greenlets = gevent.pool.Group()
-        self._handshakes = gevent.pool.Group()
+        self._handshakes: dict[gevent.Greenlet[..., object], float] = {}
+        """When each began by the monotonic clock, the oldest first."""
+
         self._most_connections = min(MAX_CONNECTIONS, _descriptors() // 2)
         self._server = StreamServer(self._socket, self._serve)
 
@@ -86,7 +97,8 @@ class Listener:
         self._server.close()
         if self._path:
             Path(self._path).unlink(missing_ok=True)
-        self._handshakes.kill(block=False)
+        for handshake in list(self._handshakes):
+            _break_off(handshake)
         for connection in list(self._connections):
             connection.end()
 
@@ -111,11 +123,18 @@ class Listener:
 
         self._greenlets.add(_current())
         name = _address_name(address)
-        if not self._has_capacity(name):
+        source = source_network(name)
+        is_limited = not (self._demands_certificate or self._trusts_proxy)
+        if (
+            is_limited and self._by_source[source] >= MAX_CONNECTIONS_PER_ADDRESS
+        ) or not self._has_room():
             log.warning("too many connections", extra={"address": name})
             return
 
-        self._by_address[name] += 1
+        with self._counted(source):
+            self._serve_accepted(sock, name)
+
+    def _serve_accepted(self, sock: socket.socket, name: str) -> None:
         try:
             if not self._path:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -124,10 +143,17 @@ class Listener:
             self._serve_secured(sock, name)
         except OSError as error:
             log.debug("connection failed", extra={"address": name, "error": str(error)})
+
+    @contextmanager
+    def _counted(self, source: str) -> Iterator[None]:
+        """Count a connection of an address or a worker while inside."""
+        self._by_source[source] += 1
+        try:
+            yield
         finally:
-            self._by_address[name] -= 1
-            if not self._by_address[name]:
-                del self._by_address[name]
+            self._by_source[source] -= 1
+            if not self._by_source[source]:
+                del self._by_source[source]
 
     def _serve_secured(self, sock: socket.socket, name: str) -> None:
         if self._context is None:
@@ -136,16 +162,24 @@ class Listener:
             )
             return
         with self._shake_hands(sock, self._context) as secured:
-            identity = _worker_identity(secured) if self._demands_certificate else None
-            self._serve_requests(secured, RemotePeer(name, "https", identity))
+            if not self._demands_certificate:
+                self._serve_requests(secured, RemotePeer(name, "https"))
+                return
+            identity = _worker_identity(secured)
+            worker_id = identity.worker_id if identity else ""
+            if self._by_source[worker_id] >= MAX_CONNECTIONS_PER_WORKER:
+                log.warning("too many connections of a worker", extra={"worker_id": worker_id})
+                return
+            with self._counted(worker_id):
+                self._serve_requests(secured, RemotePeer(name, "https", identity))
 
     def _shake_hands(self, sock: socket.socket, context: SSLContext) -> SSLSocket:
-        self._handshakes.add(_current())
+        self._handshakes[_current()] = time.monotonic()
         try:
             with gevent.Timeout(HANDSHAKE_SECONDS, TimeoutError("the TLS handshake took too long")):
                 return context.wrap_socket(sock, server_side=True)
         finally:
-            self._handshakes.discard(_current())
+            self._handshakes.pop(_current(), None)
 
     def _serve_requests(self, sock: socket.socket, peer: RemotePeer) -> None:
         connection = HttpConnection(sock, peer, self._application)
@@ -155,12 +189,18 @@ class Listener:
         finally:
             del self._connections[connection]
 
-    def _has_capacity(self, name: str) -> bool:
-        """Return whether one more connection may be served, after closing an idle one if needed."""
-        is_limited = not (self._demands_certificate or self._trusts_proxy)
-        if is_limited and self._by_address[name] >= MAX_CONNECTIONS_PER_ADDRESS:
-            return False
+    def _has_room(self) -> bool:
+        """Return whether one more connection may be served, after ending another if needed.
+
+        First a handshake that takes long, so that whoever connects and says nothing keeps nobody
+        out, then a connection that is idle.
+        """
         if len(self._greenlets) <= self._most_connections:
+            return True
+        handshake, began_at = next(iter(self._handshakes.items()), (None, 0.0))
+        if handshake and time.monotonic() - began_at >= _QUICK_HANDSHAKE_SECONDS:
+            del self._handshakes[handshake]
+            _break_off(handshake)
             return True
         idle = next((connection for connection in self._connections if connection.is_idle), None)
         if idle:
@@ -177,6 +217,11 @@ def _worker_identity(sock: SSLSocket) -> certificates.WorkerIdentity | None:
         return certificates.worker_identity(sock.getpeercert(binary_form=True) or b"")
     except NotAuthenticated:
         return None
+
+
+def _break_off(handshake: gevent.Greenlet[..., object]) -> None:
+    """End a handshake by an error at which its socket is closed at once."""
+    handshake.kill(ConnectionAbortedError("the handshake was broken off"), block=False)
 
 
 def _current() -> gevent.Greenlet[..., object]:

@@ -1,4 +1,4 @@
-"""One pipe that a job's processes print to, with what was read of it and not taken yet."""
+"""Reading one pipe that a job's processes print to, and what was read and not taken yet."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _BUSY_BYTES = 16 * 1024  # who has printed so much at once may well print more t
 _PIPE_BYTES = 256 * 1024  # room for what such a command prints while a pipe is left alone
 
 
-class OutputPipe:
-    """One end to read from.
+class PipeReader:
+    """The reading end of a pipe.
 
     `unwritten` was read but not taken yet, with the boundaries in it; `due` is when to look again,
     0 while it is watched.
@@ -37,12 +37,12 @@ class OutputPipe:
         self.due = 0.0
         self.mask = mask
         self.markers = markers
-        self.sibling: OutputPipe | None = None
+        self.sibling: PipeReader | None = None
         self.release_at = 0.0
         self._reader = MarkerReader(markers.word) if markers else None
         self._is_widened = False
 
-    def join(self, sibling: OutputPipe) -> None:
+    def join(self, sibling: PipeReader) -> None:
         """Pass boundaries together from now on."""
         self.sibling, sibling.sibling = sibling, self
 

@@ -1,4 +1,4 @@
-"""The pipes by which a process's two streams come here."""
+"""Making the pipes that a process is given as its stdout and stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from opsicle.worker.command_markers import ShellStreams
 
 
-class StreamPipes:
+class StdioPipes:
     """Two pipes, for stdout and stderr.
 
     `writers` are their ends for the process, which stay open here until `end_writing`.
@@ -41,7 +41,7 @@ class StreamPipes:
             os.close(self._readers.pop())
 
 
-class AnonymousPipes(StreamPipes):
+class AnonymousPipes(StdioPipes):
     """What a process usually prints to.
 
     `owner` is the user and group as whom it runs: else `echo >/dev/stderr` were refused, as to open
@@ -63,7 +63,7 @@ class AnonymousPipes(StreamPipes):
             raise
 
 
-class NamedPipes(StreamPipes):
+class NamedPipes(StdioPipes):
     """Pipes that a phase's shell can reach by name, whatever its own first files are by then.
 
     That their writing ends stay open here keeps them from ending while the shell lives.
