@@ -20,6 +20,7 @@ from opsicle.cli.sessions import connect
 from opsicle.cli.target_imports import import_
 from opsicle.cli.terminal import say
 from opsicle.cli.worker import labels_of
+from opsicle.client.api import Query
 from opsicle.domain.automations import is_final
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.target_checks import CheckOutcome, check_outcome
@@ -28,7 +29,12 @@ from opsicle.domain.targets import SSH_PORT, Target
 from opsicle.domain.template_parser import parse_target
 from opsicle.wire.endpoints import automations
 from opsicle.wire.endpoints import targets as endpoints
-from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+from opsicle.wire.target_api import (
+    PushTargetRequest,
+    TargetSummary,
+    TargetVersion,
+    TemplateOnTarget,
+)
 
 _LOOK_SECONDS = 0.3
 """How often a check asks the server whether it is over."""
@@ -65,6 +71,31 @@ _VERSION_COLUMNS = [
 ]
 
 
+def _succeeded(on_target: TemplateOnTarget) -> str:
+    """Return the version that last succeeded, and the newest if that is another one."""
+    if on_target.succeeded is None:
+        return "none"
+    version = on_target.succeeded.version
+    return f"{version} of {on_target.latest_version}" if on_target.is_behind else str(version)
+
+
+def _last_state(on_target: TemplateOnTarget) -> str:
+    """Return how it went last, and of which version if not of what last succeeded."""
+    last, succeeded = on_target.last, on_target.succeeded
+    is_other = succeeded is None or last.version != succeeded.version
+    return f"{last.state} (version {last.version})" if is_other else last.state
+
+
+_LAST_RUN_COLUMNS = [
+    Column("target", lambda on_target: on_target.target),
+    Column("template", lambda on_target: on_target.template),
+    Column("version", _succeeded),
+    Column("succeeded", lambda each: each.succeeded.ended_at if each.succeeded else ""),
+    Column("last", _last_state),
+    Column("ended", lambda on_target: on_target.last.ended_at),
+]
+
+
 @click.group(cls=NounGroup)
 def targets() -> None:
     """Manage targets, which are systems that jobs act on over SSH."""
@@ -93,6 +124,22 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one target."""
     emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
+
+
+@targets.command("last-runs")
+@click.argument("name", required=False, default="", metavar="[NAME]")
+@click.option("--template", metavar="NAME", default="", help="Only of this template.")
+@click.option(
+    "--attention",
+    is_flag=True,
+    help="Only what is behind the newest version, or did not succeed last.",
+)
+@limit
+def last_runs(name: str, template: str, *, attention: bool, limit: int | None) -> None:
+    """Show which version of each template last succeeded on each target, or on one."""
+    query: Query = {"target": name, "template": template, "attention": attention}
+    rows = connect().pages(endpoints.LIST_LAST_RUNS, query=query)
+    emit_list((each for row in rows for each in row.templates), _LAST_RUN_COLUMNS, limit=limit)
 
 
 @targets.command()

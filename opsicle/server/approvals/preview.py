@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from opsicle.domain.access import Action
-from opsicle.domain.approvers import deciders, gates_problem
+from opsicle.domain.approvers import (
+    ApprovalRequester,
+    ApproverPerson,
+    deciders,
+    gates_problem,
+)
 from opsicle.domain.errors import Conflict, NotFound, required
+from opsicle.domain.policies import Gate
 from opsicle.domain.stored_templates import decode_template
 from opsicle.server.access.actor import Actor
 from opsicle.server.access.document_lookup import document_not_found
@@ -53,17 +61,20 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, requester: str = 
         policy=policy.name,
         is_default=found.is_default,
         order=policy.order,
-        gates=[
-            GateNeed(
-                name=gate.name,
-                required=gate.required,
-                require_mfa=gate.require_mfa,
-                is_conditional=bool(gate.when),
-                people=[person(member) for member in deciders(gate, people.values(), asking, 0)],
-            )
-            for gate in policy.gates
-        ],
+        gates=[_gate_need(gate, people.values(), asking) for gate in policy.gates],
         problem=gates_problem(always, people.values(), asking),
+    )
+
+
+def _gate_need(
+    gate: Gate, people: Collection[ApproverPerson], requester: ApprovalRequester
+) -> GateNeed:
+    return GateNeed(
+        name=gate.name,
+        required=gate.required,
+        require_mfa=gate.require_mfa,
+        is_conditional=bool(gate.when),
+        people=[person(member) for member in deciders(gate, people, requester, 0)],
     )
 
 
