@@ -115,16 +115,19 @@ def open_state(
                 check_integrity(path)
 
         if how.compact:
-            _compact(path)
-            with suppress(Conflict):  # damaged logs are set aside where they are opened
-                _compact(folder.log_database)
-
+            _compact_all(folder)
         with (
             closing(Database(path, on_fatal, commits)) as database,
             closing(StateMarker(folder.path, database, commits, clock)) as marker,
         ):
             yield OpenState(database, marker, not is_new, missing, is_new or not was_clean)
     clean_stop.leave()
+
+
+def _compact_all(folder: DataFolder) -> None:
+    _compact(folder.state_database)
+    with suppress(Conflict):  # damaged logs are set aside where they are opened
+        _compact(folder.log_database)
 
 
 def _accepted_to_be_missing(folder: DataFolder, how: Opening) -> MissingState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,22 +94,13 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
     if schema == 0:
         obstacles.append(f"{state.name} is empty: restore the last backup")
     steps = _names(migrations.STATE_MIGRATIONS, 0)
-    waiting: tuple[str, ...] = ()
-    try:
-        with readable(logs):
-            waiting = _names(migrations.LOG_MIGRATIONS, _schema(logs)) if logs.exists() else ()
-    except Conflict as error:
-        obstacles.append(f"{error.message}: a start sets it aside and begins with empty logs")
-    needed = sum(
-        _ROOM * path.stat().st_size
-        for path, pending in ((state, steps[schema:]), (logs, waiting))
-        if pending
-    )
-    free = _free_bytes(folder)
+    waiting = _waiting_of_logs(logs, obstacles)
+    needed, free = _needed_bytes({state: steps[schema:], logs: waiting}), _free_bytes(folder)
     if free < needed:
         obstacles.append(
             f"{free // _MIB} MiB are free, and migrations may need {needed // _MIB} MiB"
         )
+
     running, backup = find_running(folder), last_backup.made_at(folder)
     return UpgradeReport(
         version=__version__,
@@ -127,6 +118,21 @@ def check_upgrade(folder: Path, on_progress: Callable[[str], None]) -> UpgradeRe
         litestream=litestream.look(folder),
         obstacles=tuple(obstacles),
     )
+
+
+def _waiting_of_logs(logs: Path, obstacles: list[str]) -> tuple[str, ...]:
+    """Return which migrations wait for the database of logs; note what is wrong with it."""
+    try:
+        with readable(logs):
+            return _names(migrations.LOG_MIGRATIONS, _schema(logs)) if logs.exists() else ()
+    except Conflict as error:
+        obstacles.append(f"{error.message}: a start sets it aside and begins with empty logs")
+        return ()
+
+
+def _needed_bytes(waiting: Mapping[Path, Sequence[str]]) -> int:
+    """Return how much room the migrations of some databases may take."""
+    return sum(_ROOM * path.stat().st_size for path, pending in waiting.items() if pending)
 
 
 def _try_on_copy(state: Path, on_progress: Callable[[str], None]) -> _Trial:

@@ -187,23 +187,29 @@ class WorkerProcess:
         self._stay = Stay(allowance, self._jobs, options.idle_seconds)
         self._leaves_as: LeaveReason = "stopped"
         self._renewal = Renewal(folder, self._connection, identity)
-        self._poller = Poller(
+        self._addresses = ServerAddresses(folder, self._connection)
+        self._poller = self._new_poller(
             WorkerDescription(
                 boot_id, options.labels, options.slots, runtimes.kinds, runtimes.limits_by
-            ),
+            )
+        )
+
+    def _new_poller(self, description: WorkerDescription) -> Poller:
+        poller = Poller(
+            description,
             self._connection,
             self._jobs,
             on_answered=self._answered,
             on_rejected=self._events.put,
             between_polls=self._between_polls,
         )
-        self._poller.audit_monitor = AuditMonitor(folder.checkpoint)
-        self._poller.epoch = KnownEpoch(folder.epoch)
-        self._poller.list_ran = self._journal.list_ran
-        verifier.take_epoch = self._poller.epoch.take
-        self._poller.on_granted = self._granted
-        self._addresses = ServerAddresses(folder, self._connection)
-        self._poller.on_told_urls = self._addresses.learn
+        poller.audit_monitor = AuditMonitor(self._folder.checkpoint)
+        epoch = poller.epoch = KnownEpoch(self._folder.epoch)
+        self._verifier.take_epoch = epoch.take
+        poller.list_ran = self._journal.list_ran
+        poller.on_granted = self._granted
+        poller.on_told_urls = self._addresses.learn
+        return poller
 
     def _between_polls(self) -> None:
         self._renewal.turn()

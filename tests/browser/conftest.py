@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import shutil
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,13 +22,13 @@ from playwright.sync_api import (
     Page,
     Playwright,
     Request,
-    ViewportSize,
     expect,
 )
 
 from tests.browser import templates
-from tests.browser.failures import shown_on_failure
+from tests.browser.failures import Listeners, shown_on_failure
 from tests.browser.reading import log_in
+from tests.browser.used_pages import MOTION, VIEWPORT, Theme, UsedPages
 from tests.product import PASSWORD, Installation, User
 from tests.support import require
 
@@ -50,11 +48,6 @@ ARGUMENTS = [
 ]
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
-
-VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
-MOTION: Literal["reduce"] = "reduce"
-"""Without a graphics card each window in which something turns keeps a core busy with drawing it;
-`test_settings.py` sees things move."""
 
 PATIENCE_MS = 60_000
 """A hang guard for what a page is waited for; nothing here is measured by it."""
@@ -130,44 +123,9 @@ def session(
     return path
 
 
-class UsedContexts:
-    """Contexts of earlier tests, for later ones: a new one is a third of what a page takes."""
-
-    def __init__(self, browser: Browser, url: str, session: Path) -> None:
-        self._browser, self._url = browser, url
-        self._cookies = json.loads(session.read_text())["cookies"]
-        self._free: list[BrowserContext] = []
-
-    def take(self, *, is_known: bool) -> Page:
-        """Return a page of a context that knows nothing of earlier tests."""
-        context = (
-            self._free.pop()
-            if self._free
-            else self._browser.new_context(
-                ignore_https_errors=True,  # for requests of a test's own, which Node makes
-                base_url=self._url,
-                viewport=VIEWPORT,
-                reduced_motion=MOTION,
-            )
-        )
-        page = context.new_page()
-        kept = {"origin": self._url.rstrip("/"), "storageTypes": "all"}
-        context.new_cdp_session(page).send("Storage.clearDataForOrigin", kept)
-        context.clear_cookies()
-        if is_known:
-            context.add_cookies(self._cookies)
-        return page
-
-    def give_back(self, context: BrowserContext) -> None:
-        """Close its pages, and have it used again."""
-        for page in context.pages:
-            page.close()
-        self._free.append(context)
-
-
 @pytest.fixture(scope="session")
-def used_contexts(browser: Browser, installation: Installation, session: Path) -> UsedContexts:
-    return UsedContexts(browser, installation.server.url, session)
+def used_pages(browser: Browser, installation: Installation, session: Path) -> UsedPages:
+    return UsedPages(browser, installation.server.url, session)
 
 
 OpenPage = Callable[..., Page]
@@ -178,16 +136,18 @@ def open_page(
     browser: Browser,
     installation: Installation,
     session: Path,
-    used_contexts: UsedContexts,
+    used_pages: UsedPages,
     request: pytest.FixtureRequest,
 ) -> Iterator[OpenPage]:
     """Return what opens pages as alice, as `who`, or as nobody with `is_known=False`.
 
-    None may complain or ask another server. If the test fails, what they show is printed.
+    None may complain or ask another server. If the test fails, what they show is printed. One that
+    `is_own` is no other test's: for what cannot be taken back (`used_pages.py`).
     """
-    used: list[BrowserContext] = []
+    used: list[Page] = []
     own: list[BrowserContext] = []
     page_errors: list[str] = []
+    listeners: list[Listeners] = []
 
     def open_one(
         path: str,
@@ -195,20 +155,21 @@ def open_page(
         who: User | None = None,
         is_known: bool = True,
         url: str = "",
-        width: int = 1280,
-        theme: str = "light",
+        width: int = VIEWPORT["width"],
+        theme: Theme = "light",
+        is_own: bool = False,
     ) -> Page:
         is_known = is_known and who is None
-        if not url and (width, theme) == (VIEWPORT["width"], "light"):
-            page = used_contexts.take(is_known=is_known)
-            used.append(page.context)
+        if not url and not is_own:
+            page = used_pages.take(is_known=is_known, width=width, theme=theme)
+            used.append(page)
         else:
             context = browser.new_context(
                 ignore_https_errors=True,  # of another server; others show its being checked
                 base_url=url or installation.server.url,
                 storage_state=session if is_known else None,
-                viewport={"width": width, "height": 800},
-                color_scheme="dark" if theme == "dark" else "light",
+                viewport={"width": width, "height": VIEWPORT["height"]},
+                color_scheme=theme,
                 reduced_motion=MOTION,
             )
             own.append(context)
@@ -217,7 +178,7 @@ def open_page(
         if who:
             _begin_session(page.context, who, installation.server.url)
         watch(page)
-        _collect_errors(page, url or installation.server.url, page_errors)
+        listeners.append(_collect_errors(page, url or installation.server.url, page_errors))
         page.goto(path)
         page.get_by_role("heading", level=1).first.wait_for()
         return page
@@ -226,8 +187,10 @@ def open_page(
         yield open_one
     for context in own:
         context.close()
-    for context in used:
-        used_contexts.give_back(context)
+    for each in listeners:
+        each.end()
+    for page in used:
+        used_pages.give_back(page)
     assert page_errors == []
 
 
@@ -241,7 +204,7 @@ def _begin_session(context: BrowserContext, who: User, url: str) -> None:
     assert answer.ok, answer.text()
 
 
-def _collect_errors(page: Page, url: str, page_errors: list[str]) -> None:
+def _collect_errors(page: Page, url: str, page_errors: list[str]) -> Listeners:
     def on_console(message: ConsoleMessage) -> None:
         # Chromium itself notes every answer of 400 and above; what a page makes of those is
         # asserted where it matters.
@@ -257,7 +220,9 @@ def _collect_errors(page: Page, url: str, page_errors: list[str]) -> None:
     def on_dialog(dialog: object) -> None:
         page_errors.append(f"a script ran: {dialog}")
 
-    page.on("console", on_console)
-    page.on("pageerror", lambda error: page_errors.append(f"error: {error}"))
-    page.on("request", on_request)
-    page.on("dialog", on_dialog)
+    def on_error(error: object) -> None:
+        page_errors.append(f"error: {error}")
+
+    return Listeners(
+        page, console=on_console, pageerror=on_error, request=on_request, dialog=on_dialog
+    )

@@ -13,6 +13,21 @@ LOOK_MS = 20_000
 """How long a page that hangs may take to say what it shows."""
 
 
+class Listeners:
+    """Functions of a test that a page calls when something happens, until their end."""
+
+    def __init__(self, page: Page, **by_event: Callable[..., None]) -> None:
+        self._page, self._by_event = page, by_event
+        for event, listener in by_event.items():
+            page.on(event, listener)  # type: ignore[call-overload]
+
+    def end(self) -> None:
+        """Have the page, which goes on to another test, call none of them any more."""
+        if not self._page.is_closed():
+            for event, listener in self._by_event.items():
+                self._page.remove_listener(event, listener)
+
+
 class PageWatch:
     """What one page has asked for and how that was answered."""
 
@@ -20,9 +35,16 @@ class PageWatch:
         self._page = page
         self._unanswered: dict[Request, None] = {}
         self._wrong: list[str] = []
-        page.on("request", self._on_request)
-        page.on("response", self._on_response)
-        page.on("requestfailed", self._on_failed)
+        self._listeners = Listeners(
+            page,
+            request=self._on_request,
+            response=self._on_response,
+            requestfailed=self._on_failed,
+        )
+
+    def end(self) -> None:
+        """Watch it no more."""
+        self._listeners.end()
 
     def _on_request(self, request: Request) -> None:
         self._unanswered[request] = None
@@ -68,3 +90,5 @@ def shown_on_failure(request: pytest.FixtureRequest) -> Iterator[Callable[[Page]
     if request.session.testsfailed > failed_before:
         for watch in watches:
             print(watch.report())
+    for watch in watches:
+        watch.end()

@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.accessibility import findings
-from tests.browser.conftest import MOTION, PATIENCE_MS
+from tests.browser.conftest import PATIENCE_MS
 from tests.browser.layout import fits
 from tests.browser.test_half_loaded import hold, release
+from tests.browser.used_pages import MOTION
 from tests.product import PASSWORD, Installation
 
 Open = Callable[..., Page]

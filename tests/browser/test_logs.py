@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -118,8 +120,7 @@ def test_a_large_log_opens_at_its_end_and_earlier_parts_come_when_one_scrolls_th
     open_page: OpenPage, many_lines: str
 ) -> None:
     page = open_page("/templates")
-    received = _count_received(page)
-    with tasks_ms(page) as tasks:
+    with _received(page) as received, tasks_ms(page) as tasks:
         page.goto(many_lines)
         wait_for_log(page, "row 1000000.")
 
@@ -138,8 +139,7 @@ def test_a_link_to_a_line_in_the_middle_of_a_large_log_and_a_search_fetch_that_p
     open_page: OpenPage, many_lines: str
 ) -> None:
     page = open_page("/templates")
-    received = _count_received(page)
-    with tasks_ms(page) as tasks:
+    with _received(page) as received, tasks_ms(page) as tasks:
         page.goto(f"{many_lines}#L150007")
         selected = page.locator(".log-row.is-selected")
         expect(selected).to_have_text("150007row 150007.")
@@ -158,13 +158,15 @@ def test_a_link_to_a_line_in_the_middle_of_a_large_log_and_a_search_fetch_that_p
     assert 1 < max(tasks) < LONGEST_TASK_MS
 
 
-def _count_received(page: Page) -> list[int]:
-    """Return a list to which the sizes of what the page receives from now on are added."""
+@contextmanager
+def _received(page: Page) -> Iterator[list[int]]:
+    """Note the sizes of what a page receives within."""
     received: list[int] = []
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.on("Network.dataReceived", lambda event: received.append(event["dataLength"]))
-    return received
+    yield received
+    session.detach()
 
 
 def _goes_up_to(page: Page, number: int) -> bool:

@@ -74,7 +74,7 @@ def settled(session: CDPSession) -> Held:
 
 
 def test_a_window_holds_nothing_of_the_pages_that_it_has_left(open_page: OpenPage) -> None:
-    page = open_page("/")
+    page = open_page("/", is_own=True)
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
     page.evaluate(GO_ROUND, [PAGES, 3 * len(PAGES)])
@@ -91,7 +91,7 @@ def test_a_window_holds_nothing_of_the_pages_that_it_has_left(open_page: OpenPag
 def test_going_to_a_page_keeps_the_main_thread_busy_for_a_tenth_of_a_second_at_most(
     open_page: OpenPage,
 ) -> None:
-    page = open_page("/templates")
+    page = open_page("/templates", is_own=True)
     thread = MainThread(page)
     took: dict[str, list[float]] = {path: [] for path in PAGES}
     for path in 2 * PAGES:

@@ -167,7 +167,7 @@ def test_the_chosen_theme_is_remembered_and_other_windows_follow(open_page: Open
 def test_a_theme_of_the_system_that_changes_without_an_event_is_followed(
     open_page: OpenPage,
 ) -> None:
-    page = open_page("/templates")
+    page = open_page("/templates", is_own=True)
     page.add_init_script(
         "MediaQueryList.prototype.addEventListener = () => {}"  # as Chromium while a page begins
     )

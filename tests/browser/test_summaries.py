@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.reading import has_no_horizontal_scroll, wait_for_state
+from tests.browser.used_pages import Theme
 from tests.product import Installation
 
 SHOWN = """async (text) => {
@@ -252,7 +253,7 @@ spec:
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
 def test_a_page_shows_summary_and_outputs_while_the_automation_still_runs(
-    open_page: OpenPage, installation: Installation, width: int, theme: str
+    open_page: OpenPage, installation: Installation, width: int, theme: Theme
 ) -> None:
     installation.push(TEMPLATE)
     ran = installation.admin.json("run", "summarised")

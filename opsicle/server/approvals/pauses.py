@@ -33,7 +33,7 @@ from opsicle.server.approvals.bindings import AlteredManifest, Bindings
 from opsicle.server.approvals.cases import Case, load, load_unaltered
 from opsicle.server.approvals.record_of_ends import pause_contradiction
 from opsicle.server.store import approvals, audit, memberships
-from opsicle.server.store.approvals import ApprovalRow
+from opsicle.server.store.approvals import ApprovalRow, DecisionRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
@@ -45,12 +45,12 @@ def require_passable(
     db: Connection, row: AutomationRow, template: Template, first_phase: int
 ) -> None:
     """Raise Conflict if a new automation would ask people in its midst who could never answer."""
-    asking = [phase for phase in template.phases[first_phase:] if kind_of(phase)]
-    if not asking:
+    with_pause = [phase for phase in template.phases[first_phase:] if kind_of(phase)]
+    if not with_pause:
         return
     requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
     directory = ApproverDirectory(db, row.org_id)
-    for phase in asking:
+    for phase in with_pause:
         policy = _policy_of(db, row, phase)
         people = directory.people(policy, template, requester)
         if problem := gates_problem(policy.gates, people.values(), requester):
@@ -126,14 +126,8 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
     Raises AlteredManifest where what is stored is not what was asked or decided, or the record says
     otherwise: then it does not go on.
     """
-    asked = [(each, load(db, bindings, each)) for each in approvals.list_pauses(db, row.id, job.id)]
-    if not asked or asked[-1][0].id != job.pause_id:
-        raise AlteredManifest("what is stored of its pause is not what was asked")
-    for _, case in asked:
-        if case.problem:
-            raise AlteredManifest(case.problem)
-
-    newest = asked[-1][1]
+    asked = _intact_cases(db, bindings, row, job)
+    newest = asked[-1]
     if reason := pause_contradiction(db, row, newest):
         raise AlteredManifest(reason)
     verdict = verdict_of(newest, is_cancelled=row.cancel_requested_at is not None)
@@ -151,17 +145,31 @@ def resume_of(db: Connection, bindings: Bindings, row: AutomationRow, job: JobRo
         paused_fence=newest.row.fence,
         verdict=verdict,
         reason=reason,
-        values=_values(case for _, case in asked),
-        decisions=tuple(
-            ResumeDecision(
-                user_id=each.user_id,
-                email=each.email,
-                principal_id=each.principal,
-                decision=each.verdict,
-                with_mfa=each.with_mfa,
-            )
-            for each in newest.decisions
-        ),
+        values=_values(asked),
+        decisions=tuple(_resume_decision(each) for each in newest.decisions),
+    )
+
+
+def _intact_cases(
+    db: Connection, bindings: Bindings, row: AutomationRow, job: JobRow
+) -> list[Case]:
+    """Return what the job has asked so far, the newest last, if that is as it was asked."""
+    asked = [load(db, bindings, each) for each in approvals.list_pauses(db, row.id, job.id)]
+    if not asked or asked[-1].row.id != job.pause_id:
+        raise AlteredManifest("what is stored of its pause is not what was asked")
+    for case in asked:
+        if case.problem:
+            raise AlteredManifest(case.problem)
+    return asked
+
+
+def _resume_decision(made: DecisionRow) -> ResumeDecision:
+    return ResumeDecision(
+        user_id=made.user_id,
+        email=made.email,
+        principal_id=made.principal,
+        decision=made.verdict,
+        with_mfa=made.with_mfa,
     )
 
 

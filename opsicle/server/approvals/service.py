@@ -16,6 +16,7 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvals import (
     ApprovalOutcome,
     ApprovalState,
+    ApprovalStatus,
     Verdict,
 )
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
@@ -246,6 +247,20 @@ class Approvals:
             raise Conflict(f"this approval is over: it is {row.state}")
 
         require_same_evidence(case, decision)
+        self._record_decision(db, actor, case, status, decision, now)
+        return self._progress.advance(db, case.with_new_decisions(db), now)
+
+    def _record_decision(
+        self,
+        db: Connection,
+        actor: Actor,
+        case: Case,
+        status: ApprovalStatus,
+        decision: PendingDecision,
+        now: datetime,
+    ) -> None:
+        """Write down what was decided, on each gate on which it counts, and put it on record."""
+        row = case.row
         me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
         terms = DecisionTerms(answer_for(case, decision), window_for(case, me, decision, now))
         codes: dict[str, str] = {}
@@ -268,7 +283,6 @@ class Approvals:
         if row.kind is not ApprovalKind.RUN:
             data |= {"job": row.job_id, "phase": row.phase, "answer": terms.answer}
         audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
-        return self._progress.advance(db, case.with_new_decisions(db), now)
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
         """Take back what one has asked for, or a service account of one's own.
@@ -286,17 +300,7 @@ class Approvals:
         def work(db: Connection) -> AutomationRow:
             case = self._get(db, actor, approval_id)
             row = case.row
-            if not is_answerable_for(db, row.org_id, actor.user_id, row.requester_id):
-                raise NotAllowed(
-                    "only who asked can withdraw it, or who owns the service account that did",
-                    hint="If you may decide, reject it.",
-                )
-            actor.require(Action.AUTOMATIONS_CREATE)
-            if row.kind is not ApprovalKind.RUN:
-                raise Conflict(
-                    "what a job asks in its midst cannot be withdrawn",
-                    hint=f"`opsicle automations cancel {row.automation_id}` ends it.",
-                )
+            _require_withdrawable(db, actor, row)
             by = (
                 actor.email
                 if row.requester_id == actor.user_id
@@ -379,3 +383,18 @@ def _is_hidden(db: Connection, actor: Actor, case: Case) -> bool:
     return case.row.requester_id != actor.user_id and is_hidden(
         db, actor, template.name, template.labels
     )
+
+
+def _require_withdrawable(db: Connection, actor: Actor, row: ApprovalRow) -> None:
+    """Raise NotAllowed for whoever has not asked for it, Conflict for what nobody may take back."""
+    if not is_answerable_for(db, row.org_id, actor.user_id, row.requester_id):
+        raise NotAllowed(
+            "only who asked can withdraw it, or who owns the service account that did",
+            hint="If you may decide, reject it.",
+        )
+    actor.require(Action.AUTOMATIONS_CREATE)
+    if row.kind is not ApprovalKind.RUN:
+        raise Conflict(
+            "what a job asks in its midst cannot be withdrawn",
+            hint=f"`opsicle automations cancel {row.automation_id}` ends it.",
+        )

@@ -59,16 +59,7 @@ def unpack(
     """
     plain = DecryptingReader(source, key)
     members = read_members(plain)
-    first = next(members, None)
-    if first is None or first.name not in _HEADS:
-        raise _not_whole()
-    if _HEADS[first.name] is not kind:
-        raise InvalidInput(
-            "this is one org's export" if first.name == ORG_HEAD else "this is a server's backup",
-            hint="`opsicle restore` takes backups, `opsicle orgs import` exports of orgs.",
-        )
-    head: H = read_json(first, kind)
-    _check_known(head)
+    head = _read_head(next(members, None), kind)
 
     end: BackupEnd | None = None
     files_of_jobs = 0
@@ -88,6 +79,19 @@ def unpack(
     if head.has_logs and LOGS not in end.missing and not (folder / LOGS).exists():
         raise _not_whole()
     return Unpacked(head, end, files_of_jobs)
+
+
+def _read_head(first: Member | None, kind: type[H]) -> H:
+    if first is None or first.name not in _HEADS:
+        raise _not_whole()
+    if _HEADS[first.name] is not kind:
+        raise InvalidInput(
+            "this is one org's export" if first.name == ORG_HEAD else "this is a server's backup",
+            hint="`opsicle restore` takes backups, `opsicle orgs import` exports of orgs.",
+        )
+    head: H = read_json(first, kind)
+    _check_known(head)
+    return head
 
 
 def _check_known(head: BackupHead | OrgHead) -> None:

@@ -111,7 +111,6 @@ def post(
     try:
         if is_tls:
             connection = reach.tls.wrap_socket(connection, server_hostname=host)
-
         client = HTTPConnection(host, port)
         client.sock = _DeadlineSocket(connection, deadline)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -5,6 +5,8 @@ A credential goes in and never comes out.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from opsicle.domain.access import Action
@@ -117,17 +119,7 @@ class Channels(msgspec.Struct, frozen=True):
             self._check_config(config)
         _check_change(old, config, request)
 
-        new = msgspec.structs.replace(
-            old,
-            config=msgspec.json.encode(config).decode(),
-            version=old.version + 1,
-            is_enabled=old.is_enabled if request.is_enabled is UNSET else request.is_enabled,
-            updated_at=self.clock.now(),
-            updater_id=actor.user_id,
-            updater_email=actor.email,
-            updater_name=actor.name,
-        )
-
+        new = _updated(old, actor, config, request, self.clock.now())
         after = msgspec.structs.replace(new, credential_version=old.credential_version + 1)
         sealed = None if request.credential is UNSET else self._sealed(after, request.credential)
 
@@ -142,11 +134,8 @@ class Channels(msgspec.Struct, frozen=True):
             if config.destination() != config_of(old).destination():
                 chat_links.delete_of_channel(db, new.id)
             deliveries.make_due(db, new.id, new.updated_at)
-            data = {
-                "version": new.version,
-                **_difference(old, new),
-                "has_new_credential": sealed is not None,
-            }
+            changed = _difference(old, new) | {"has_new_credential": sealed is not None}
+            data = {"version": new.version, **changed}
             audit.append(db, new.updated_at, actor.org_id, actor, "update", _resource(new), data)
             return _shown(db, after if sealed else new)
 
@@ -260,6 +249,26 @@ def _check_change(old: ChannelRow, config: ChannelConfig, request: UpdateChannel
                 "credential", "give the credential anew: the place that it goes to changes"
             )
         _check_credential(config, "")
+
+
+def _updated(
+    old: ChannelRow,
+    actor: Actor,
+    config: ChannelConfig,
+    request: UpdateChannelRequest,
+    at: datetime,
+) -> ChannelRow:
+    """Return the next version of a channel, but for its credential."""
+    return msgspec.structs.replace(
+        old,
+        config=msgspec.json.encode(config).decode(),
+        version=old.version + 1,
+        is_enabled=old.is_enabled if request.is_enabled is UNSET else request.is_enabled,
+        updated_at=at,
+        updater_id=actor.user_id,
+        updater_email=actor.email,
+        updater_name=actor.name,
+    )
 
 
 def _difference(old: ChannelRow, new: ChannelRow) -> dict[str, object]:

@@ -5,7 +5,10 @@ Everything is inside the transaction of whoever learned of the end.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
+from msgspec.structs import replace
 
 from opsicle.domain import stored_json
 from opsicle.domain.automations import AutomationState, JobState, WorkerLost
@@ -20,7 +23,9 @@ from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.requests import ApprovalRequests
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.store import audit, automation_transitions, automations, jobs, plans
+from opsicle.server.store.approvals import ApprovalRow
 from opsicle.server.store.automation_transitions import Ending
+from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.database import Connection
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.jobs import MAX_EXPLANATION, Outcome, PhaseReport, masked_outputs
@@ -116,22 +121,8 @@ class Plans:
             )
 
         now = self._clock.now()
-        row = automations.get(db, job.org_id, job.automation_id)
         try:
-            template = template_of(db, row.template_id, row.version)
-            first = self._bindings.check(db, row, template, None).manifest.resumed_from
-            row = msgspec.structs.replace(row, evidence=evidence.digest)
-            first_phase = first.first_phase if first else 0
-            applicable = self._requests.applicable_policy(db, row, template, first_phase)
-            asked = self._requests.draft(db, row, applicable, now) if applicable else None
-            waits = applicable is not None and bool(applicable.gates)
-            state = AutomationState.AWAITING_APPROVAL if waits else AutomationState.QUEUED
-            row = self._bindings.bind_again(
-                db, msgspec.structs.replace(row, state=state), template, asked
-            )
-            if row.fan_out:  # only its plan was for a worker
-                asks = encoded(requirements(template, is_fan_out=True))
-                row = msgspec.structs.replace(row, requirements=asks)
+            row, asked = self._bind(db, job, evidence.digest, now)
         except (AlteredManifest, Conflict) as error:
             return str(error)
         except (NotFound, ValueError, msgspec.MsgspecError, RecursionError):
@@ -141,7 +132,7 @@ class Plans:
             raise LeaseLost.of(job.id)
         data = {
             "job": job.id,
-            "state": state,
+            "state": row.state,
             "evidence": row.evidence,
             "manifest": row.manifest_digest,
         }
@@ -149,6 +140,30 @@ class Plans:
         if asked:
             self._requests.ask(db, row, asked)
         return ""
+
+    def _bind(
+        self, db: Connection, job: JobRow, evidence: str, now: datetime
+    ) -> tuple[AutomationRow, ApprovalRow | None]:
+        """Return the automation with what its plan has shown bound to it, and whom that asks.
+
+        Raises AlteredManifest, Conflict for an approval that nobody could give, NotFound, and
+        ValueError for rows that cannot be read.
+        """
+        row = automations.get(db, job.org_id, job.automation_id)
+        template = template_of(db, row.template_id, row.version)
+        point = self._bindings.check(db, row, template, None).manifest.resumed_from
+        row = replace(row, evidence=evidence)
+
+        first_phase = point.first_phase if point else 0
+        applicable = self._requests.applicable_policy(db, row, template, first_phase)
+        asked = self._requests.draft(db, row, applicable, now) if applicable else None
+        waits = applicable is not None and bool(applicable.gates)
+        state = AutomationState.AWAITING_APPROVAL if waits else AutomationState.QUEUED
+        row = self._bindings.bind_again(db, replace(row, state=state), template, asked)
+        if row.fan_out:  # only its plan was for a worker
+            asks = encoded(requirements(template, is_fan_out=True))
+            row = replace(row, requirements=asks)
+        return row, asked
 
 
 def _failed(detail: str) -> str:

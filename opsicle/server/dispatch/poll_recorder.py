@@ -19,7 +19,7 @@ from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.store import audit, worker_status
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.workers.enrolment import check_facts
+from opsicle.server.workers.worker_facts import check_facts
 from opsicle.wire.worker_api import POLL_SECONDS, PollRequest
 
 log = logging.getLogger(__name__)

@@ -158,11 +158,7 @@ class Dispatch:
             if remaining <= 0:
                 break
 
-            if self._lease_service.free_slots(presence, presence.busy) > 0:
-                self._fleet.begin_waiting(presence)
-            changed = watch.wait(remaining)
-            self._fleet.end_waiting(presence)
-
+            changed = self._wait(presence, watch, remaining)
             if presence.is_revoked:
                 raise NotAuthenticated(
                     "this worker was revoked", hint="Enrol it again with a new join token."
@@ -178,6 +174,18 @@ class Dispatch:
 
             result = self._check(presence, request, has_just_arrived=False)
 
+        return self._reply(presence, request, result)
+
+    def _wait(self, presence: Presence, watch: Subscription, seconds: float) -> bool:
+        """Wait to be woken, in the meantime as one who has room if so. Return whether it was."""
+        if self._lease_service.free_slots(presence, presence.busy) > 0:
+            self._fleet.begin_waiting(presence)
+        was_woken = bool(watch.wait(seconds))
+        self._fleet.end_waiting(presence)
+        return was_woken
+
+    def _reply(self, presence: Presence, request: PollRequest, result: PollResult) -> PollReply:
+        """Return what was found, which the worker is told once."""
         presence.notified_jobs.update(result.cancel, result.drop)
         work = (*result.leased.work, *presence.pending_work)
         presence.pending_work.clear()
@@ -281,10 +289,8 @@ class Dispatch:
         finally:
             presence.reserved_slots -= 1
             presence.wake()
-        if reservation.leased.work:
-            gevent.sleep(
-                0
-            )  # the worker is answered before the answer to whoever triggered it is made
+        if reservation.leased.work:  # its worker is answered before whoever triggered it is
+            gevent.sleep(0)
 
     def wake_worker(self, worker_id: str) -> None:
         """Wake this worker's open poll, as something about its jobs has changed."""

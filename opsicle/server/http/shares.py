@@ -30,10 +30,15 @@ class Shares:
 
     def check(self, whose: Whose, what: str, *, retry_after: int, hint: str) -> None:
         """Raise TooManyRequests if there is no room for one more of `what`."""
-        is_user_full = self._counts[whose.user_id] >= self._of_user
-        if is_user_full or self._counts[whose.org_id] >= self._of_org or self._all >= self._in_all:
-            subject = "you have" if is_user_full else "your org has"
-            raise TooManyRequests(f"{subject} too many {what}", retry_after=retry_after, hint=hint)
+        if self._counts[whose.user_id] >= self._of_user:
+            subject = "you have"
+        elif self._counts[whose.org_id] >= self._of_org:
+            subject = "your org has"
+        elif self._all >= self._in_all:
+            subject = "the server has"
+        else:
+            return
+        raise TooManyRequests(f"{subject} too many {what}", retry_after=retry_after, hint=hint)
 
     def add(self, whose: Whose) -> None:
         """Count one more."""

@@ -178,14 +178,6 @@ class Logins:
 
         server_actions = self._sessions.server_actions(user.is_server_operator)
         rights = rights_of(db, membership.org_id, user.id).with_server_actions(server_actions)
-        me = me_of(
-            Person(user.id, user.email, user.name),
-            OrgRef(membership.org_code, membership.org_name),
-            membership.role,
-            rights,
-            suspension_text(db, membership.org_id),
-        )
-
         actor = Actor(
             user_id=user.id,
             email=user.email,
@@ -203,6 +195,14 @@ class Logins:
             sessions.note_step_up(db, session.id, session.created_at)
         audit.append(
             db, session.created_at, membership.org_id, actor, "login", f"sessions/{session.id}"
+        )
+
+        me = me_of(
+            Person(user.id, user.email, user.name),
+            OrgRef(membership.org_code, membership.org_name),
+            membership.role,
+            rights,
+            suspension_text(db, membership.org_id),
         )
         return LoginReply(me=me, token=token, expires_at=session.expires_at)
 

@@ -18,6 +18,7 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import audit, login_attempts, password_resets, sessions, users
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.password_resets import ResetRow
+from opsicle.server.store.users import UserRow
 from opsicle.wire.identity_api import ChangePasswordRequest, ResetPasswordRequest
 
 
@@ -55,12 +56,7 @@ class PasswordChanges:
         self._step_up.require(actor)
         passwords.check_password(request.password, email=actor.email, name=actor.name)
         attempt = self._throttle.begin(actor.email, actor.address)
-        old = self._database.read(lambda db: users.find_by_email(db, actor.email))
-        if old is None or not self._hasher.verify(
-            old.password_hash, request.current_password, actor.org_id
-        ):
-            raise validators.invalid("current_password", "the current password is wrong")
-
+        old = self._proven(actor, request.current_password)
         new_hash = self._hasher.hash(request.password, actor.org_id)
 
         def work(db: Connection) -> None:
@@ -81,6 +77,13 @@ class PasswordChanges:
             )
 
         self._sessions.change(work)
+
+    def _proven(self, actor: Actor, password: str) -> UserRow:
+        """Return the account whose password this is. Raises InvalidInput."""
+        user = self._database.read(lambda db: users.find_by_email(db, actor.email))
+        if user is None or not self._hasher.verify(user.password_hash, password, actor.org_id):
+            raise validators.invalid("current_password", "the current password is wrong")
+        return user
 
     def reset(self, request: ResetPasswordRequest, address: str) -> None:
         """Set a new password with the token of a reset link, which is thereby spent.

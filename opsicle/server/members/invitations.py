@@ -8,7 +8,7 @@ A link dies with the rights of whoever has made it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -261,27 +261,16 @@ class Invitations:
     def _use_token(
         self, db: Connection, request: AcceptInvitationRequest, user: UserRow, address: str
     ) -> None:
+        """Make a member, once, of whom the link invites, and record it as their own deed."""
         now = self._clock.now()
-        found = self._links.find(db, request.token)
-        if (
-            found is None
-            or not _is_inviter_entitled(db, found)
-            or not invitations.accept(db, found.id, user.id, now)
-        ):
-            raise _no_longer_good()
-        _require_joinable(db, found)
-        if memberships.find(db, found.org_id, user.id):
-            raise Conflict("you belong to this org already", hint="Log in.")
-
-        require_role(db, found.org_id, found.role)
-        manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
-        manager_id = manager.user_id if manager and not manager.is_disabled else None
+        found = self._accept(db, request.token, user, now)
+        manager = _enabled_manager(db, found)
         row = MemberRow(
             user_id=user.id,
             email=user.email,
             name=user.name,
             role=found.role,
-            manager_id=manager_id,
+            manager_id=manager.user_id if manager else None,
             manager=None,
             is_disabled=False,
             created_at=now,
@@ -302,9 +291,24 @@ class Invitations:
         data = {
             "invited_by": found.inviter,
             "role": found.role,
-            "manager": manager.email if manager_id and manager else None,
+            "manager": manager.email if manager else None,
         }
         audit.append(db, now, found.org_id, person, "accept", f"invitations/{found.id}", data)
+
+    def _accept(self, db: Connection, token: str, user: UserRow, now: datetime) -> InvitationRow:
+        """Use up an invitation that this account may still accept, and return it."""
+        found = self._links.find(db, token)
+        if (
+            found is None
+            or not _is_inviter_entitled(db, found)
+            or not invitations.accept(db, found.id, user.id, now)
+        ):
+            raise _no_longer_good()
+        _require_joinable(db, found)
+        if memberships.find(db, found.org_id, user.id):
+            raise Conflict("you belong to this org already", hint="Log in.")
+        require_role(db, found.org_id, found.role)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +319,12 @@ class _Wanted:
     manager: str | None
     lifetime: timedelta
     is_emailed: bool
+
+
+def _enabled_manager(db: Connection, found: InvitationRow) -> MemberRow | None:
+    """Return the manager that the invitation names, if they are still somebody's."""
+    manager = memberships.find(db, found.org_id, found.manager_id) if found.manager_id else None
+    return manager if manager and not manager.is_disabled else None
 
 
 def _require_joinable(db: Connection, found: InvitationRow) -> None:

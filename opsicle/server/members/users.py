@@ -140,7 +140,6 @@ class Users:
                 created_at=now,
                 role_seq=audit.next_seq(db, actor.org_id),
             )
-
             memberships.insert(db, actor.org_id, row)
             require_at_most(
                 actor, rights_of(db, actor.org_id, user_id), "add somebody with this role"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from opsicle.domain.access import Action
-from opsicle.domain.errors import Conflict, NotFound
+from opsicle.domain.errors import Conflict, NotFound, required
 from opsicle.domain.visible_text import visible
 from opsicle.kit.clock import Clock, to_text
 from opsicle.kit.ids import new_id
@@ -21,6 +21,7 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import announcements, audit, org_removals, orgs
 from opsicle.server.store.announcements import AnnouncementRow
 from opsicle.server.store.database import Connection, Database
+from opsicle.server.store.orgs import OrgRow
 from opsicle.wire.announcement_api import CreateAnnouncementRequest, PostedAnnouncement
 from opsicle.wire.pages import Page
 
@@ -60,11 +61,7 @@ class Announcements:
             raise validators.invalid("ends_at", "must be in the future, and after the beginning")
 
         def work(db: Connection) -> AnnouncementRow:
-            org = orgs.find_by_code(db, request.org) if request.org else None
-            if request.org and org is None:
-                raise no_org(request.org)
-            if org and org_removals.find(db, org.id):
-                raise Conflict(f"the org {org.code} is being removed")
+            org = _remaining_org(db, request.org) if request.org else None
             announcements.delete_ended(db, now - KEPT_FOR)
             if announcements.count_open(db, now) >= MOST_OPEN:
                 raise Conflict(
@@ -127,3 +124,10 @@ def _shown(row: AnnouncementRow) -> PostedAnnouncement:
         created_by=row.created_by,
         created_at=row.created_at,
     )
+
+
+def _remaining_org(db: Connection, code: str) -> OrgRow:
+    org = required(orgs.find_by_code(db, code), no_org(code))
+    if org_removals.find(db, org.id):
+        raise Conflict(f"the org {org.code} is being removed")
+    return org

@@ -132,16 +132,13 @@ class OrgExport:
             state = self._copy(STATE, copies)
             with closing(open_untouched(state)) as db:
                 org = self._find(db, code, again=again)
-                if audit.head(db, org.id)[0] == 0:
-                    raise _without_record(code)
-                if not unsuspended and not suspensions.is_suspended(db, org.id):
-                    raise _not_suspended(code)
+                _require_exportable(db, org, unsuspended=unsuspended)
                 require_fitting(db, self._keys(), (MASTER,))
                 head = self._head(db, org)
             master_key = self._master_key(state, master_key_file)
 
-            taken = self._take(STATE, org, copies, {**STATE_TABLES, **CHECKPOINT_TABLES})
             transport = _TransportKeys(MasterKey.create(), new_key(), BindingKey.create())
+            taken = self._take(STATE, org, copies, {**STATE_TABLES, **CHECKPOINT_TABLES})
             with org_copies.draft(taken) as db:
                 self._prepare(db, org, master_key, transport)
             check_integrity(taken)
@@ -149,9 +146,7 @@ class OrgExport:
             encrypted = EncryptingWriter(target, key)
             archive = ArchiveWriter(encrypted)
             archive.add_json(ORG_HEAD, head)
-            archive.add_bytes("binding.key", transport.binding.content)
-            archive.add_bytes("identity.key", transport.seal)
-            archive.add_bytes("master.key", transport.master.text.encode("ascii"))
+            _add_keys(archive, transport)
             add_file(archive, STATE, taken)
             missing = self._add_logs(archive, org, copies)
             with closing(open_untouched(taken)) as db:
@@ -274,6 +269,20 @@ class OrgExport:
             return (LOGS,)
         add_file(archive, LOGS, taken)
         return ()
+
+
+def _require_exportable(db: Connection, org: OrgRow, *, unsuspended: bool) -> None:
+    """Raise Conflict for an org without a record, or one that may still start something."""
+    if audit.head(db, org.id)[0] == 0:
+        raise _without_record(org.code)
+    if not unsuspended and not suspensions.is_suspended(db, org.id):
+        raise _not_suspended(org.code)
+
+
+def _add_keys(archive: ArchiveWriter, transport: _TransportKeys) -> None:
+    archive.add_bytes("binding.key", transport.binding.content)
+    archive.add_bytes("identity.key", transport.seal)
+    archive.add_bytes("master.key", transport.master.text.encode("ascii"))
 
 
 def _without_record(code: str) -> Conflict:

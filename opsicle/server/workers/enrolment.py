@@ -7,8 +7,7 @@ certificate says only those.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from opsicle.domain import stored_json
 from opsicle.domain.access import Action
@@ -20,8 +19,6 @@ from opsicle.domain.errors import (
     NotAuthenticated,
     OpsicleError,
 )
-from opsicle.domain.names import LABEL_KEY, LABEL_KEY_RULE, LABEL_VALUE, LABEL_VALUE_RULE
-from opsicle.domain.problems import Problems, quoted
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.security import certificates, join_token
@@ -37,6 +34,7 @@ from opsicle.server.store import audit, join_tokens, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import JoinTokenRow
 from opsicle.server.store.workers import NewWorker, WorkerRow
+from opsicle.server.workers.worker_facts import check_facts
 from opsicle.wire.worker_api import (
     Enrolment,
     EnrolReply,
@@ -46,8 +44,6 @@ from opsicle.wire.worker_api import (
     WorkerAddress,
 )
 
-MAX_LABELS = 64
-MAX_SLOTS = 1_000
 _NOT_IN_A_NAME = re.compile(r"[^a-z0-9.-]+")
 _NAME_LENGTH = 60
 
@@ -134,15 +130,7 @@ class Enrolments:
         The certificate is signed only for the one that does.
         """
         now = self._clock.now()
-        token = join_tokens.find(db, request.token_id)
-        if token is None or now >= token.expires_at:
-            raise NotAuthenticated(
-                "the time of this join token is over",
-                hint="Make a new one with `opsicle workers token`.",
-            )
-        if token.revoked_at is not None:
-            raise NotAuthenticated("this join token was revoked", hint="Ask for another.")
-        _check_maker(db, token)
+        token = _usable_token(db, request.token_id, now)
         if known := _enrolled_before(db, token, public_key):
             certificate = self._again(db, known, public_key, anonymous)
             return self._enrolment(token, known.id, known.name, certificate)
@@ -162,11 +150,9 @@ class Enrolments:
             "join_token": token.id,
             "serial": certificate.serial,
             "labels": _granted(token, request),
+            **({"is_ephemeral": True} if request.is_ephemeral else {}),
+            **({"use": f"{token.uses + 1} of {token.max_uses}"} if token.max_uses > 1 else {}),
         }
-        if request.is_ephemeral:
-            data["is_ephemeral"] = True
-        if token.max_uses > 1:
-            data["use"] = f"{token.uses + 1} of {token.max_uses}"
         audit.append(db, now, _record(token), anonymous, "enrol", f"workers/{worker_id}", data)
         return self._enrolment(token, worker_id, name, certificate)
 
@@ -257,34 +243,6 @@ class Enrolments:
         )
 
 
-def check_facts(labels: Mapping[str, str], slots: int) -> None:
-    """Raise InvalidInput unless a worker can have these labels and so many slots."""
-    problems = Problems()
-    _note_label_problems(labels, problems)
-    if not 1 <= slots <= MAX_SLOTS:
-        problems.add("slots", f"must be between 1 and {MAX_SLOTS}, not {slots}")
-    problems.raise_if_any("what the worker says of itself")
-
-
-def check_labels(labels: Mapping[str, str]) -> None:
-    """Raise InvalidInput unless a worker can be granted these labels."""
-    problems = Problems()
-    _note_label_problems(labels, problems)
-    problems.raise_if_any("the labels")
-
-
-def _note_label_problems(labels: Mapping[str, str], problems: Problems) -> None:
-    if len(labels) > MAX_LABELS:
-        problems.add("labels", f"has {len(labels)} labels; at most {MAX_LABELS} are allowed")
-    for key, value in labels.items():
-        if not LABEL_KEY.fullmatch(key):
-            problems.add("labels", f"{quoted(key)} is no label: {LABEL_KEY_RULE}")
-        elif not LABEL_VALUE.fullmatch(value):
-            problems.add(
-                f"labels.{key}", f"{quoted(value)} is no value of a label: {LABEL_VALUE_RULE}"
-            )
-
-
 def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
     """Return the labels that count from now on.
 
@@ -319,6 +277,23 @@ def _new_worker(
         join_token_id=token.id if token.max_uses > 1 else None,
         enrolled_key=certificates.key_digest(public_key) if token.max_uses > 1 else None,
     )
+
+
+def _usable_token(db: Connection, token_id: str, now: datetime) -> JoinTokenRow:
+    """Return the token, unless its time is over. Whether it was used is another question.
+
+    Raises NotAuthenticated.
+    """
+    token = join_tokens.find(db, token_id)
+    if token is None or now >= token.expires_at:
+        raise NotAuthenticated(
+            "the time of this join token is over",
+            hint="Make a new one with `opsicle workers token`.",
+        )
+    if token.revoked_at is not None:
+        raise NotAuthenticated("this join token was revoked", hint="Ask for another.")
+    _check_maker(db, token)
+    return token
 
 
 def _check_maker(db: Connection, token: JoinTokenRow) -> None:

@@ -19,7 +19,7 @@ from opsicle.server.public_urls import Urls
 from opsicle.server.store import audit, join_tokens
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.join_tokens import NewJoinTokenRow, OpenJoinTokenRow
-from opsicle.server.workers.enrolment import check_labels
+from opsicle.server.workers.worker_facts import check_labels
 from opsicle.wire.fleet_api import CreateJoinTokenRequest, NewJoinToken, OpenJoinToken
 from opsicle.wire.pages import Page
 
@@ -52,6 +52,7 @@ class JoinTokens:
 
         token = join_token.new(self._urls.url)
         now = self._clock.now()
+        labels = request.labels
         row = NewJoinTokenRow(
             id=token.token_id,
             org_id=actor.org_id,
@@ -60,9 +61,7 @@ class JoinTokens:
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_seconds),
             is_shared=request.is_shared,
-            labels=None
-            if request.labels is None
-            else msgspec.json.encode(request.labels, order="sorted").decode(),
+            labels=_as_json(labels) if labels is not None else None,
             max_uses=request.uses,
         )
 
@@ -73,11 +72,11 @@ class JoinTokens:
             )
             join_tokens.insert(db, row)
 
-            data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
-            if request.uses > 1:
-                data["uses"] = request.uses
-            if request.labels is not None:
-                data["labels"] = request.labels
+            data = {
+                "ttl_seconds": request.ttl_seconds,
+                **({"uses": request.uses} if request.uses > 1 else {}),
+                **({"labels": labels} if labels is not None else {}),
+            }
             record = None if row.is_shared else actor.org_id
             audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
 
@@ -152,3 +151,7 @@ def _shown(row: OpenJoinTokenRow) -> OpenJoinToken:
         max_uses=row.max_uses,
         uses=row.uses,
     )
+
+
+def _as_json(labels: dict[str, str]) -> str:
+    return msgspec.json.encode(labels, order="sorted").decode()

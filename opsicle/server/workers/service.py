@@ -17,7 +17,7 @@ from opsicle.server.identity.step_up import StepUp
 from opsicle.server.store import audit, workers
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.workers import WorkerRow, WorkerState
-from opsicle.server.workers.enrolment import check_labels
+from opsicle.server.workers.worker_facts import check_labels
 from opsicle.version import RELEASE
 from opsicle.wire.fleet_api import UpdateWorkerRequest, Worker
 from opsicle.wire.pages import Page
