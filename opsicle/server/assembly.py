@@ -267,7 +267,7 @@ class Services(DispatchServices):
         )
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
-        self.listeners = ChatListeners(*self.inboxes.values())
+        self.chat_listeners = ChatListeners(*self.inboxes.values())
 
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
@@ -282,7 +282,7 @@ class Services(DispatchServices):
             forwarder.close()
         if self.replica:
             self.replica.close()
-        self.listeners.close()
+        self.chat_listeners.close()
         self.delivery.close()
         self.hasher.close()
         self.org_removal.close()
