@@ -63,23 +63,29 @@ export function chipsFilter({ name, label, value, choices, more = null }) {
   return { element, values: () => ({ [name]: chosen }), listen };
 }
 
-/** One of many choices, [value, text], in a menu; `label` says that none is chosen. */
+/**
+ * One of many choices, [value, text], in a menu; `label` says that none is chosen. `offer(choice)`
+ * adds one, unless it is there.
+ */
 export function menuFilter({ name, label, value, choices }) {
   const menu = moreChoices({ label, choices });
   menu.show(value);
   const listen = (changed) => menu.listen((chosen) => (menu.show(chosen), changed()));
-  return { element: menu.element, values: () => ({ [name]: menu.element.value }), listen };
+  const values = () => ({ [name]: menu.element.value });
+  return { element: menu.element, values, listen, offer: menu.offer };
 }
 
 function moreChoices({ label, choices }) {
   const options = [["", label], ...choices].map(([value, text]) => h("option", { value }, text));
   const element = h("select", { class: "chip", "aria-label": label }, options);
+  const offers = (value) => [...element.options].some((each) => each.value === value);
   const show = (chosen) => {
-    element.value = choices.some(([value]) => value === chosen) ? chosen : "";
+    element.value = offers(chosen) ? chosen : "";
     element.classList.toggle("is-chosen", element.value !== "");
   };
+  const offer = ([value, text]) => offers(value) || element.append(h("option", { value }, text));
   const listen = (chose) => element.addEventListener("change", () => chose(element.value));
-  return { element, show, listen };
+  return { element, show, listen, offer };
 }
 
 /**

@@ -27,8 +27,9 @@ const LARGEST_PAGE = 200; // what the server gives at most at once
  * loads it anew, and `mark` of a live one says whether it is up to date.
  *
  * What it looks like: `columns` (see list-table.js), for a table (what is false among them is left
- * out), or `row(item)` for elements of a <ul>; `look` is a class for either. `label` tells a screen
- * reader what the list holds. Of a table: `link(item)` is where a click on a row leads, or
+ * out), or `row(item)` for elements of a <ul>; `look` is a class for either. Or another `view` of its
+ * own making, { element, body, show(items) }, with an element in `body` for each item. `label` tells
+ * a screen reader what the list holds. Of a table: `link(item)` is where a click on a row leads, or
  * `show(item)` what it does (an onclick that opens a dialog, to which the address leads too),
  * `showNamed(name)` the same for an item of a further page, `shownAs(item)` its name in the address,
  * `rowClass(item)` a class for it, `nameOf(item)` what the menu of its actions is called after.
@@ -67,15 +68,10 @@ export class List {
     const shared = { key: (item) => item.id, query: {}, ...options };
     this.#options = { ...shared, columns: columns?.filter(Boolean), filters };
     this.#choice = this.#choiceOf(bulk.filter(Boolean));
-    const { look = "", label, signal, isLive, show } = options;
+    const { look = "", label, signal, isLive, show, view } = options;
     if (show) forgetWhenClosed(signal);
     this.#wanted = keptHere(this.#wantedName) ?? PAGE_SIZE;
-    this.#body = columns
-      ? h("tbody", { role: "rowgroup" })
-      : h("ul", { class: look, "aria-label": label });
-    this.#frame = columns
-      ? tableOf(this.#options.columns, this.#body, { look, label })
-      : this.#body;
+    ({ element: this.#frame, body: this.#body } = view ?? this.#viewOf({ look, label }));
     const toolbar = filters.map((filter) => filter.element);
     this.element = h(
       "div",
@@ -91,6 +87,17 @@ export class List {
     const start = isLive ? keepFresh : refreshNow;
     const { refresh, mark } = start(load, { trouble: this.#trouble, signal });
     Object.assign(this, { reload: refresh, mark });
+  }
+
+  /** The rows of a table, or a <ul>. */
+  #viewOf({ look, label }) {
+    const { columns } = this.#options;
+    if (!columns) {
+      const body = h("ul", { class: look, "aria-label": label });
+      return { element: body, body };
+    }
+    const body = h("tbody", { role: "rowgroup" });
+    return { element: tableOf(columns, body, { look, label }), body };
   }
 
   #choiceOf(bulk) {
@@ -202,11 +209,12 @@ export class List {
   }
 
   #draw() {
-    const { key, fits, empty, counted } = this.#options;
+    const { key, fits, empty, counted, view } = this.#options;
     const values = this.#values();
     const shown = fits ? this.#items.filter((item) => fits(item, values)) : this.#items;
     const isNarrowed = Object.values(values).some(Boolean);
-    showList(this.#body, shown, key, (item, before) => this.#row(item, before));
+    if (view) view.show(shown);
+    else showList(this.#body, shown, key, (item, before) => this.#row(item, before));
     this.#choice?.keep(shown);
     if (this.#options.columns) leaveOutEmpty(this.#frame, this.#options.columns);
     const content = shown.length ? this.#frame : empty?.(isNarrowed);

@@ -92,6 +92,7 @@ export const ENDPOINTS = new Set([
   "POST /triggers/{trigger}/resume",
   "POST /triggers/{trigger}/sample-calls",
   "POST /triggers/{trigger}/secret",
+  "GET /target-last-runs",
   "GET /targets",
   "POST /targets",
   "GET /targets/{target}",

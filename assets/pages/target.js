@@ -3,6 +3,7 @@
 import { button } from "../components/buttons.js";
 import { confirm } from "../components/dialogs.js";
 import { pageHeading } from "../components/headings.js";
+import { behindFact, laterEnd, versionOnTarget } from "../components/last-on-target.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
@@ -14,6 +15,7 @@ import { h, replace } from "../lib/dom.js";
 import { t } from "../lib/language.js";
 import { navigate } from "../lib/router.js";
 import { may } from "../lib/session.js";
+import { pathOf } from "../lib/templates.js";
 import { ago, durationText } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 
@@ -31,7 +33,7 @@ export function mount(root, { name }) {
           "div",
           { class: "sections" },
           facts(target),
-          may("automations.view") && runs(target, page),
+          may("automations.view") && [lastRuns(target, page), runs(target, page)],
           history(target, page),
         ),
       );
@@ -115,6 +117,29 @@ function workers({ runs_on: labels, runs_on_where: where }) {
   if (isAny) return t`any worker of the org`;
   const rule = where && h("code", { class: "fact" }, visible(where));
   return t`those with ${[labelFacts(labels), rule].filter(Boolean)}`;
+}
+
+/** A template's version is what is looked for here; how each run went stands below. */
+function lastRuns({ name }, { signal }) {
+  const list = new List({
+    label: t`Versions of templates on it`,
+    load: async () => {
+      const found = await get("/target-last-runs", { query: { target: name }, signal });
+      return { items: found.items[0].templates, next_cursor: "" };
+    },
+    columns: [
+      column(t`Template`, ({ template }) =>
+        h("a", { href: pathOf({ name: template }) }, visible(template)),
+      ),
+      column(t`Version`, (each) => [versionOnTarget(each), " ", behindFact(each)], { label: "" }),
+      column(t`Succeeded`, ({ succeeded }) => (succeeded ? ago(succeeded.ended_at) : "–")),
+      column(t`Since then`, (each) => laterEnd(each) || "–"),
+    ],
+    key: ({ template }) => template,
+    empty: () => h("p", { class: "muted" }, t`No template ran on it yet.`),
+    signal,
+  });
+  return h("section", {}, h("h2", {}, t`Versions of templates on it`), list.element);
 }
 
 function runs({ name }, { signal }) {

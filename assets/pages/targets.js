@@ -1,6 +1,6 @@
 // Targets: the systems that jobs act on over SSH, and making a new one.
 
-import { button } from "../components/buttons.js";
+import { button, buttonLink } from "../components/buttons.js";
 import { firstOne, OPERATORS } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
 import { column, List } from "../components/list.js";
@@ -31,8 +31,10 @@ export function mount(root, { title }) {
   const create =
     may("targets.manage") &&
     button(t`New target…`, { look: "primary", name: "plus", onclick: open });
+  const versions =
+    may("automations.view") && buttonLink(t`Versions on targets`, "/target-versions");
   const below = h("p", { class: "muted" }, ABOUT);
-  root.append(pageHeading(title, { actions: create, below }), list.element);
+  root.append(pageHeading(title, { actions: [versions, create], below }), list.element);
   const kept = takeDraft("target", here());
   if (kept !== null) openPushTarget(kept, list.reload, keptNotice());
   return () => page.abort();

@@ -148,6 +148,7 @@ function planPanel(template, need, signal) {
       {},
       h("h2", {}, t`Where it runs`),
       placeView(template),
+      whereItRan(template),
       templateQueueTexts(template).map((text) => h("p", {}, visible(text), ".")),
       template.keep_workspace &&
         h(
@@ -167,6 +168,13 @@ function planPanel(template, need, signal) {
       templateContext(template, need, signal),
     ),
   );
+}
+
+/** Leads to the targets with the version that last succeeded on each. */
+function whereItRan({ name, fan_out: fanOut }) {
+  const isShown = fanOut?.kind === "targets" && may("targets.view") && may("automations.view");
+  const href = `/target-versions${queryText({ template: name })}`;
+  return isShown && h("p", {}, h("a", { href }, t`Versions on targets`));
 }
 
 function notifyText({ states = [], users = [], groups = [], chats = [] }) {

@@ -162,6 +162,7 @@ EXAMPLES = {
     "targets list": "opsicle targets list",
     "targets show": "opsicle targets show web1",
     "targets versions": "opsicle targets versions web1",
+    "targets last-runs": "opsicle targets last-runs --template patch --attention",
     "targets push": "opsicle targets push web1.yaml web2.yaml",
     "targets create": (
         "opsicle targets create web1 --host web1.example.com --user deploy "

@@ -13,13 +13,14 @@ from opsicle.cli import versioned
 from opsicle.cli.errors import warn
 from opsicle.cli.known_hosts import known_hosts_option, read_known_hosts
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
 from opsicle.cli.target_imports import import_
 from opsicle.cli.terminal import say
 from opsicle.cli.worker import labels_of
+from opsicle.client.api import Query
 from opsicle.domain.automations import is_final
 from opsicle.domain.errors import InvalidInput
 from opsicle.domain.target_checks import CheckOutcome, check_outcome
@@ -28,7 +29,12 @@ from opsicle.domain.targets import SSH_PORT, Target
 from opsicle.domain.template_parser import parse_target
 from opsicle.wire.endpoints import automations
 from opsicle.wire.endpoints import targets as endpoints
-from opsicle.wire.target_api import PushTargetRequest, TargetSummary, TargetVersion
+from opsicle.wire.target_api import (
+    PushTargetRequest,
+    TargetSummary,
+    TargetVersion,
+    TemplateOnTarget,
+)
 
 _LOOK_SECONDS = 0.3
 """How often a check asks the server whether it is over."""
@@ -65,6 +71,31 @@ _VERSION_COLUMNS = [
 ]
 
 
+def _succeeded(on_target: TemplateOnTarget) -> str:
+    """Return the version that last succeeded, and the newest if that is another one."""
+    if on_target.succeeded is None:
+        return "none"
+    version = on_target.succeeded.version
+    return f"{version} of {on_target.latest_version}" if on_target.is_behind else str(version)
+
+
+def _last_state(on_target: TemplateOnTarget) -> str:
+    """Return how it went last, and of which version if not of what last succeeded."""
+    last, succeeded = on_target.last, on_target.succeeded
+    is_other = succeeded is None or last.version != succeeded.version
+    return f"{last.state} (version {last.version})" if is_other else last.state
+
+
+_LAST_RUN_COLUMNS = [
+    Column("target", lambda on_target: on_target.target),
+    Column("template", lambda on_target: on_target.template),
+    Column("version", _succeeded),
+    Column("succeeded", lambda each: each.succeeded.ended_at if each.succeeded else ""),
+    Column("last", _last_state),
+    Column("ended", lambda on_target: on_target.last.ended_at),
+]
+
+
 @click.group(cls=NounGroup)
 def targets() -> None:
     """Manage targets, which are systems that jobs act on over SSH."""
@@ -93,6 +124,22 @@ def show(name: str, version: int | None, *, source: bool) -> None:
 def versions(name: str, limit: int | None) -> None:
     """List the versions of one target."""
     emit_list(connect().pages(endpoints.LIST_VERSIONS, name), _VERSION_COLUMNS, limit=limit)
+
+
+@targets.command("last-runs")
+@click.argument("name", required=False, default="", metavar="[NAME]")
+@click.option("--template", metavar="NAME", default="", help="Only of this template.")
+@click.option(
+    "--attention",
+    is_flag=True,
+    help="Only what is behind the newest version, or did not succeed last.",
+)
+@limit
+def last_runs(name: str, template: str, *, attention: bool, limit: int | None) -> None:
+    """Show which version of each template last succeeded on each target, or on one."""
+    query: Query = {"target": name, "template": template, "attention": attention}
+    rows = connect().pages(endpoints.LIST_LAST_RUNS, query=query)
+    emit_list((each for row in rows for each in row.templates), _LAST_RUN_COLUMNS, limit=limit)
 
 
 @targets.command()
@@ -212,7 +259,7 @@ def check(name: str, totp: str | None) -> None:
     Exit code 0: the target is reachable; 1: it is not, or could not be checked.
     """
     api = connect()
-    made = with_proof(totp, lambda api: api.call(endpoints.CHECK, name))
+    made = with_step_up(totp, lambda api: api.call(endpoints.CHECK, name))
     if not is_final(made.state):
         say(f"The automation {made.id} checks it; Ctrl-C ends only the waiting.")
     while not is_final(made.state):
@@ -235,7 +282,7 @@ targets.add_command(import_)
 
 def _push(target: Target, expected_version: int, totp: str | None) -> None:
     request = PushTargetRequest(written(target), expected_version=expected_version)
-    done = with_proof(totp, lambda api: api.call(endpoints.PUSH, body=request))
+    done = with_step_up(totp, lambda api: api.call(endpoints.PUSH, body=request))
     warn(problem.message for problem in done.warnings)
     outcome = "pushed" if done.is_new else "unchanged"
     emit(done, [("name", done.name), ("version", done.version), ("outcome", outcome)])

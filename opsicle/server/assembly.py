@@ -20,12 +20,13 @@ from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.target_automations import TargetAutomations
+from opsicle.server.automations.target_last_runs import LastRunsOnTargets
+from opsicle.server.channels.chat_listeners import ChatListeners
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
-from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
@@ -198,6 +199,7 @@ class Services(DispatchServices):
         clock, state = core.clock, core.state
         self.order_trails = OrderTrails(state, core.binding_key)
         self.target_automations = TargetAutomations(state, self.automations, clock)
+        self.last_on_targets = LastRunsOnTargets(state)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.artifacts = Artifacts(state, self.contents)
         self.files = Files(state, self.contents, self.job_artifacts, clock)
@@ -265,7 +267,7 @@ class Services(DispatchServices):
         )
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
-        self.listeners = ChatListeners(*self.inboxes.values())
+        self.chat_listeners = ChatListeners(*self.inboxes.values())
 
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
@@ -280,7 +282,7 @@ class Services(DispatchServices):
             forwarder.close()
         if self.replica:
             self.replica.close()
-        self.listeners.close()
+        self.chat_listeners.close()
         self.delivery.close()
         self.hasher.close()
         self.org_removal.close()

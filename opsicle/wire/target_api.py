@@ -55,6 +55,37 @@ class TargetRun(msgspec.Struct, kw_only=True):
     seconds: float | None
 
 
+class LastRun(msgspec.Struct, kw_only=True):
+    """How an automation ended on a target; its id is null once it has been removed."""
+
+    automation_id: str | None
+    version: int
+    state: AutomationState
+    ended_at: datetime
+
+
+class TemplateOnTarget(msgspec.Struct, kw_only=True):
+    """How a template last went on a target: `succeeded` is its last success there, if any.
+
+    `last` is what ended there last, however it went. `is_behind`: what last succeeded is older
+    than the template's newest version.
+    """
+
+    target: str
+    template: str
+    latest_version: int
+    is_behind: bool
+    succeeded: LastRun | None
+    last: LastRun
+
+
+class TargetLastRuns(msgspec.Struct, kw_only=True):
+    """A target, and the templates that ran on it, by their names."""
+
+    target: str
+    templates: list[TemplateOnTarget]
+
+
 class TargetHostKey(msgspec.Struct, kw_only=True):
     """A key by which the host may show itself; its fingerprint is as `ssh-keygen -l` writes it."""
 

@@ -183,6 +183,7 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/targets/<target>": A.TARGETS_VIEW,
     "DELETE /api/v1/targets/<target>": A.TARGETS_MANAGE,
     "POST /api/v1/targets/<target>/check": A.TARGETS_USE,
+    "GET /api/v1/target-last-runs": A.AUTOMATIONS_VIEW,
     "GET /api/v1/targets/<target>/automations": A.AUTOMATIONS_VIEW,
     "GET /api/v1/targets/<target>/versions": A.TARGETS_VIEW,
     "GET /api/v1/targets/<target>/versions/<version>": A.TARGETS_VIEW,
@@ -225,8 +226,11 @@ MAY: dict[str, Action | Access] = {
     "GET /api/v1/audit/key": PUBLIC,
 }
 
-ALSO: dict[str, Action] = {"GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW}
-"""What a route asks for beside that: an order says who decided."""
+ALSO: dict[str, Action] = {
+    "GET /api/v1/automations/<automation_id>/orders": A.APPROVALS_VIEW,
+    "GET /api/v1/target-last-runs": A.TARGETS_VIEW,
+}
+"""What a route asks for beside that: an order says who decided, and what ran is on targets."""
 
 WORKER_ROUTES = {
     "POST /worker/v1/poll",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.browser.target_runs import TARGETS, run_on_all, run_on_targets
 from tests.product import CHECKOUT, Installation, User
+from tests.ssh_servers import ssh_server
 from tests.support import wait_until
 
 EXAMPLES = ("disk-report", "failing-check", "hello", "long-task")
@@ -151,7 +153,7 @@ class Site:
         Return the id of an automation with artifacts.
         """
         cli = self.admin.cli
-        cli("targets", "push", str(CHECKOUT / "examples/targets/web1.yaml"))
+        self._targets()
         cli("schedules", "push", str(CHECKOUT / "examples/schedules/nightly-report.yaml"))
         cli("triggers", "push", str(CHECKOUT / "examples/triggers/alertmanager.yaml"))
         cli(
@@ -176,12 +178,21 @@ class Site:
             cli("secrets", "create", name, "--value-file", self.file("value", f"a value of {name}"))
         self.installation.push(WITH_SECRET)
         cli("run", "sign-report", "--follow")
-        cli("orgs", "quota", "acme", "--automations-an-hour", "20", "--log-mib", "1")
+        cli("orgs", "quota", "acme", "--automations-an-hour", "60", "--log-mib", "1")
         cli("run", "disk-report", "--at", "72h", "--reason", "before the disks are exchanged")
         self.installation.push((CHECKOUT / "examples/inventory-report.yaml").read_text())
         cli("run", "inventory-report", "--follow")
         runs = self.admin.json("automations", "list")
         return next(str(run["id"]) for run in runs if run["template"] == "inventory-report")
+
+    def _targets(self) -> None:
+        """Let templates run on targets that are this machine, and then say that they are others."""
+        with ssh_server(self._folder / "sshd") as sshd:
+            run_on_targets(self.installation, sshd, self._folder)
+            run_on_all(self.installation, "renew-certificate")
+        for name in TARGETS:
+            example = (CHECKOUT / "examples/targets/web1.yaml").read_text()
+            self.admin.cli("targets", "push", self.file("t.yaml", example.replace("web1", name)))
 
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""

@@ -102,6 +102,9 @@ TABLES = {
     "segments": Table(LOGS, grows=True),
     "sessions": Table(f"{_SERVER}.identity.sessions:Sessions.begin", grows=True),
     "settings": Table(small_because="a handful of names, all of them in the program"),
+    "target_last_runs": Table(
+        small_because="two rows at most for each template and target that it ran on", grows=True
+    ),
     "target_versions": Table(small_because=PUSHED, grows=True),
     "targets": Table(small_because=MADE_BY_PEOPLE),
     "template_versions": Table(small_because=PUSHED, grows=True),

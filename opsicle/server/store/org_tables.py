@@ -59,6 +59,7 @@ STATE_TABLES = {
     "sealed_values": _OWN,
     "secret_uses": _OWN,
     "secrets": _OWN,
+    "target_last_runs": _OWN,
     "target_versions": _OWN,
     "targets": _OWN,
     "template_versions": _OWN,

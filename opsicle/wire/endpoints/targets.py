@@ -5,7 +5,13 @@ from __future__ import annotations
 from opsicle.wire.document_api import DocumentPushed
 from opsicle.wire.endpoint import MAX_DOCUMENT_BODY_BYTES, PAGE, Endpoint
 from opsicle.wire.pages import Page
-from opsicle.wire.target_api import PushTargetRequest, TargetRun, TargetSummary, TargetVersion
+from opsicle.wire.target_api import (
+    PushTargetRequest,
+    TargetLastRuns,
+    TargetRun,
+    TargetSummary,
+    TargetVersion,
+)
 from opsicle.wire.user_api import Automation
 
 LIST_TARGETS = Endpoint(
@@ -55,6 +61,12 @@ LIST_AUTOMATIONS = Endpoint(
     reply=Page[TargetRun],
     query=PAGE,
     description="List what ran on a target, newest first.",
+)
+LIST_LAST_RUNS = Endpoint(
+    "GET",
+    "/api/v1/target-last-runs",
+    reply=Page[TargetLastRuns],
+    query=PAGE | {"target": str, "template": str, "attention": bool},
 )
 LIST_VERSIONS = Endpoint(
     "GET",
