@@ -30,7 +30,7 @@ from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, collect_orphans
-from opsicle.worker.process_instances import instance_of, is_same_instance
+from opsicle.worker.process_ids import instance_of, is_same_instance
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
