@@ -1,6 +1,6 @@
 """Another org's thing, named beside the path, is answered like one that never was.
 
-What people send is read from the endpoints: a field that is new has to be tried, or to name nothing.
+What people send is read from the endpoints: a new field has to be tried, or to name nothing.
 """
 
 from __future__ import annotations
