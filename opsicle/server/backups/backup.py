@@ -66,9 +66,6 @@ class BackupParts(NamedTuple):
     has_artifacts: bool = True
 
 
-EVERYTHING = BackupParts()
-
-
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A backup that was made. `missing` is what the server itself had lost, by name."""
 
