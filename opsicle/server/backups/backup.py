@@ -66,6 +66,9 @@ class BackupParts(NamedTuple):
     has_artifacts: bool = True
 
 
+EVERYTHING = BackupParts()
+
+
 class BackupReport(msgspec.Struct, frozen=True, kw_only=True):
     """A backup that was made. `missing` is what the server itself had lost, by name."""
 
