@@ -33,6 +33,7 @@ INSTEAD = {
     "strangers": "anonymous, unknown",
     "surroundings": "context",
     "telling": "gone",
+    "unspoken": "unsupported",
     "witness": "monitor",
     "workorders": "work builder",
 }

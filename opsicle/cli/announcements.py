@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -67,7 +67,7 @@ def create(text: str, severity: str, org: str, totp: str | None, **when: str | N
         "ends_at": future_time(when["until"], "--until"),
     }
     request = msgspec.convert(given, CreateAnnouncementRequest)
-    made = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
+    made = with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request))
     emit(made, [(column.heading, column.value(made)) for column in _COLUMNS])
 
 
@@ -76,5 +76,5 @@ def create(text: str, severity: str, org: str, totp: str | None, **when: str | N
 @totp_option
 def delete(announcement: str, totp: str | None) -> None:
     """Take an announcement back, by id: nobody is shown it from now on."""
-    with_proof(totp, lambda api: api.call(endpoints.DELETE, announcement))
+    with_step_up(totp, lambda api: api.call(endpoints.DELETE, announcement))
     emit({"id": announcement, "is_deleted": True}, [("deleted", announcement)])

@@ -11,7 +11,7 @@ from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
 from opsicle.cli.live_display import show_live
 from opsicle.cli.log_searches import ignore_case, print_search_progress, regex, stream
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit_list, seconds_between
 from opsicle.cli.results import show_results
 from opsicle.cli.root import NounGroup
@@ -180,7 +180,7 @@ follow_option = click.option(
 @totp_option
 def rerun(automation_id: str, *, follow: bool, totp: str | None) -> AutomationState | None:
     """Run the same template version with the same values again, as a new automation."""
-    made = with_proof(totp, lambda api: trigger(api, endpoints.RERUN, automation_id))
+    made = with_step_up(totp, lambda api: trigger(api, endpoints.RERUN, automation_id))
     return show_new(made, follow=follow)
 
 
@@ -228,7 +228,9 @@ def resume(  # noqa: PLR0913 - each is an option
         fresh_workspace=fresh_workspace,
         reason=reason,
     )
-    made = with_proof(totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request))
+    made = with_step_up(
+        totp, lambda api: trigger(api, endpoints.RESUME, automation_id, body=request)
+    )
     return show_new(made, follow=follow)
 
 

@@ -10,7 +10,7 @@ import click
 
 from opsicle.cli.input_files import read_start
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -145,7 +145,7 @@ def create(
         credential=_credential(credential_file) if credential_file else "",
         is_enabled=not disabled,
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @channels.command()
@@ -173,7 +173,7 @@ def update(
         credential=_credential(credential_file) if credential_file else UNSET,
         is_enabled=UNSET if enable is None else enable,
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, channel, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, channel, body=request)))
 
 
 @channels.command()
@@ -181,7 +181,7 @@ def update(
 @totp_option
 def delete(channel: str, totp: str | None) -> None:
     """Remove a channel, and what is still to go out through it."""
-    with_proof(totp, lambda api: api.call(endpoints.DELETE, channel))
+    with_step_up(totp, lambda api: api.call(endpoints.DELETE, channel))
     emit({"channel": channel, "is_deleted": True}, [("deleted", channel)])
 
 
@@ -254,7 +254,7 @@ def prefer(channel: str, notice: str, on: bool) -> None:
 @totp_option
 def link(channel: str, totp: str | None) -> None:
     """Get a one-time code with which you link yourself at a chat channel's bot."""
-    made = with_proof(
+    made = with_step_up(
         totp, lambda api: api.call(endpoints.MAKE_LINK_CODE, body=LinkRequest(channel=channel))
     )
     emit(made, [("channel", made.channel), ("code", made.code), ("good until", made.expires_at)])

@@ -7,7 +7,7 @@ import msgspec
 
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import removed, totp_option, with_proof
+from opsicle.cli.mfa import removed, totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
@@ -57,7 +57,7 @@ def create(
     request = CreateGroupRequest(
         name=group, description=description, rules=given_rules(allow, deny) or []
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @groups.command()
@@ -85,7 +85,7 @@ def update(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, group, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, group, body=request)))
 
 
 @groups.command()
@@ -111,7 +111,7 @@ def delete(group: str, *, yes: bool, totp: str | None) -> None:
 @totp_option
 def add(group: str, user: str, totp: str | None) -> None:
     """Let a person join a group, by id or e-mail address."""
-    _emit(with_proof(totp, lambda api: api.call(endpoints.ADD_MEMBER, group, user)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.ADD_MEMBER, group, user)))
 
 
 @groups.command()
@@ -120,7 +120,7 @@ def add(group: str, user: str, totp: str | None) -> None:
 @totp_option
 def remove(group: str, user: str, totp: str | None) -> None:
     """Take a person out of a group, by id or e-mail address."""
-    _emit(with_proof(totp, lambda api: api.call(endpoints.REMOVE_MEMBER, group, user)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.REMOVE_MEMBER, group, user)))
 
 
 def _emit(group: Group) -> None:

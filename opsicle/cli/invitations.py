@@ -8,7 +8,7 @@ import msgspec
 from opsicle.cli.accounts import enter, password_file
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import prompt_for_code, totp_option, with_proof
+from opsicle.cli.mfa import prompt_for_code, totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect, kept_sessions
@@ -75,7 +75,7 @@ def invite(
     request = InviteRequest(
         email=email, role=role, manager=manager, expires_in_days=days, is_emailed=by_email
     )
-    emit_link(with_proof(totp, lambda api: api.call(endpoints.INVITE, body=request)))
+    emit_link(with_step_up(totp, lambda api: api.call(endpoints.INVITE, body=request)))
 
 
 @click.command(cls=VerbCommand)
@@ -95,7 +95,7 @@ def reinvite(invitation: str, *, by_email: bool, totp: str | None) -> None:
     It is good for as long as the old one was.
     """
     request = RenewInvitationRequest(is_emailed=by_email)
-    emit_link(with_proof(totp, lambda api: api.call(endpoints.RENEW, invitation, body=request)))
+    emit_link(with_step_up(totp, lambda api: api.call(endpoints.RENEW, invitation, body=request)))
 
 
 @click.command(cls=VerbCommand)
@@ -103,7 +103,7 @@ def reinvite(invitation: str, *, by_email: bool, totp: str | None) -> None:
 @totp_option
 def uninvite(invitation: str, totp: str | None) -> None:
     """End an invitation that was not used yet, by id."""
-    with_proof(totp, lambda api: api.call(endpoints.REVOKE, invitation))
+    with_step_up(totp, lambda api: api.call(endpoints.REVOKE, invitation))
     emit({"invitation": invitation, "is_revoked": True}, [("revoked", invitation)])
 
 

@@ -23,7 +23,7 @@ totp_option = click.option(
 )
 
 
-def with_proof(totp: str | None, call: Callable[[Api], T]) -> T:
+def with_step_up(totp: str | None, call: Callable[[Api], T]) -> T:
     """Call the server; if it asks for a fresh code, get one and call again.
 
     The code is kept back until it is asked for, because it works only once.
@@ -44,11 +44,11 @@ def removed(totp: str | None, remove: Callable[[Api, bool], None], *, yes: bool)
     `remove` takes the API, and whether that is meant. Raises LeavesBehind where nobody says so.
     """
     try:
-        with_proof(totp, lambda api: remove(api, yes))
+        with_step_up(totp, lambda api: remove(api, yes))
     except LeavesBehind as left:
         if not has_person() or not confirm(f"{left.message}. Remove all the same?", "--yes"):
             raise
-        with_proof(totp, lambda api: remove(api, True))
+        with_step_up(totp, lambda api: remove(api, True))
 
 
 def prompt_for_code(refusal: OpsicleError) -> str:

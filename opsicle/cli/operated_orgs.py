@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from opsicle.cli.log_searches import size_text
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, Fields, emit
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.sessions import connect
@@ -74,7 +74,7 @@ def quota(org: str, totp: str | None, **quotas: int | None) -> None:
             "nothing to change is given", hint="`opsicle orgs quota --help` shows what can be."
         )
     request = msgspec.convert(given, ChangeQuotasRequest)
-    emit_org(with_proof(totp, lambda api: api.call(endpoints.CHANGE_QUOTAS, org, body=request)))
+    emit_org(with_step_up(totp, lambda api: api.call(endpoints.CHANGE_QUOTAS, org, body=request)))
 
 
 @click.command(cls=VerbCommand)
@@ -89,7 +89,7 @@ def quota(org: str, totp: str | None, **quotas: int | None) -> None:
 def suspend(org: str, reason: str, cancel_running: bool, totp: str | None) -> None:
     """Let an org start nothing any more, for server operators. Its people may read."""
     request = SuspendRequest(reason=reason, cancels_running=cancel_running)
-    emit_org(with_proof(totp, lambda api: api.call(endpoints.SUSPEND, org, body=request)))
+    emit_org(with_step_up(totp, lambda api: api.call(endpoints.SUSPEND, org, body=request)))
 
 
 @click.command(cls=VerbCommand)
@@ -97,7 +97,7 @@ def suspend(org: str, reason: str, cancel_running: bool, totp: str | None) -> No
 @totp_option
 def resume(org: str, totp: str | None) -> None:
     """Let a suspended org go on, and keep one that was to be deleted, for server operators."""
-    emit_org(with_proof(totp, lambda api: api.call(endpoints.RESUME, org)))
+    emit_org(with_step_up(totp, lambda api: api.call(endpoints.RESUME, org)))
 
 
 @click.command(cls=VerbCommand)
@@ -117,7 +117,7 @@ def delete(org: str, confirm: str | None, grace_days: int, totp: str | None) -> 
     """Have an org deleted, with everything that is of it, for server operators."""
     typed = confirm or ask(f"Type {org} to have all of it deleted", "--confirm")
     request = DeleteOrgRequest(confirm=typed, grace_days=grace_days)
-    emit_org(with_proof(totp, lambda api: api.call(endpoints.DELETE, org, body=request)))
+    emit_org(with_step_up(totp, lambda api: api.call(endpoints.DELETE, org, body=request)))
 
 
 @click.command(cls=VerbCommand)

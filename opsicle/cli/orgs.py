@@ -9,7 +9,7 @@ from opsicle.cli import operated_orgs
 from opsicle.cli.invitations import emit_link
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.org_moves import export_org, import_org
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
@@ -88,7 +88,7 @@ def show(org: str | None) -> None:
 def create(org: str, name: str, admin: str, totp: str | None) -> None:
     """Found an org with this code, such as `acme`."""
     request = CreateOrgRequest(code=org, name=name, admin=admin)
-    made = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
+    made = with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request))
     fields = [(column.heading, column.value(made)) for column in _COLUMNS]
     if made.invitation:
         fields += [("invited", made.invitation.invitation.email), ("link", made.invitation.url)]
@@ -102,7 +102,7 @@ def create(org: str, name: str, admin: str, totp: str | None) -> None:
 def invite_admin(org: str, email: str, totp: str | None) -> None:
     """Make the one-time link for the admin of an org that has none, for server operators."""
     emit_link(
-        with_proof(
+        with_step_up(
             totp,
             lambda api: api.call(endpoints.INVITE_ADMIN, org, body=InviteAdminRequest(email=email)),
         )
@@ -156,7 +156,7 @@ def update(
         )
     request = msgspec.convert(given, UpdateOrgRequest)
     code = connect().call(accounts_endpoints.WHOAMI).org.code
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, code, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, code, body=request)))
 
 
 @orgs.command()
@@ -199,14 +199,14 @@ def server_operators(
 ) -> None:
     """List who runs the server, after the change that is given, if one is."""
     if add:
-        with_proof(
+        with_step_up(
             totp,
             lambda api: api.call(
                 endpoints.ADD_SERVER_OPERATOR, body=NameServerOperatorRequest(email=add)
             ),
         )
     if remove:
-        with_proof(totp, lambda api: api.call(endpoints.REMOVE_SERVER_OPERATOR, remove))
+        with_step_up(totp, lambda api: api.call(endpoints.REMOVE_SERVER_OPERATOR, remove))
     emit_list(connect().pages(endpoints.LIST_SERVER_OPERATORS), _ADMIN_COLUMNS, limit=limit)
 
 
@@ -214,7 +214,7 @@ def server_operators(
 @totp_option
 def release_queue(totp: str | None) -> None:
     """Hand out what waits on a server whose queue is held after a restore, for server operators."""
-    state = with_proof(totp, lambda api: api.call(endpoints.RELEASE_QUEUE))
+    state = with_step_up(totp, lambda api: api.call(endpoints.RELEASE_QUEUE))
     emit(
         state, [("epoch", state.epoch), ("held", state.held), ("remarks", "; ".join(state.remarks))]
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup, VerbCommand
 from opsicle.cli.rules import given_rules, rule_options
@@ -56,7 +56,7 @@ def create(
     request = CreateRoleRequest(
         name=role, description=description, rules=given_rules(allow, deny) or []
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @roles.command()
@@ -85,7 +85,7 @@ def update(
         description=msgspec.UNSET if description is None else description,
         rules=msgspec.UNSET if rules is None else rules,
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, role, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, role, body=request)))
 
 
 @roles.command()
@@ -93,7 +93,7 @@ def update(
 @totp_option
 def delete(role: str, totp: str | None) -> None:
     """Remove a role of your org's own that nobody has."""
-    with_proof(totp, lambda api: api.call(endpoints.DELETE, role))
+    with_step_up(totp, lambda api: api.call(endpoints.DELETE, role))
     emit({"role": role, "is_deleted": True}, [("deleted", role)])
 
 

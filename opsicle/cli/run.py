@@ -14,7 +14,7 @@ from opsicle.cli.given_files import LocalFiles, upload_id, with_files
 from opsicle.cli.given_values import GivenValues, Lines, var_file_option, var_or_file_option
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import print_json
 from opsicle.cli.results import show_results
 from opsicle.cli.root import VerbCommand, left_out
@@ -118,7 +118,7 @@ def run(  # noqa: PLR0913 - each is an option
     request = _with_values(connect(), request, values)
     if dry_run:
         return show_preview(request)
-    automation = with_proof(totp, lambda api: trigger(api, endpoints.RUN, body=request))
+    automation = with_step_up(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     return show_new(automation, follow=follow)
 
 

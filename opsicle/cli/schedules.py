@@ -10,7 +10,7 @@ from opsicle.cli import versioned
 from opsicle.cli.automation_details import emit_automation
 from opsicle.cli.invocation import current
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list, print_json
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -131,7 +131,7 @@ def next_(name: str, count: int) -> None:
 @totp_option
 def run(name: str, totp: str | None) -> None:
     """Run now what a schedule starts, as yourself; its times stay as they are."""
-    emit_automation(with_proof(totp, lambda api: trigger(api, endpoints.RUN, name)))
+    emit_automation(with_step_up(totp, lambda api: trigger(api, endpoints.RUN, name)))
 
 
 @schedules.command()

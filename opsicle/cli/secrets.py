@@ -10,7 +10,7 @@ import msgspec
 
 from opsicle.cli.input_files import FolderName, read_start
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -88,7 +88,7 @@ def create(secret: str, description: str, value_file: str | None, totp: str | No
     request = CreateSecretRequest(
         name=secret, value=read_value(value_file), description=description
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @secrets.command()
@@ -102,7 +102,7 @@ def update(secret: str, description: str | None, value_file: str | None, totp: s
         value=read_value(value_file),
         description=msgspec.UNSET if description is None else description,
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, secret, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, secret, body=request)))
 
 
 @secrets.command()
@@ -110,7 +110,7 @@ def update(secret: str, description: str | None, value_file: str | None, totp: s
 @totp_option
 def delete(secret: str, totp: str | None) -> None:
     """Remove a secret; what waits and needs it will fail."""
-    with_proof(totp, lambda api: api.call(endpoints.DELETE, secret))
+    with_step_up(totp, lambda api: api.call(endpoints.DELETE, secret))
     emit({"secret": secret, "is_deleted": True}, [("deleted", secret)])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -44,7 +44,7 @@ def list_(limit: int | None) -> None:
 def create(name: str, role: str, owner: str, totp: str | None) -> None:
     """Make a service account. `opsicle tokens create --account` makes its tokens."""
     request = CreateServiceAccountRequest(name=name, role=role, owner=owner)
-    made = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
+    made = with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request))
     emit(made, [(column.heading, column.value(made)) for column in _COLUMNS])
 
 
@@ -53,5 +53,5 @@ def create(name: str, role: str, owner: str, totp: str | None) -> None:
 @totp_option
 def delete(account: str, totp: str | None) -> None:
     """Remove a service account with its tokens, by id or address."""
-    with_proof(totp, lambda api: api.call(endpoints.DELETE, account))
+    with_step_up(totp, lambda api: api.call(endpoints.DELETE, account))
     emit({"account": account, "is_deleted": True}, [("deleted", account)])

@@ -13,7 +13,7 @@ from opsicle.cli import versioned
 from opsicle.cli.errors import warn
 from opsicle.cli.known_hosts import known_hosts_option, read_known_hosts
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -259,7 +259,7 @@ def check(name: str, totp: str | None) -> None:
     Exit code 0: the target is reachable; 1: it is not, or could not be checked.
     """
     api = connect()
-    made = with_proof(totp, lambda api: api.call(endpoints.CHECK, name))
+    made = with_step_up(totp, lambda api: api.call(endpoints.CHECK, name))
     if not is_final(made.state):
         say(f"The automation {made.id} checks it; Ctrl-C ends only the waiting.")
     while not is_final(made.state):
@@ -282,7 +282,7 @@ targets.add_command(import_)
 
 def _push(target: Target, expected_version: int, totp: str | None) -> None:
     request = PushTargetRequest(written(target), expected_version=expected_version)
-    done = with_proof(totp, lambda api: api.call(endpoints.PUSH, body=request))
+    done = with_step_up(totp, lambda api: api.call(endpoints.PUSH, body=request))
     warn(problem.message for problem in done.warnings)
     outcome = "pushed" if done.is_new else "unchanged"
     emit(done, [("name", done.name), ("version", done.version), ("outcome", outcome)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -71,7 +71,7 @@ def create(
         scopes=list(scope) or None,
         account=account,
     )
-    new = with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request))
+    new = with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request))
     emit(
         new,
         [

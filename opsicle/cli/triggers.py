@@ -11,7 +11,7 @@ from opsicle.cli.documents import read_source
 from opsicle.cli.errors import warn
 from opsicle.cli.input_files import FileName
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.sessions import connect
@@ -149,7 +149,7 @@ def send_sample(name: str, file: str, *, send: bool) -> None:
 @totp_option
 def secret(name: str, totp: str | None) -> None:
     """Give a trigger a new secret, which is shown once; the old one works no longer."""
-    made = with_proof(totp, lambda api: api.call(endpoints.NEW_SECRET, name))
+    made = with_step_up(totp, lambda api: api.call(endpoints.NEW_SECRET, name))
     emit(made, [("name", made.name), ("url", made.url), ("secret", made.secret)])
     warn(["Keep the secret now: it is not shown again."])
 

@@ -9,7 +9,7 @@ from opsicle.cli.accounts import password_file
 from opsicle.cli.errors import warn_of_stuck
 from opsicle.cli.invitations import invitations, invite, reinvite, uninvite
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import removed, totp_option, with_proof
+from opsicle.cli.mfa import removed, totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.root import NounGroup
 from opsicle.cli.rules import given_rules, rule_options
@@ -83,7 +83,7 @@ def create(
         name=name,
         password=read_password(password_file, is_new=True),
     )
-    _emit(with_proof(totp, lambda api: api.call(endpoints.CREATE, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.CREATE, body=request)))
 
 
 @users.command()
@@ -113,7 +113,7 @@ def update(
             "nothing to change is given", hint="`opsicle users update --help` shows what can be."
         )
     request = _update_request(given)
-    _emit(with_proof(totp, lambda api: api.call(endpoints.UPDATE, user, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoints.UPDATE, user, body=request)))
 
 
 @users.command()
@@ -157,7 +157,7 @@ def password(password_file: str | None, new_password_file: str | None, totp: str
     new = read_password(
         new_password_file, is_new=True, name="New password", option="--new-password-file"
     )
-    with_proof(
+    with_step_up(
         totp,
         lambda api: api.call(
             identity_endpoints.CHANGE_PASSWORD,
@@ -172,7 +172,7 @@ def password(password_file: str | None, new_password_file: str | None, totp: str
 @totp_option
 def reset(user: str, totp: str | None) -> None:
     """Make a one-time link with which a person sets a new password; it is good for a day."""
-    new = with_proof(totp, lambda api: api.call(identity_endpoints.MAKE_RESET_LINK, user))
+    new = with_step_up(totp, lambda api: api.call(identity_endpoints.MAKE_RESET_LINK, user))
     emit(new, [("link", new.url), ("expires", new.expires_at)])
 
 
@@ -181,7 +181,7 @@ def reset(user: str, totp: str | None) -> None:
 @totp_option
 def reset_totp(user: str, totp: str | None) -> None:
     """Take away the authenticator app that a person has lost."""
-    with_proof(totp, lambda api: api.call(identity_endpoints.RESET_TOTP, user))
+    with_step_up(totp, lambda api: api.call(identity_endpoints.RESET_TOTP, user))
     emit({"user": user, "is_enrolled": False}, [("taken away from", user)])
 
 
@@ -190,7 +190,7 @@ def reset_totp(user: str, totp: str | None) -> None:
 @totp_option
 def logout(user: str, totp: str | None) -> None:
     """End all sessions of a person in the org; their API tokens stay."""
-    with_proof(totp, lambda api: api.call(identity_endpoints.END_SESSIONS, user))
+    with_step_up(totp, lambda api: api.call(identity_endpoints.END_SESSIONS, user))
     emit({"user": user, "is_logged_out": True}, [("logged out", user)])
 
 

@@ -17,7 +17,7 @@ from opsicle.cli.documents import read_source, refuse_wrong
 from opsicle.cli.errors import located_in, warn
 from opsicle.cli.input_files import FileName
 from opsicle.cli.invocation import current
-from opsicle.cli.mfa import with_proof
+from opsicle.cli.mfa import with_step_up
 from opsicle.cli.output import emit, print_json
 from opsicle.cli.terminal import echo_document
 from opsicle.client.api import Api
@@ -100,7 +100,7 @@ def push_files(
     pushed: list[R] = []
     try:
         for file, source in sources:
-            done = with_proof(totp, lambda api, source=source: push(api, source))  # type: ignore[misc]
+            done = with_step_up(totp, lambda api, source=source: push(api, source))  # type: ignore[misc]
             warn(located_in(file, problem) for problem in remarks(done))
             pushed.append(done)
             if not current().wants_json:
@@ -167,5 +167,5 @@ def show_version(
 
 def delete_document(name: str, totp: str | None, call: Callable[[Api], None]) -> None:
     """Take a document out of use, with a code where one is asked for, and say so."""
-    with_proof(totp, call)
+    with_step_up(totp, call)
     emit({"name": name, "is_deleted": True}, [("deleted", name)])

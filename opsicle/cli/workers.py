@@ -9,7 +9,7 @@ import msgspec
 
 from opsicle.cli.input_files import FileName
 from opsicle.cli.listing import limit
-from opsicle.cli.mfa import totp_option, with_proof
+from opsicle.cli.mfa import totp_option, with_step_up
 from opsicle.cli.output import Column, emit, emit_list
 from opsicle.cli.output_files import replace_private
 from opsicle.cli.root import NounGroup
@@ -99,7 +99,7 @@ def token(  # noqa: PLR0913, PLR0917 - what a join token can be told
             "a token for many workers says which labels they get: --label or --no-labels"
         )
     request = CreateJoinTokenRequest(ttl_seconds=ttl, is_shared=shared, labels=labels, uses=uses)
-    new = with_proof(totp, lambda api: api.call(endpoints.CREATE_JOIN_TOKEN, body=request))
+    new = with_step_up(totp, lambda api: api.call(endpoints.CREATE_JOIN_TOKEN, body=request))
     if to:
         replace_private(Path(to), f"{new.token}\n".encode("ascii"))
         kept = msgspec.structs.replace(new, token="")
@@ -195,7 +195,7 @@ def update(
         raise click.UsageError("give the labels with --label, or --no-labels")
     request = UpdateWorkerRequest(labels=_granted(label, no_labels))
     endpoint = endpoints.UPDATE_SHARED if shared else endpoints.UPDATE
-    _emit(with_proof(totp, lambda api: api.call(endpoint, worker, body=request)))
+    _emit(with_step_up(totp, lambda api: api.call(endpoint, worker, body=request)))
 
 
 @workers.command()

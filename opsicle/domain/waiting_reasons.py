@@ -45,7 +45,7 @@ def waiting_reason(asked: Requirements, candidates: Sequence[Candidate]) -> str:
     return _reason(asked, candidates)
 
 
-def unspoken_reason(
+def unsupported_reason(
     asked: Requirements, candidates: Sequence[Candidate], automation_id: str, number: int
 ) -> str:
     """Say why an automation waits of which some workers cannot be told all; "" if one could.
@@ -53,7 +53,7 @@ def unspoken_reason(
     `number` is the format of its manifest. They are too old for it, and the reason where no other
     one is connected that it would fit.
     """
-    others = [one for one in candidates if automation_id not in one.unspoken]
+    others = [one for one in candidates if automation_id not in one.unsupported]
     too_old = [one for one in candidates if one not in others and _would_fit(asked, one)]
     if not too_old:
         return waiting_reason(asked, candidates)

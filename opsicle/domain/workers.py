@@ -72,7 +72,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     granted, `claimed` are those that it only says of itself. `disputed` are those that only count
     where an expression excludes them: what it says against a grant, and what it has not been told
     of. `withheld` says why it is given nothing, `put_off` by automation why it is not given that
-    one just now: there was no room for its files. `unspoken` are automations that no manifest
+    one just now: there was no room for its files. `unsupported` are automations that no manifest
     format of its can express. Of one that is not connected, `seen_at` is when it last polled, if
     it ever did; `was_stopped`: it said that it would leave.
     """
@@ -84,7 +84,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     disputed: frozenset[tuple[str, str]] = frozenset()
     withheld: str = ""
     put_off: dict[str, str] = {}
-    unspoken: frozenset[str] = frozenset()
+    unsupported: frozenset[str] = frozenset()
     runtimes: frozenset[str] = frozenset({SUBPROCESS})
     slots: int = 1
     busy: int = 0

@@ -21,12 +21,12 @@ from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.target_automations import TargetAutomations
 from opsicle.server.automations.target_last_runs import LastRunsOnTargets
+from opsicle.server.channels.chat_listeners import ChatListeners
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.delivery_loop import DeliveryLoop
 from opsicle.server.channels.kind import InboxParts
 from opsicle.server.channels.kinds import KINDS
-from opsicle.server.channels.listeners import ChatListeners
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.routes import ChannelServices
 from opsicle.server.channels.sender import DeliverySender
@@ -267,7 +267,7 @@ class Services(DispatchServices):
         )
         parts = InboxParts(state, vault, bounds, self.chats, clock)
         self.inboxes = {kind.name: kind.inbox(parts) for kind in KINDS if kind.inbox}
-        self.listeners = ChatListeners(*self.inboxes.values())
+        self.chat_listeners = ChatListeners(*self.inboxes.values())
 
         self.channel_services = ChannelServices(
             Channels(state, vault, bounds, self.outbox, self.step_up, clock),
@@ -282,7 +282,7 @@ class Services(DispatchServices):
             forwarder.close()
         if self.replica:
             self.replica.close()
-        self.listeners.close()
+        self.chat_listeners.close()
         self.delivery.close()
         self.hasher.close()
         self.org_removal.close()

@@ -111,7 +111,7 @@ def _sending_loops(services: Services) -> list[Loop]:
             _SIGN_AUDIT_EVERY_SECONDS,
             gated(lambda _: services.audit_checkpoints.sign_due()),
         ),
-        Loop("listen", _LISTEN_EVERY_SECONDS, gated(lambda _: services.listeners.turn())),
+        Loop("listen", _LISTEN_EVERY_SECONDS, gated(lambda _: services.chat_listeners.turn())),
         Loop("deliver", _DELIVER_EVERY_SECONDS, gated(services.delivery.turn)),
         *(
             Loop(

@@ -18,7 +18,7 @@ from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.channels.egress_bounds import EgressBounds
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import LogBounds
-from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store.database import Database
 from opsicle.server.store.epochs import FIRST_EPOCH, Epoch
@@ -45,6 +45,6 @@ class Core(msgspec.Struct, frozen=True):
     egress_bounds: EgressBounds = msgspec.field(default_factory=EgressBounds)
     log_bounds: LogBounds = msgspec.field(default_factory=LogBounds)
     artifact_bounds: ArtifactBounds = msgspec.field(default_factory=ArtifactBounds)
-    forwarding: ForwardingTargets = msgspec.field(default_factory=ForwardingTargets)
+    forwarding: ForwardingOptions = msgspec.field(default_factory=ForwardingOptions)
     replica_folder: Path | None = None
     ephemeral_silent_seconds: int = EPHEMERAL_SILENT_SECONDS

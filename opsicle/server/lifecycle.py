@@ -31,7 +31,7 @@ from opsicle.server.core import Core
 from opsicle.server.data_folder import DataFolder, ServerFile
 from opsicle.server.dispatch.job_artifacts import ArtifactBounds
 from opsicle.server.dispatch.job_logs import LogBounds
-from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.gated_turn import GatedTurn
 from opsicle.server.http.wire.tls import TLS_VERSIONS, Tls
 from opsicle.server.integrity import IntegrityCheck
@@ -319,5 +319,5 @@ def _artifact_bounds(options: ServerOptions) -> ArtifactBounds:
     )
 
 
-def _forwarding(options: ServerOptions) -> ForwardingTargets:
-    return ForwardingTargets(options.collector, options.forward_syslog_ca, options.forward_file)
+def _forwarding(options: ServerOptions) -> ForwardingOptions:
+    return ForwardingOptions(options.collector, options.forward_syslog_ca, options.forward_file)

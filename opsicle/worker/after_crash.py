@@ -18,7 +18,7 @@ import msgspec
 from opsicle.domain.automations import JobState
 from opsicle.domain.templates import When
 from opsicle.wire.jobs import CommandReport, Outcome, PhaseReport, StepState, Work, first_reports
-from opsicle.worker import process_instances
+from opsicle.worker import process_ids
 from opsicle.worker.journal_lines import CleanUpPlan, JobEntry
 
 _LOST = "the worker ended while the job ran, so that nobody can say what it did"
@@ -45,7 +45,7 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
     )
     has_secrets = bool(work.secrets or work.secret_environment or work.target)
     return CleanUpPlan(
-        boot=process_instances.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets
+        boot=process_ids.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets
     )
 
 
@@ -81,7 +81,7 @@ class LostJob:
 
     def refusal_reason(self) -> str:
         """Return why clean-up phases cannot run, "" if nothing here stands in their way."""
-        if self.plan is None or self.plan.boot != process_instances.boot_id():
+        if self.plan is None or self.plan.boot != process_ids.boot_id():
             return "the machine was started anew"
         if self.plan.has_secrets or self._entry.has_masked:
             return "the job had secrets, which went with the worker's last run"

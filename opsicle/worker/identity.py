@@ -25,7 +25,7 @@ import msgspec
 
 from opsicle.domain.errors import Conflict, InvalidInput, OpsicleError, Unavailable
 from opsicle.kit import files
-from opsicle.worker.process_instances import instance_of, is_zombie
+from opsicle.worker.process_ids import instance_of, is_zombie
 
 _IDENTITY_BYTES = 16 * 1024  # more than any needs: it is about 3 KiB
 

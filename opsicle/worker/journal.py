@@ -57,14 +57,14 @@ from opsicle.worker.journal_lines import (
     ProgressLine,
     RanLine,
     ResumingLine,
-    SpentLine,
     Starting,
+    UsedLine,
     apply,
     lines_of,
 )
 from opsicle.worker.pausing import PausedRun
 from opsicle.worker.ran_automations import RanAutomations, RanEntry
-from opsicle.worker.replay_guard import ReplayGuard, SpentOrder
+from opsicle.worker.replay_guard import ReplayGuard, UsedOrder
 from opsicle.worker.verification import Refused
 
 log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Journal:
 
         Raises Refused if it, or what it orders, was before.
         """
-        if not self.spend(SpentOrder(job_id, fence, order.nonce, order.expires_at)):
+        if not self.spend(UsedOrder(job_id, fence, order.nonce, order.expires_at)):
             raise Refused("its order was carried out before")
         if not order.is_plan:  # which keeps nothing else of its automation from running
             ran = RanEntry(order.automation_id, order.epoch, fence, order.issued_at)
@@ -133,12 +133,12 @@ class Journal:
         with self._lock:
             return self._ran.newest(most)
 
-    def spend(self, order: SpentOrder) -> bool:
+    def spend(self, order: UsedOrder) -> bool:
         """Take up an order, unless that was done before: then False."""
         with self._lock:
             if self._replay_guard.has(order):
                 return False
-            self._write(SpentLine(order))
+            self._write(UsedLine(order))
             return True
 
     def starting(self, job_id: str, fence: int) -> None:
@@ -237,12 +237,12 @@ class Journal:
         for ran in self._ran:
             yield RanLine(ran)
         for order in self._replay_guard:
-            yield SpentLine(order)
+            yield UsedLine(order)
         for entry in self._open.values():
             yield from lines_of(entry)
 
     def _apply(self, line: Line) -> None:
-        if isinstance(line, SpentLine):
+        if isinstance(line, UsedLine):
             self._replay_guard.add(line.order)
         elif isinstance(line, RanLine):
             self._ran.add(line.ran)

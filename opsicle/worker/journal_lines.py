@@ -9,7 +9,7 @@ import msgspec
 from opsicle.wire.jobs import Outcome, PhaseReport, Work
 from opsicle.worker.pausing import PausedRun
 from opsicle.worker.ran_automations import RanEntry
-from opsicle.worker.replay_guard import SpentOrder
+from opsicle.worker.replay_guard import UsedOrder
 
 
 class ChildProcess(msgspec.Struct, frozen=True):
@@ -120,10 +120,10 @@ class JournalClosed(msgspec.Struct, tag="closed", frozen=True):
     job_id: str
 
 
-class SpentLine(msgspec.Struct, tag="spent", frozen=True):
+class UsedLine(msgspec.Struct, tag="spent", frozen=True):
     """An order was taken up."""
 
-    order: SpentOrder
+    order: UsedOrder
 
 
 class RanLine(msgspec.Struct, tag="ran", frozen=True):
@@ -150,7 +150,7 @@ JobLine = (
     | ResumingLine
     | JournalClosed
 )
-Line = SpentLine | RanLine | ForgottenLine | JobLine
+Line = UsedLine | RanLine | ForgottenLine | JobLine
 
 
 def apply(entries: dict[str, JobEntry], line: JobLine) -> None:

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from opsicle.worker import posix_spawn
 from opsicle.worker.child_ids import children_of_main_thread
 from opsicle.worker.os_account import OsAccount
-from opsicle.worker.process_instances import boot_id, ticks_since_boot
+from opsicle.worker.process_ids import boot_id, ticks_since_boot
 from opsicle.worker.start_gate import StartGate
 from opsicle.worker.stdio_pipes import AnonymousPipes, StdioPipes
 
@@ -58,7 +58,7 @@ class Child:
     """A started process that leads a session of its own, with the pipes that it prints to.
 
     `pidfd` becomes readable when it has ended. `stdout` and `stderr` are non-blocking; whoever
-    takes them closes them. `instance` tells it from others of its id (see process_instances.py).
+    takes them closes them. `instance` tells it from others of its id (see process_ids.py).
     """
 
     def __init__(self, started: _Started, pipes: StdioPipes) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from opsicle.worker import process, process_instances
+from opsicle.worker import process, process_ids
 
 _KILL_SECONDS = 5.0
 """What is not dead so long after KILL hangs in the kernel; waiting longer would not help."""
@@ -86,10 +86,10 @@ class JobTree:
     def remember(self, pid: int, instance: str) -> None:
         """Count a process in by its id, provided that it is still that instance.
 
-        See `process_instances.is_same_instance`.
+        See `process_ids.is_same_instance`.
         """
-        now = process_instances.instance_of(pid)
-        if now and process_instances.is_same_instance(now, instance):
+        now = process_ids.instance_of(pid)
+        if now and process_ids.is_same_instance(now, instance):
             self._known.add((pid, int(now.rpartition("/")[2])))
 
     def _members(self) -> list[_Process]:

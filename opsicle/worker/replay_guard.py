@@ -12,7 +12,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 after its own times."""
 
 
-class SpentOrder(msgspec.Struct, frozen=True):
+class UsedOrder(msgspec.Struct, frozen=True):
     """An order that was taken up. Neither its nonce nor its job's lease will count again."""
 
     job_id: str
@@ -29,22 +29,22 @@ class ReplayGuard:
 
     def __init__(self) -> None:
         self.forgotten_to: datetime | None = None
-        self._by_nonce: dict[str, SpentOrder] = {}
-        self._lease_store: set[tuple[str, int]] = set()
+        self._by_nonce: dict[str, UsedOrder] = {}
+        self._used_leases: set[tuple[str, int]] = set()
 
-    def __iter__(self) -> Iterator[SpentOrder]:
+    def __iter__(self) -> Iterator[UsedOrder]:
         return iter(self._by_nonce.values())
 
-    def has(self, order: SpentOrder) -> bool:
+    def has(self, order: UsedOrder) -> bool:
         """Return whether this order was taken up, or may have been."""
         if self.forgotten_to and order.expires_at <= self.forgotten_to:
             return True
-        return order.nonce in self._by_nonce or (order.job_id, order.fence) in self._lease_store
+        return order.nonce in self._by_nonce or (order.job_id, order.fence) in self._used_leases
 
-    def add(self, order: SpentOrder) -> None:
+    def add(self, order: UsedOrder) -> None:
         """Remember an order."""
         self._by_nonce[order.nonce] = order
-        self._lease_store.add((order.job_id, order.fence))
+        self._used_leases.add((order.job_id, order.fence))
 
     def forget(self, now: datetime) -> None:
         """Forget those whose time is over by any clock.
@@ -55,5 +55,5 @@ class ReplayGuard:
             order for order in self._by_nonce.values() if order.expires_at + CLOCK_SKEW < now
         ]:
             del self._by_nonce[order.nonce]
-            self._lease_store.discard((order.job_id, order.fence))
+            self._used_leases.discard((order.job_id, order.fence))
             self.forgotten_to = max(self.forgotten_to or order.expires_at, order.expires_at)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from opsicle.domain.errors import OpsicleError
-from opsicle.worker.words import looks_random
+from opsicle.worker.randomness import looks_random
 
 _MOST_VALUES = 500
 """Of one secret, so that a large document does not make masking slow: each value has some sixty

@@ -28,7 +28,7 @@ from opsicle.server import assembly
 from opsicle.server import core as server_core
 from opsicle.server.access.actor import Actor, WorkerActor
 from opsicle.server.audit.remarks import ServerRemarks
-from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import documents, memberships, orgs, users, workers
 from opsicle.server.store.database import Database
@@ -111,7 +111,7 @@ class Core:
     vault: Vault = field(default_factory=lambda: Vault(MasterKey.create()))
     order_key: OrderKey = field(default_factory=OrderKey.create)
     binding_key: BindingKey = field(default_factory=BindingKey.create)
-    forwarding: ForwardingTargets = field(default_factory=ForwardingTargets)
+    forwarding: ForwardingOptions = field(default_factory=ForwardingOptions)
 
     def __post_init__(self) -> None:
         self.database = open_database(self.folder, "opsicle.db", "migrations")

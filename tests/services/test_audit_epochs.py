@@ -9,7 +9,7 @@ from pathlib import Path
 
 from opsicle.domain.access import BuiltInRole
 from opsicle.server.access.actor import Actor, SystemActor
-from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.store import audit, epochs
 from opsicle.server.store.audit import AuditFilter
 from tests.services.core import Core
@@ -81,7 +81,7 @@ def test_an_org_that_came_from_another_server_has_that_ones_epochs_up_to_there(c
 
 def test_a_collector_can_tell_a_number_from_the_one_before_a_restore(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    core = Core(tmp_path, forwarding=ForwardingTargets(None, None, path))
+    core = Core(tmp_path, forwarding=ForwardingOptions(None, None, path))
     try:
         alice = core.person(core.org("acme"), "alice", BuiltInRole.ADMIN)
         (forwarder,) = core.services.forwarders

@@ -19,7 +19,7 @@ from opsicle.security.authority import Authority
 from opsicle.server.access.actor import Actor
 from opsicle.server.forwarding.events import MAX_MESSAGE_BYTES, Event, json_line, syslog_message
 from opsicle.server.forwarding.forwarder import Forwarder
-from opsicle.server.forwarding.targets import ForwardingTargets
+from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.settings import Address
 from opsicle.server.store import audit
 from tests.collector import Collector, take_apart
@@ -40,7 +40,7 @@ def collector(tmp_path: Path) -> Iterator[Collector]:
 @pytest.fixture
 def core(tmp_path: Path, collector: Collector) -> Iterator[Core]:
     """Return a core that forwards to both, with an org in whose record nothing stands yet."""
-    targets = ForwardingTargets(
+    targets = ForwardingOptions(
         Address("localhost", collector.port), collector.ca_file, tmp_path / "events.jsonl"
     )
     core = Core(tmp_path, forwarding=targets)
@@ -157,7 +157,7 @@ def test_a_new_destination_begins_with_what_comes_and_a_new_org_with_its_first(
         tmp_path,
         before.clock,
         before.vault,
-        forwarding=ForwardingTargets(file=tmp_path / "events.jsonl"),
+        forwarding=ForwardingOptions(file=tmp_path / "events.jsonl"),
     )
     (forwarder,) = core.services.forwarders
 
@@ -319,7 +319,7 @@ def test_a_full_disk_holds_nothing_up_and_loses_nothing(
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
     try:
-        core = Core(tmp_path, forwarding=ForwardingTargets(file=disk / "events.jsonl"))
+        core = Core(tmp_path, forwarding=ForwardingOptions(file=disk / "events.jsonl"))
         (forwarder,) = core.services.forwarders
         forwarder.begin()
         alice = core.person(core.org("acme"), "alice", BuiltInRole.OPERATOR)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from opsicle.server.http.route_table import Match, RouteTable, WrongMethod
+from opsicle.server.http.route_matcher import Match, RouteMatcher, WrongMethod
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.wire.endpoint import Endpoint
 
@@ -22,7 +22,7 @@ PATHS = [
     ("POST", "/api/v1/things/<name>/parts/<part>"),
     ("PUT", "/api/v1/things/newest/parts"),
 ]
-TABLE = RouteTable(
+TABLE = RouteMatcher(
     [Route(Endpoint[None](method, path), nothing, Access.PUBLIC) for method, path in PATHS]
 )
 

@@ -25,6 +25,7 @@ NEVER_ON_PAGES = {
         "server/dispatch/log_receiver",
         "server/dispatch/log_segments",
         "server/dispatch/paused_jobs",
+        "server/dispatch/refused_orders",
         "server/dispatch/service",
         "server/dispatch/unknown_jobs",
         "server/dispatch/work",

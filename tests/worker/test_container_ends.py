@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support import wait_until
 from tests.worker.container_phases import (
     IMAGE,
     OUTLIVES_ITS_SHELL,
+    arguments_of_all,
     in_container,
     write_slow_podman,
 )
@@ -163,6 +165,20 @@ def test_what_outlives_its_shell_has_its_grace_however_late_the_engine_hands_its
     thread.join(60)
 
     assert host.log.stdout == b"begun\ntidied\n"
+
+
+def test_who_fetches_an_image_for_a_job_ends_with_it_also_if_no_journal_names_it(
+    podman: Podman, silent_registry: str
+) -> None:
+    label = f"{JOB_LABEL}=job-9"
+    with subprocess.Popen(["podman", "run", "--label", label, silent_registry]) as fetching:
+        try:
+            wait_until(lambda: f"\0{label}\0".encode() in arguments_of_all(), 60, "its start")
+            assert ContainerRuntime("podman").sweep("job-9", None, grace_seconds=0) == 0
+
+            assert fetching.wait(60) == -signal.SIGKILL
+        finally:
+            fetching.kill()
 
 
 def test_a_phase_that_takes_too_long_is_ended_also_while_its_image_is_fetched(

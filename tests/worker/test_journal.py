@@ -16,7 +16,7 @@ from opsicle.domain.automations import JobState
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState
 from opsicle.worker.journal import COMPACT_BYTES, Journal
 from opsicle.worker.journal_lines import ChildProcess, JobEntry
-from opsicle.worker.replay_guard import CLOCK_SKEW, SpentOrder
+from opsicle.worker.replay_guard import CLOCK_SKEW, UsedOrder
 
 PHASES = (PhaseReport(name="main", state=StepState.RUNNING, started_at_ms=1),)
 OUTCOME = Outcome(
@@ -170,8 +170,8 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def order(number: int, expires_at: datetime = NOON + MINUTE) -> SpentOrder:
-    return SpentOrder(f"j{number}", 1, f"nonce-{number}", expires_at)
+def order(number: int, expires_at: datetime = NOON + MINUTE) -> UsedOrder:
+    return UsedOrder(f"j{number}", 1, f"nonce-{number}", expires_at)
 
 
 def later(path: Path, now: datetime) -> Journal:
@@ -189,10 +189,10 @@ def test_an_order_counts_once_in_this_life_and_the_next(path: Path) -> None:
     for _ in range(2):
         journal = later(path, NOON)
         assert not journal.spend(order(1))
-        assert not journal.spend(SpentOrder("j9", 9, "nonce-1", NOON + MINUTE))
-        assert not journal.spend(SpentOrder("j1", 1, "nonce-9", NOON + MINUTE))
+        assert not journal.spend(UsedOrder("j9", 9, "nonce-1", NOON + MINUTE))
+        assert not journal.spend(UsedOrder("j1", 1, "nonce-9", NOON + MINUTE))
         journal.close()
-    assert later(path, NOON).spend(SpentOrder("j1", 2, "nonce-2", NOON + MINUTE))
+    assert later(path, NOON).spend(UsedOrder("j1", 2, "nonce-2", NOON + MINUTE))
 
 
 def test_of_one_order_that_comes_to_many_threads_at_once_one_counts(path: Path) -> None:

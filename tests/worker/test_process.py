@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from opsicle.worker import posix_spawn, process, process_instances
+from opsicle.worker import posix_spawn, process, process_ids
 from tests.support import wait_until
 from tests.worker.job_runs import is_alive
 
@@ -150,33 +150,31 @@ def test_each_job_of_several_at_once_gets_its_own_tag() -> None:
 def test_a_life_is_told_from_another_one_of_the_same_id() -> None:
     first = subprocess.Popen(["sleep", "100"])
 
-    instance = process_instances.instance_of(first.pid)
+    instance = process_ids.instance_of(first.pid)
 
-    assert instance == process_instances.instance_of(first.pid)
-    assert instance != process_instances.instance_of(1)
+    assert instance == process_ids.instance_of(first.pid)
+    assert instance != process_ids.instance_of(1)
 
     first.kill()
     first.wait()
-    assert process_instances.instance_of(first.pid) is None
+    assert process_ids.instance_of(first.pid) is None
 
 
 def test_a_child_is_known_again_without_asking_the_kernel_when_it_was_started() -> None:
     first = start("exec sleep 1000")
     second = start("exec sleep 1000")
-    now = process_instances.instance_of(first.pid)
+    now = process_ids.instance_of(first.pid)
     assert now
     boot, _, tick = now.rpartition("/")
 
-    assert process_instances.is_same_instance(now, first.instance)
+    assert process_ids.is_same_instance(now, first.instance)
     # A later owner of the id, and an earlier one.
-    assert not process_instances.is_same_instance(f"{boot}/{int(tick) + 1000}", first.instance)
-    assert not process_instances.is_same_instance(f"{boot}/{int(tick) - 1000}", first.instance)
-    assert not process_instances.is_same_instance(f"another-boot/{tick}", first.instance)
-    assert process_instances.is_same_instance(
-        now, now
-    )  # as a journal of the version before tells it
+    assert not process_ids.is_same_instance(f"{boot}/{int(tick) + 1000}", first.instance)
+    assert not process_ids.is_same_instance(f"{boot}/{int(tick) - 1000}", first.instance)
+    assert not process_ids.is_same_instance(f"another-boot/{tick}", first.instance)
+    assert process_ids.is_same_instance(now, now)  # as a journal of the version before tells it
     assert not any(
-        process_instances.is_same_instance(now, odd)
+        process_ids.is_same_instance(now, odd)
         for odd in ("", "/", f"{boot}/", f"{boot}/-", f"{boot}/x-y")
     )
     for child in (first, second):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from opsicle.worker import process, process_instances
+from opsicle.worker import process, process_ids
 from opsicle.worker.process_tree import JobTree, end_tree, kill_orphans
 from tests.support import wait_until
 from tests.worker.job_runs import is_alive
@@ -82,7 +82,7 @@ def test_after_a_crash_everything_of_the_job_is_ended_and_nothing_else(
 def test_a_process_that_only_has_the_same_id_now_is_left_alone(
     other_process: subprocess.Popen[bytes],
 ) -> None:
-    instance = process_instances.instance_of(other_process.pid)
+    instance = process_ids.instance_of(other_process.pid)
 
     assert instance
 

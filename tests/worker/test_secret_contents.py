@@ -9,8 +9,8 @@ import string
 import pytest
 
 from opsicle.worker.masking import REPLACEMENT, Mask, Masking
+from opsicle.worker.randomness import looks_random
 from opsicle.worker.secret_contents import contents
-from opsicle.worker.words import looks_random
 
 RANDOM = random.Random(20261126)
 

@@ -15,7 +15,7 @@ import pytest
 from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.kit import files
 from opsicle.security import join_token
-from opsicle.worker import process_instances
+from opsicle.worker import process_ids
 from opsicle.worker.identity import WorkerDataFolder
 from tests.worker.running_worker import run_worker
 
@@ -75,7 +75,7 @@ def test_a_lock_that_a_child_of_a_killed_worker_still_has_is_waited_for(tmp_path
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
     gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True)
-    os.write(lock, f"{gone.stdout.strip()} {process_instances.boot_id()}/1".encode())
+    os.write(lock, f"{gone.stdout.strip()} {process_ids.boot_id()}/1".encode())
     looks: list[float] = []
 
     def let_go(_seconds: float) -> None:

@@ -52,15 +52,15 @@ def require_pauses_passed(
     Without a phase: all of them. It began at its phase `first`, as one does that goes on from
     another one.
     """
-    asking = [
+    with_pause = [
         index
         for index, phase in enumerate(template.phases[:until])
         if index >= first and phase.pause is not None and phase.when is not When.FAILURE
     ]
-    if not asking:
+    if not with_pause:
         return
     passed = passed_pauses(db, bindings, row.id, row.job_id or "")
-    for index in asking:
+    for index in with_pause:
         if index not in passed:
             name = quoted(template.phases[index].name)
             raise AlteredManifest(f"nobody has let {row.template} pass its pause {name}")

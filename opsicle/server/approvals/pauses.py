@@ -45,12 +45,12 @@ def require_passable(
     db: Connection, row: AutomationRow, template: Template, first_phase: int
 ) -> None:
     """Raise Conflict if a new automation would ask people in its midst who could never answer."""
-    asking = [phase for phase in template.phases[first_phase:] if kind_of(phase)]
-    if not asking:
+    with_pause = [phase for phase in template.phases[first_phase:] if kind_of(phase)]
+    if not with_pause:
         return
     requester = requester_of(db, row.org_id, row.requester_id, audit.last_seq(db, row.org_id))
     directory = ApproverDirectory(db, row.org_id)
-    for phase in asking:
+    for phase in with_pause:
         policy = _policy_of(db, row, phase)
         people = directory.people(policy, template, requester)
         if problem := gates_problem(policy.gates, people.values(), requester):

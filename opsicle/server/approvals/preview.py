@@ -28,15 +28,17 @@ from opsicle.server.targets.selection import targets_chosen
 from opsicle.wire.approval_api import ApprovalNeed, GateNeed
 
 
-def need_of(db: Connection, actor: Actor, version: VersionRow, requester: str = "") -> ApprovalNeed:
-    """Return who would have to agree if this person, or the `requester`, ran the template now.
+def need_of(
+    db: Connection, actor: Actor, version: VersionRow, id_or_email: str = ""
+) -> ApprovalNeed:
+    """Return who would have to agree if this person, or another one, ran the template now.
 
     Gates with conditions are shown as such. What is asked for what it calls is among it.
 
     Raises NotFound for a template that the actor may not see, and for a requester, by id or e-mail,
     who does not belong to the org; NotAllowed for one whom the actor may not see.
     """
-    user_id = _requester_id(db, actor, requester) if requester else actor.user_id
+    user_id = _requester_id(db, actor, id_or_email) if id_or_email else actor.user_id
     template = decode_template(version.document)
     if is_hidden(db, actor, template.name, template.labels):
         raise document_not_found(DocumentKind.TEMPLATE, template.name)
@@ -51,8 +53,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, requester: str = 
         return ApprovalNeed(is_needed=False)
 
     policy = found.policy
-    asking = requester_of(db, actor.org_id, user_id, audit.last_seq(db, actor.org_id))
-    people = ApproverDirectory(db, actor.org_id).people(policy, template, asking)
+    requester = requester_of(db, actor.org_id, user_id, audit.last_seq(db, actor.org_id))
+    people = ApproverDirectory(db, actor.org_id).people(policy, template, requester)
 
     always = [gate for gate in policy.gates if not gate.when]
 
@@ -61,8 +63,8 @@ def need_of(db: Connection, actor: Actor, version: VersionRow, requester: str = 
         policy=policy.name,
         is_default=found.is_default,
         order=policy.order,
-        gates=[_gate_need(gate, people.values(), asking) for gate in policy.gates],
-        problem=gates_problem(always, people.values(), asking),
+        gates=[_gate_need(gate, people.values(), requester) for gate in policy.gates],
+        problem=gates_problem(always, people.values(), requester),
     )
 
 

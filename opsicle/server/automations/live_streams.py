@@ -1,9 +1,9 @@
 """Live views: what changes about an automation or in an org, as it happens.
 
-A follower is woken by a signal and reads the truth from the store, so that nothing can be missed
-between two looks and a slow follower sees fewer, newer states instead of a backlog. The log has a
-signal of its own: a job that talks makes its followers read the new piece of the log, and not the
-whole automation each time.
+A follower is woken by a change of a topic and reads the truth from the store, so that nothing can
+be missed between two looks and a slow follower sees fewer, newer states instead of a backlog. The
+log has a topic of its own: a job that talks makes its followers read the new piece of the log, and
+not the whole automation each time.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import DRAFT, Phase, Template
-from opsicle.domain.waiting_reasons import absence, unspoken_reason, waiting_reason
+from opsicle.domain.waiting_reasons import absence, unsupported_reason, waiting_reason
 from opsicle.server.access.shown_files import shown_files
 from opsicle.server.access.stored_values import shown_values, stored_requirements
 from opsicle.server.automations.starters import started_by
@@ -249,9 +249,9 @@ def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str])
 
 def _workers_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
     """Return why no worker takes it; `known` has that by what it asks for."""
-    if any(row.id in one.unspoken for one in queue.candidates):
+    if any(row.id in one.unsupported for one in queue.candidates):
         asked = stored_requirements(row.requirements)
-        return unspoken_reason(asked, queue.candidates, row.id, row.manifest_format)
+        return unsupported_reason(asked, queue.candidates, row.id, row.manifest_format)
     if row.requirements not in known:
         asked = stored_requirements(row.requirements)
         known[row.requirements] = waiting_reason(asked, queue.candidates)

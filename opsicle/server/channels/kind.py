@@ -16,9 +16,9 @@ from opsicle.server.channels.messages import Transport
 
 if TYPE_CHECKING:
     from opsicle.kit.clock import Clock
+    from opsicle.server.channels.chat_listeners import Inbox
     from opsicle.server.channels.chats import Chats
     from opsicle.server.channels.egress_bounds import EgressBounds
-    from opsicle.server.channels.listeners import Inbox
     from opsicle.server.keys.vault import Vault
     from opsicle.server.store.database import Database
 

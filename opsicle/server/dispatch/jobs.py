@@ -20,13 +20,13 @@ from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.epoch_reports import EpochReports
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
 from opsicle.server.dispatch.job_outcomes import LOST, JobOutcomes, resource_of
-from opsicle.server.dispatch.job_refusals import JobRefusals
 from opsicle.server.dispatch.lease_service import LeaseService, may_serve
 from opsicle.server.dispatch.lease_store import Lease
 from opsicle.server.dispatch.leased_work import LeasedWork
 from opsicle.server.dispatch.log_receiver import LogReceiver
 from opsicle.server.dispatch.paused_jobs import begin, waits_at
 from opsicle.server.dispatch.plans import Plans
+from opsicle.server.dispatch.refused_orders import RefusedOrders
 from opsicle.server.dispatch.unknown_jobs import UnknownJobs
 from opsicle.server.fleet.presence import Presence
 from opsicle.server.fleet.pubsub import (
@@ -77,7 +77,7 @@ class Jobs:
         self._lease_store = lease_service.lease_store
         self._pubsub = pubsub
         self._outcomes = outcomes = JobOutcomes(plans, outbox, clock)
-        self._refusals = JobRefusals(
+        self._refused_orders = RefusedOrders(
             database, lease_service, outcomes, outbox, epoch_reports, clock
         )
         self._clock = clock
@@ -125,9 +125,9 @@ class Jobs:
     def refuse(self, worker: WorkerActor, job_id: str, request: RefuseRequest) -> Done:
         """Take back a job whose order its worker will not carry out.
 
-        It waits again, or has ended. Raises as `JobRefusals.record`.
+        It waits again, or has ended. Raises as `RefusedOrders.record`.
         """
-        job = self._refusals.record(worker, job_id, request)
+        job = self._refused_orders.record(worker, job_id, request)
 
         self._lease_service.make_use_of_room(job.org_id)
         self._lease_store.end(job_id)

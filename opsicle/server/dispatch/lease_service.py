@@ -264,7 +264,7 @@ class LeaseService:
                 WorkManifest(checked.bound.encoded_for(number, formats), number) if number else None
             )
         except FieldNotSupported as missing:
-            if self.fleet.note_unspoken(presence, row.id):
+            if self.fleet.note_unsupported(presence, row.id):
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},

@@ -72,7 +72,7 @@ class QueueReader:
             if len(rows) >= room and kind.first_rank > rows[-1].rank:
                 break  # all that is left comes after what was found
 
-            most = room + len(presence.put_off) + len(presence.unspoken)
+            most = room + len(presence.put_off) + len(presence.unsupported)
             found = automations.list_waiting(db, org_id, kind.requirements, most)
             leased.scans.append(
                 KindScan(org_id, kind.requirements, kind.revision, found[0].rank if found else None)

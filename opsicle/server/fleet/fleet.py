@@ -25,7 +25,7 @@ _MOST_COMPARED = 64
 """Workers that are compared for the most free slots, when none is idle: one trigger must not look
 at 2,000."""
 
-_MAX_UNSPOKEN = 100
+_MAX_UNSUPPORTED = 100
 """Automations of which one worker is known not to be able to read all, newest last."""
 
 _SMALL_FLEET = 50
@@ -104,18 +104,18 @@ class Fleet:
             if sent_at_ms is not None:
                 presence.clock_offset = offset_of(sent_at_ms, self._clock.now())
 
-    def note_unspoken(self, presence: Presence, automation_id: str) -> bool:
+    def note_unsupported(self, presence: Presence, automation_id: str) -> bool:
         """Note that no manifest format of this worker can express what an automation does.
 
         Return False if that is known already.
         """
-        if presence.cannot_speak(automation_id):
+        if presence.does_not_support(automation_id):
             return False
-        if len(presence.unspoken) >= _MAX_UNSPOKEN:
-            del presence.unspoken[next(iter(presence.unspoken))]
+        if len(presence.unsupported) >= _MAX_UNSUPPORTED:
+            del presence.unsupported[next(iter(presence.unsupported))]
         else:  # what comes after it in the queue may be for this worker
             presence.wake()
-        presence.unspoken[automation_id] = presence.poll.formats
+        presence.unsupported[automation_id] = presence.poll.formats
         return True
 
     def note_lack_of_room(self, worker_id: str, automation_id: str, reason: str) -> None:
@@ -125,7 +125,7 @@ class Fleet:
 
     def is_put_off(self, presence: Presence, automation_id: str) -> bool:
         """Return whether a worker gave an automation back just now, or is too old for it."""
-        return presence.cannot_speak(automation_id) or presence.put_off.is_put_off(
+        return presence.does_not_support(automation_id) or presence.put_off.is_put_off(
             automation_id, self._clock.monotonic()
         )
 
@@ -280,7 +280,7 @@ class Fleet:
             },
             disputed=presence.disputed_labels,
             put_off=presence.put_off.texts(name, self._clock.monotonic()),
-            unspoken=frozenset(filter(presence.cannot_speak, presence.unspoken)),
+            unsupported=frozenset(filter(presence.does_not_support, presence.unsupported)),
             withheld="whoever runs the server must see to it"
             if withheld and presence.is_shared
             else withheld,

@@ -39,7 +39,7 @@ class Presence(msgspec.Struct):
     clock_refused_until: float = 0.0
     """Until then it is given nothing, because it has refused an order for its time (monotonic
     seconds)."""
-    unspoken: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
+    unsupported: dict[str, tuple[int, ...]] = msgspec.field(default_factory=dict)
     """By automation that it could take if its manifest formats could express it: those formats."""
     put_off: PutOffs = msgspec.field(default_factory=PutOffs)
     was_withheld: bool = False
@@ -79,9 +79,9 @@ class Presence(msgspec.Struct):
         labels = (*self.poll.labels.items(), *self.poll.granted.items(), *self.granted.items())
         return frozenset(labels).difference(self.known_labels.items())
 
-    def cannot_speak(self, automation_id: str) -> bool:
+    def does_not_support(self, automation_id: str) -> bool:
         """Return whether this was noted, and it was not upgraded since."""
-        return self.unspoken.get(automation_id) == self.poll.formats
+        return self.unsupported.get(automation_id) == self.poll.formats
 
     def wake(self) -> None:
         """Let the open poll look again, or the next one if there is none."""

@@ -22,7 +22,7 @@ from opsicle.server.http import origin, problems
 from opsicle.server.http.event_stream import CONTENT_TYPE as EVENT_STREAM
 from opsicle.server.http.open_streams import EventStreams
 from opsicle.server.http.request import IN_ORG, JSON, MESSAGEPACK, Caller
-from opsicle.server.http.route_table import Match, RouteTable, WrongMethod
+from opsicle.server.http.route_matcher import Match, RouteMatcher, WrongMethod
 from opsicle.server.http.routing import Access, Reply, Request, Route
 from opsicle.server.http.shares import Shares, Whose
 from opsicle.wire.endpoint import MAX_BODY_BYTES
@@ -95,7 +95,7 @@ class Application:
         )
         self._media_type = MESSAGEPACK if is_binary else JSON
         self._common_headers = () if is_binary else (*SECURITY_HEADERS, _NO_STORE)
-        self._table = RouteTable(routes)
+        self._routes = RouteMatcher(routes)
         self._under_way = Shares(MAX_REQUESTS_PER_USER, MAX_REQUESTS_PER_ORG, MAX_REQUESTS)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -137,7 +137,7 @@ class Application:
         if in_org := _OF_AN_ORG.fullmatch(path):
             environ[IN_ORG], path = in_org.groups()
         environ["PATH_INFO"] = path
-        found = self._table.find(environ["REQUEST_METHOD"], path)
+        found = self._routes.find(environ["REQUEST_METHOD"], path)
         if isinstance(found, Match):
             return found
         if isinstance(found, WrongMethod):

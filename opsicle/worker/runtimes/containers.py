@@ -30,7 +30,7 @@ from opsicle.worker.os_account import OsAccount
 from opsicle.worker.phase_shell import folder_of, phase_environment, shell_arguments
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, collect_orphans
-from opsicle.worker.process_instances import instance_of, is_same_instance
+from opsicle.worker.process_ids import instance_of, is_same_instance
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -109,8 +109,8 @@ class ContainerRuntime:
         """End and remove the job's containers, which carry its label.
 
         First whoever might still make one: the engine's program that a job of this run or the last
-        one has started. One that nobody knows cannot start a container any more, since the script
-        that it is to show it is gone (see cleanup.py).
+        one has started, also if that ended before it could note it. One that is overlooked cannot
+        start a container any more, since the script that it is to show it is gone (see cleanup.py).
         """
         self._kill_clients(job_id, last_child)
         deadline = time.monotonic() + grace_seconds
@@ -141,6 +141,7 @@ class ContainerRuntime:
         with self._lock:
             for client in self._clients.get(job_id, ()):
                 client.send(signal.SIGKILL)
+        engine_calls.kill_calls_with(f"{JOB_LABEL}={job_id}")
         if last_child is None:
             return
         now = instance_of(last_child.pid)

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from opsicle.domain import bounds
 from opsicle.domain.channels import ChatServiceConfig
+from opsicle.server.channels.chat_listeners import Inbox
 from opsicle.server.channels.kind import ChannelKind, InboxParts, Reach
-from opsicle.server.channels.listeners import Inbox
 from opsicle.server.channels.messages import Transport
 
 _TOKENS = re.compile(r"xapp-[A-Za-z0-9-]{8,250} xoxb-[A-Za-z0-9-]{8,250}")

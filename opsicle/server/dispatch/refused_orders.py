@@ -22,8 +22,11 @@ UNTIMELY_ENDING = "is this worker's clock, or the server's, wrong?"
 """How the reason ends where an older worker, without a field for that, refused for the time."""
 
 
-class JobRefusals:
-    """Takes back what this worker cannot run now; ends what no worker should run."""
+class RefusedOrders:
+    """Takes back what this worker cannot run now; ends what no worker should run.
+
+    What the server itself finds that must not run is ended in refusals.py.
+    """
 
     def __init__(
         self,

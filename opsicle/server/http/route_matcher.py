@@ -35,7 +35,7 @@ class _Node:
         self.routes: dict[str, tuple[Route, tuple[str, ...]]] = {}
 
 
-class RouteTable:
+class RouteMatcher:
     """The routes of a listener.
 
     Where a segment fits both a text and a name, the text comes first.

@@ -13,7 +13,7 @@ from opsicle.server.forwarding.syslog import Syslog
 from opsicle.server.settings import Address
 
 
-class ForwardingTargets(msgspec.Struct, frozen=True):
+class ForwardingOptions(msgspec.Struct, frozen=True):
     """A collector of syslog with the CA that it is checked by, and a file; None is nowhere."""
 
     collector: Address | None = None
