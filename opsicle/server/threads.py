@@ -56,16 +56,26 @@ class WorkerThread:
 
         Calls run one by one.
         """
+        value: T = self.result(self.begin(function, *arguments))
+        return value
+
+    def begin(self, function: Callable[..., T], *arguments: Any) -> Waiter[Any]:
+        """Have `function` called in the thread, and return what `result` waits with."""
         if self._wake is None:
             self._wake = self._loop.async_()
             self._wake.start(self._answer)
             get_original("_thread", "start_new_thread")(self._work, ())
         waiter: Waiter[Any] = Waiter()
         self._asked.put((waiter, function, arguments))
+        return waiter
+
+    @staticmethod
+    def result(waiter: Waiter[Any]) -> Any:
+        """Wait for what was begun; what it raises is raised here."""
         value, error = waiter.get()
         if error is not None:
             raise error
-        return value  # type: ignore[no-any-return]
+        return value
 
     def close(self) -> None:
         """Let the thread end behind what it has been asked. Nothing may be asked any more."""

@@ -6,6 +6,7 @@ Durable when answered, each unit alone, a clear end when the disk fails.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import get_native_id
 
@@ -46,6 +47,34 @@ def numbers(path: Path) -> list[int]:
 def test_a_write_is_committed_when_it_returns(database: Database) -> None:
     insert(database, 1)
     assert numbers(database.path) == [1]
+
+
+def test_what_goes_besides_is_done_before_anybody_sees_the_change(database: Database) -> None:
+    done: list[int] = []
+    seen: list[tuple[int, list[int]]] = []
+
+    def look() -> bool:
+        count = database.read(lambda db: db.execute("SELECT count(*) FROM t").fetchall()[0][0])
+        seen.append((count, list(done)))
+        return bool(count)
+
+    def write(n: int) -> None:
+        database.write(
+            lambda db: db.execute("INSERT INTO t VALUES (?)", (n,)).fetchall(),
+            besides=lambda: done.append(n),
+        )
+
+    def fail(db: Connection) -> None:
+        raise ValueError("no")
+
+    watch = partial(wait_until, look, pause=gevent.sleep, longest_pause=0.0)
+    greenlets = [gevent.spawn(run) for run in (watch, partial(write, 1), partial(write, 2))]
+    with pytest.raises(ValueError, match="no"):
+        database.write(fail, besides=lambda: done.append(3))
+    gevent.joinall(greenlets, raise_error=True, timeout=60)
+
+    assert seen[-1] == (2, [1, 2])
+    assert {len(so_far) for count, so_far in seen if not count} <= {0, 2}
 
 
 def test_many_writers_at_once_are_all_answered_with_their_own_result(database: Database) -> None:

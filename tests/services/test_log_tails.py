@@ -107,6 +107,42 @@ def test_the_end_of_a_job_waits_for_the_disk_once(
     assert kept(on_disk) == [work.job_id]
 
 
+def test_an_end_that_meets_a_sync_of_the_logs_has_its_log(
+    core: Core, worker: TestWorker, work: Work
+) -> None:
+    core.job_logs.append("other", [chunk(SAID)], waits_for_disk=False)
+
+    gevent.joinall(
+        [gevent.spawn(core.job_logs.sync), gevent.spawn(end, core, worker, work, SAID)],
+        raise_error=True,
+        timeout=60,
+    )
+
+    assert log_of(core, work) == SAID
+    assert kept(core) == [work.job_id]
+
+
+def test_a_log_that_is_refused_beside_the_end_comes_later(
+    core: Core, alice: Actor, worker: TestWorker, work: Work
+) -> None:
+    refusing = apsw.Connection(str(core.logs_database.path))
+    refusing.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON segments BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+
+    end(core, worker, work, SAID)
+
+    assert core.automations.get(alice, work.automation_id).state == "succeeded"
+    assert kept(core) == [work.job_id]
+    with pytest.raises(apsw.ConstraintError):
+        core.services.log_tails.flush()
+    assert kept(core) == [work.job_id]
+    refusing.execute("DROP TRIGGER refuse")
+    core.services.log_tails.flush()
+    assert log_of(core, work) == SAID
+    assert kept(core) == []
+
+
 def test_what_was_kept_is_forgotten_once_the_log_has_it(
     core: Core, worker: TestWorker, work: Work
 ) -> None:

@@ -151,6 +151,36 @@ class JobLogs:
             if self._write(new, waits_for_disk=waits_for_disk):
                 return start + size
 
+    def next_segment(
+        self, org_id: str, job_id: str, chunks: Sequence[Chunk], size: int
+    ) -> NewSegment | None:
+        """Return what makes a log `size` bytes long, if `append_now` could append just that now.
+
+        For a few chunks. It waits for nobody, so that a transaction of the state may ask. Raises
+        InvalidInput as `append`.
+        """
+        check_chunks(chunks)
+        end = self._database.read_now(partial(logs.size, job_id=job_id))
+        has_quota = self.quotas is not None and self.quotas.of(org_id) is not None
+        if end is None or has_quota or self.is_full(end):
+            return None
+
+        fresh = not_before(chunks, end)
+        if not fresh or fresh[0][0] != end:
+            return None
+        new_end = fresh[-1][0] + len(fresh[-1][4])
+        if new_end < size:
+            return None
+        return NewSegment(org_id, logs.Segment(job_id, end, new_end - end, pack(fresh)), fresh, end)
+
+    def append_now(self, new: NewSegment) -> bool:
+        """Append for all to read, without waiting for anybody; False where that cannot be.
+
+        It is durable as with `append` that does not wait for the disk.
+        """
+        self._unsynced.add(new.segment.job_id)
+        return self._database.write_now(partial(self._append, new=new))
+
     def _write(self, new: NewSegment, *, waits_for_disk: bool) -> bool:
         """Add a segment, unless another request was first."""
         if waits_for_disk:

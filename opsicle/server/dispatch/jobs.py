@@ -191,15 +191,14 @@ class Jobs:
     def _finish_known(
         self, worker: WorkerActor, job_id: str, request: FinishRequest, presence: Presence | None
     ) -> FinishReply:
-        has_tail = bool(request.log_bytes) and self._log_receiver.keep_end(worker, job_id, request)
+        log_end = self._log_receiver.end(worker, job_id, request)
         leased = LeasedWork()
 
         def work(db: Connection) -> JobRow:
             nonlocal leased
             own = get_own(db, worker, job_id, request.fence)
+            log_end.put(db, own)
             job = self._outcomes.record(db, own, worker, request.outcome)
-            if has_tail:
-                self._log_receiver.put_tail(db, job, request)
             free = 0
             if presence and request.is_slot_free:
                 held = jobs.count_held(db, worker.worker_id)
@@ -210,7 +209,7 @@ class Jobs:
                 self._groups.advance(db, leased.group_changes)
             return job
 
-        job = self._database.write(work)
+        job = log_end.write(self._database, work)
 
         self._lease_store.end(job_id)
         self._pubsub.changed(end_topic(job.automation_id))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
+from opsicle.domain.automations import JobState
 from opsicle.domain.errors import LogIncomplete
 from opsicle.server.access.actor import WorkerActor
 from opsicle.server.dispatch.held_jobs import get_answerable, get_own
-from opsicle.server.dispatch.job_logs import JobLogs, LogFull
+from opsicle.server.dispatch.job_logs import JobLogs, LogFull, NewSegment
 from opsicle.server.dispatch.log_tails import TAIL_BYTES, LogTails
 from opsicle.server.store.database import Connection, Database
 from opsicle.server.store.jobs import JobRow
 from opsicle.wire.worker_api import FinishRequest, LogRequest, PauseRequest
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class LogReceiver:
@@ -33,19 +41,42 @@ class LogReceiver:
         """
         self._keep_last(worker, job_id, request, waits_for_disk=True)
 
-    def keep_end(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> bool:
-        """Keep the last of a log, for all to read.
+    def end(self, worker: WorkerActor, job_id: str, request: FinishRequest) -> LogEnd:
+        """Return the last of a log, to be kept with its job's end."""
+        return LogEnd(self, worker, job_id, request)
 
-        Return whether `put_tail` has to make it durable, in the transaction of the job's end.
+    def keep_end(
+        self, worker: WorkerActor, job_id: str, request: FinishRequest, *, is_tail: bool
+    ) -> None:
+        """Keep the last of a log, for all to read, and durably unless it `is_tail`.
+
         Raises as `keep_last`.
         """
-        is_tail = bool(request.chunks) and _size(request) <= TAIL_BYTES
         self._keep_last(worker, job_id, request, waits_for_disk=not is_tail)
-        return is_tail
 
     def put_tail(self, db: Connection, job: JobRow, request: FinishRequest) -> None:
         """Make the last of a log durable with the transaction of its job's end."""
         self._tails.put(db, job.id, job.org_id, request.chunks)
+
+    def next_segment(self, job: JobRow, request: FinishRequest) -> NewSegment | None:
+        """Return the last of a log, if it could be appended at once and lacks nothing."""
+        if job.state != JobState.RUNNING or job.is_plan:  # what a plan has shown is read in between
+            return None
+        return self._job_logs.next_segment(job.org_id, job.id, request.chunks, request.log_bytes)
+
+    def append_beside(self, new: NewSegment) -> bool:
+        """Append that while the disk is waited for on account of its job's end."""
+        return self._job_logs.append_now(new)
+
+    def append_late(self, new: NewSegment, request: FinishRequest) -> None:
+        """Append what could not be, now that its job has ended; it cannot be lost any more."""
+        try:
+            self._job_logs.append(
+                new.segment.job_id, request.chunks, lambda: True, org_id=new.org_id
+            )
+        except Exception:  # whatever it is, the job has ended
+            log.exception("the end of a log comes later", extra={"job_id": new.segment.job_id})
+            self._tails.note_behind()
 
     def _keep_last(
         self,
@@ -103,6 +134,64 @@ class LogReceiver:
         By what its worker says, or by what has happened since.
         """
         return request.is_after_loss or self._job_logs.was_lost_since(job.leased_at)
+
+
+class _MustComeBefore(Exception):
+    """The last of a log cannot be written besides: it is kept before its job's end."""
+
+
+class LogEnd:
+    """The last of a job's log, kept with the job's end.
+
+    A small one is durable in the transaction of that end, and is written to the database of logs
+    while the disk is waited for: before anybody can see the end. Whatever stands in the way of
+    that, it is kept before.
+    """
+
+    def __init__(
+        self, receiver: LogReceiver, worker: WorkerActor, job_id: str, request: FinishRequest
+    ) -> None:
+        self._receiver = receiver
+        self._worker = worker
+        self._job_id = job_id
+        self._request = request
+        self._is_tail = bool(request.log_bytes and request.chunks) and _size(request) <= TAIL_BYTES
+        self._goes_besides = self._is_tail
+        self._new: NewSegment | None = None
+        self._is_missing = True
+
+    def write(self, database: Database, work: Callable[[Connection], T]) -> T:
+        """Run the transaction of the job's end, which calls `put`. Raises as `keep_last`."""
+        if self._goes_besides:
+            try:
+                result = database.write(work, besides=self._append)
+            except _MustComeBefore:
+                self._goes_besides = False
+            else:
+                if self._new and self._is_missing:
+                    self._receiver.append_late(self._new, self._request)
+                return result
+
+        if self._request.log_bytes:
+            self._receiver.keep_end(
+                self._worker, self._job_id, self._request, is_tail=self._is_tail
+            )
+        return database.write(work)
+
+    def put(self, db: Connection, job: JobRow) -> None:
+        """Make it durable with the transaction of the job's end.
+
+        Before that changes anything: it may begin again.
+        """
+        if self._goes_besides:
+            self._new = self._receiver.next_segment(job, self._request)
+            if self._new is None:
+                raise _MustComeBefore
+        if self._is_tail:
+            self._receiver.put_tail(db, job, self._request)
+
+    def _append(self) -> None:
+        self._is_missing = not (self._new and self._receiver.append_beside(self._new))
 
 
 def _size(request: FinishRequest) -> int:

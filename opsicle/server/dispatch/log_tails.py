@@ -36,18 +36,27 @@ class LogTails:
         self._database = database
         self._job_logs = job_logs
         self._kept: set[str] = set()
+        self._is_behind = False
+        """Whether the database of logs may lack some of them."""
 
     def put(self, db: Connection, job_id: str, org_id: str, chunks: tuple[Chunk, ...]) -> None:
         """Keep the last piece of a log, in the transaction of the job's end.
 
-        The database of logs has it already, be it not durably.
+        The database of logs has it before anybody sees that end, be it not durably.
         """
         log_tails.put(db, LogTailRow(job_id, org_id, pack_tail(chunks)))
         # Before the commit: to forget what was never kept does no harm.
         self._kept.add(job_id)
 
+    def note_behind(self) -> None:
+        """Note that the database of logs has not taken something that was kept here."""
+        self._is_behind = True
+
     def flush(self) -> None:
         """Make durable, where it belongs, what was kept up to now, and forget it here."""
+        if self._is_behind:
+            self._recover()
+            self._is_behind = False
         job_ids, self._kept = self._kept, set()
         if not job_ids:
             return

@@ -28,7 +28,15 @@ from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.connections import open_connection
 from opsicle.server.store.rows import fetch_value
-from opsicle.server.store.units import Outcome, Unchecked, Unit, in_snapshot, run_unit, touch
+from opsicle.server.store.units import (
+    Accompanied,
+    Outcome,
+    Unchecked,
+    Unit,
+    in_snapshot,
+    run_unit,
+    touch,
+)
 from opsicle.server.store.wakeups import WakeupKind
 from opsicle.server.threads import WorkerThread, run_in
 
@@ -88,22 +96,34 @@ class Database:
         if commits:
             commits.attach(self._writer)
 
-    def write(self, work: Callable[[Connection], T]) -> T:
+    def write(
+        self, work: Callable[[Connection], T], besides: Callable[[], None] | None = None
+    ) -> T:
         """Run a unit of work and answer once it is durable.
 
         What `work` raises reaches the caller after its own changes alone were undone. Raises
         Unavailable when the disk is full or the database is closed. `work` holds the event loop: it
         is short, and waits for nothing.
+
+        `besides` is called where `work` raised nothing, while the disk is waited for: after all of
+        `work`, and before any other greenlet has its turn. So it is before anybody can see what
+        `work` has changed, but perhaps of something that is undone, or lost with the machine. It
+        waits for nothing, and raises nothing.
         """
         if self._is_closed:
             raise Unavailable("the server is shutting down")
 
         result: Waiter[T] = Waiter()
-        self._waiting.append((work, result))
+        self._waiting.append((Accompanied(work, besides) if besides else work, result))
         if self._committing is None:
             self._committing = gevent.spawn(self._commit_waiting)
 
         return result.get()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether `write_unsynced` would wait for nobody."""
+        return self._committing is None and not self._is_closed
 
     def write_unsynced(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, without waiting for the disk, if it is free.
@@ -112,7 +132,7 @@ class Database:
         `sync`, or a `write` that began later, has returned. Not for a database with `commits`.
         """
         assert self._commits is None
-        if self._committing is not None or self._is_closed:
+        if not self.is_free:
             return self.write(work)
 
         # SQLite takes this up when it prepares the statement, so that none may be kept prepared.
@@ -216,7 +236,7 @@ class Database:
             if is_of_nothing or not waits_for_disk:
                 self._writer.execute("COMMIT")
             else:
-                self._committer.run(self._writer.execute, "COMMIT")
+                self._wait_for_disk(units, outcomes)
             if self._commits:
                 self._commits.committed()
             self._tell_noted()
@@ -236,6 +256,23 @@ class Database:
             self._is_writer_busy = False
 
         return outcomes
+
+    def _wait_for_disk(self, units: list[Unit], outcomes: list[Outcome]) -> None:
+        """Commit in the thread, and do here what goes besides."""
+        committing = self._committer.begin(self._writer.execute, "COMMIT")
+        try:
+            for unit, (_, failure) in zip(units, outcomes, strict=True):
+                if isinstance(unit, Accompanied) and failure is None:
+                    self._do_besides(unit)
+        finally:
+            self._committer.result(committing)
+
+    @staticmethod
+    def _do_besides(unit: Accompanied) -> None:
+        try:
+            unit.besides()
+        except Exception:  # a defect, which is nobody else's in this commit
+            log.exception("what goes besides a commit failed")
 
     def listen(self, listener: Callable[[WakeupKind, str], None]) -> None:
         """Have `listener` told, once it is durable, of each thing that there is to look at.

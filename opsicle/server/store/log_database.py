@@ -111,6 +111,29 @@ class LogDatabase:
         """Write as `Database.write_unsynced` does; if the file is damaged, into a new one."""
         return self._retry(lambda database: database.write_unsynced(work))
 
+    def read_now(self, query: Callable[[Connection], T]) -> T | None:
+        """Read, and wait for nobody: None where `write_now` could not write, or in damage."""
+        if self._database is None or not self._database.is_free:
+            return None
+        try:
+            return self._database.read(query)
+        except apsw.Error:
+            return None
+
+    def write_now(self, work: Callable[[Connection], bool]) -> bool:
+        """Write as `Database.write_unsynced` does, and wait for nobody.
+
+        Return what `work` does; False where nothing was written, be it that the file is damaged.
+        """
+        if self._database is None or not self._database.is_free:
+            return False
+        try:
+            return self._database.write_unsynced(work)
+        except (apsw.Error, Unavailable) as error:
+            facts = {"file": self.path.name, "reason": str(error)}
+            log.warning("a log cannot be written at once", extra=facts)
+            return False
+
     def sync(self) -> None:
         """Wait for the disk as `Database.sync` does."""
         self._retry(lambda database: database.sync())

@@ -25,6 +25,18 @@ class Unchecked:
         return self._work(db)
 
 
+class Accompanied:
+    """A unit of work, and what is done besides while the disk is waited for on its account."""
+
+    def __init__(self, work: Callable[[Connection], Any], besides: Callable[[], None]) -> None:
+        self._work = work
+        self.besides = besides
+
+    def __call__(self, db: Connection) -> Any:
+        """Run it."""
+        return self._work(db)
+
+
 def touch(db: Connection) -> None:
     """Write a page as it is, so that the disk is waited for."""
     db.execute(f"PRAGMA user_version = {db.pragma('user_version')}")
