@@ -37,7 +37,7 @@ def build(arguments: Sequence[str]) -> int:
         choices=(*zipapp.PLATFORMS, *zipapp.COMMAND_LINES),
         default=zipapp.host_platform(),
     )
-    parser.add_argument("--quick", action="store_true", help="do not compress")
+    parser.add_argument("--quick", action="store_true", help="hardly compress it")
     options = parser.parse_args(arguments)
     target = zipapp.build(options.platform, is_quick=options.quick)
     print(target.relative_to(ROOT))

@@ -64,12 +64,13 @@ SUITES = {
         ("debootstrap", "qemu-user-static"),
     ),
     "scale": Suite(
-        "images, a built upgrade, larger models, all kills and walks: OPSICLE_TEST_SCALE=2",
+        "images, the file as it is released, larger models, kills, walks: OPSICLE_TEST_SCALE=2",
         (
             "tests/browser/test_memory.py",
             "tests/browser/test_story.py",
             "tests/e2e/test_backups.py",
             "tests/e2e/test_between.py",
+            "tests/e2e/test_built_file.py",
             "tests/e2e/test_data_folders.py",
             "tests/e2e/test_images.py",
             "tests/e2e/test_killed_restores.py",
@@ -79,6 +80,8 @@ SUITES = {
             "tests/e2e/test_standby.py",
             "tests/e2e/test_upgrading.py",
             "tests/http/test_openapi.py",
+            "tests/packaging/test_first_start.py",
+            "tests/packaging/test_pythons.py",
             "tests/services/test_approval_walk.py",
             "tests/services/test_lease_model.py",
             "tests/services/test_power_cuts.py",

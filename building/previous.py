@@ -19,9 +19,9 @@ BUILD = f"""
 import zipfile
 
 class Uncompressed(zipfile.ZipFile):
-    def writestr(self, entry, *content):
+    def writestr(self, entry, content, **_):
         entry.compress_type = zipfile.ZIP_STORED
-        super().writestr(entry, *content)
+        super().writestr(entry, content)
 
 zipfile.ZipFile = Uncompressed
 from building import project

@@ -38,11 +38,17 @@ COMMAND_LINES = tuple(SYSTEM_TAGS)
 
 PYTHON = "/usr/bin/env python3"
 ENTRY_POINT = "opsicle.cli:main"
+QUICK = CACHE / "quick"
+"""Where files are that are for tests alone."""
+
 IN_PACKAGE = ("assets", "examples")
 """Folders of the checkout that the built file carries inside the package."""
 
 SERVER_AND_WORKER = ("server", "worker")
 """Packages that the command line alone does not have."""
+
+QUICKLY_COMPRESSED = 128 * 1024
+"""Compiled modules with more bytes are not compressed by a quick build."""
 
 FIRST_ZIP_TIME = 315532800
 """1980-01-01 in Unix seconds: a zip file knows no earlier time."""
@@ -66,23 +72,30 @@ def target_file(platform: str) -> Path:
 def build(platform: str, *, anew: bool = True, is_quick: bool = False) -> Path:
     """Build the one file, atomically; without `anew` only if what goes into it has changed.
 
-    One that `is_quick` to make is not compressed: that is nine tenths of the time.
+    One that `is_quick` to make is hardly compressed: that is nine tenths of the time. It does not
+    take the place of what somebody has built, unless it is made `anew`.
     """
-    target = target_file(platform)
+    target, stamp = target_file(platform), CACHE / f"built-{platform}"
     with only_one("build"):
         commit, epoch = _commit(), _epoch()
         sources = source_files(*(ROOT / name for name in ("opsicle", "building", *IN_PACKAGE)))
-        inputs = digest(
-            [*sources, *_single_inputs()], platform, commit, str(epoch), "quick" * is_quick
-        )
-        stamp = CACHE / f"built-{platform}"
-        if not anew and target.exists() and stamp.exists() and stamp.read_text() == inputs:
-            return target
+        inputs = digest([*sources, *_single_inputs()], platform, commit, str(epoch))
+        if not anew:
+            if _is_made(target, stamp, inputs):
+                return target
+            if is_quick:
+                target, stamp = QUICK / target.name, QUICK / stamp.name
+                if _is_made(target, stamp, inputs):
+                    return target
 
         say(f"building {target.relative_to(ROOT)}")
         _build(platform, commit, epoch, target, is_quick=is_quick)
-        stamp.write_text(inputs)
+        stamp.write_text("" if anew and is_quick else inputs)
     return target
+
+
+def _is_made(target: Path, stamp: Path, inputs: str) -> bool:
+    return target.exists() and stamp.exists() and stamp.read_text() == inputs
 
 
 def _single_inputs() -> list[Path]:
@@ -181,14 +194,15 @@ def _finish(packed: Path, finished: Path, platform: str, epoch: int, *, is_quick
         entries["__main__.py"] = launcher.encode()
 
         file.write(f"#!{PYTHON}\n".encode())
-        with ZipFile(file, "w", compresslevel=9) as result:
+        with ZipFile(file, "w") as result:
             for name in sorted(entries):
                 entry = ZipInfo(name, time.gmtime(epoch)[:6])
                 entry.external_attr = 0o100644 << 16
-                if not is_quick:
-                    is_compiled = IS_COMPILED.search(name)
-                    entry.compress_type = ZIP_LZMA if is_compiled else ZIP_DEFLATED
-                result.writestr(entry, entries[name])
+                if not IS_COMPILED.search(name):
+                    entry.compress_type = ZIP_DEFLATED
+                elif not is_quick or len(entries[name]) <= QUICKLY_COMPRESSED:
+                    entry.compress_type = ZIP_LZMA
+                result.writestr(entry, entries[name], compresslevel=1 if is_quick else None)
     finished.chmod(0o755)
 
 

@@ -100,7 +100,7 @@ function makePanels() {
       row: failedRow,
       key: ({ template, state }) => `${template} ${state}`,
       nothing: NO_FAILURE,
-      more: [t`All failures`, "/automations?state=failed"],
+      more: [t`All failures`, "/automations?state=failed&since=24h"],
     },
     templates: may("templates.view") && {
       title: t`Last 30 runs`,

@@ -207,6 +207,7 @@ def as_worker(api_server: ApiServer, worker: Enrolment, org: str, verb: str, job
 
 
 WORKER_BODIES: dict[str, dict[str, object]] = {
+    "pause": {"fence": 1, "phase": 0},
     "file": {"fence": 1, "sha256": "0" * 64},
     "start": {"fence": 1},
     "refuse": {"fence": 1, "reason": "forged"},
@@ -219,6 +220,9 @@ WORKER_BODIES: dict[str, dict[str, object]] = {
 def test_anothers_orgs_job_is_to_a_worker_as_absent_as_what_never_was(
     api_server: ApiServer, globex: Things
 ) -> None:
+    assert {f"POST /worker/v1/jobs/<job_id>/{verb}" for verb in WORKER_BODIES} == {
+        route_key for route_key in WORKER_ROUTES if "<" in route_key
+    }
     owner, anonymous = api_server.worker("globex", "owner"), api_server.worker("acme", "stranger")
 
     _, (work,) = api_server.poll(owner, "globex")

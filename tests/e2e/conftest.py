@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from building import zipapp
 from building.previous import built_at
 from building.project import BuildError
+from tests.built_file import built_file
 from tests.e2e.restored_sites import Site
 from tests.product import Installation
 from tests.support import seeded_random
@@ -62,4 +62,4 @@ def old(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="session")
 def new() -> Path:
     """Return the file of the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
+    return built_file()

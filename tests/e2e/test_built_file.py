@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from building import zipapp
+from tests.built_file import built_file
 from tests.e2e.namespaces import network
 from tests.e2e.nginx_jobs import NginxJobs, change_and_fail_to_change
 from tests.e2e.targets import Nginx
@@ -29,8 +29,8 @@ OLDEST, *_, NEWEST = [*INTERPRETERS, *INTERPRETERS]
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """dist/opsicle, built from the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
+    """Build the file from the sources as they are."""
+    return built_file()
 
 
 @pytest.mark.parametrize("version", sorted({OLDEST, NEWEST}))

@@ -19,8 +19,8 @@ from shutil import which
 
 import pytest
 
-from building import zipapp
 from tests.booted import Booted, need_systemd
+from tests.built_file import built_file
 from tests.e2e.namespaces import in_network
 from tests.guides import blocks, commands, elsewhere
 from tests.processes import CHECKOUT
@@ -97,7 +97,7 @@ def follow(
 def machine() -> Iterator[Booted]:
     """Boot a machine that has the file of a release, and what its guide speaks of."""
     need_systemd()
-    file = os.environ.get("OPSICLE_UNDER_TEST") or zipapp.build(zipapp.host_platform(), anew=False)
+    file = os.environ.get("OPSICLE_UNDER_TEST") or built_file()
     content = Path(file).read_bytes()
     with tempfile.TemporaryDirectory(prefix="opsicle-machine-", dir="/var/tmp") as folder:
         booted = Booted(Path(folder))

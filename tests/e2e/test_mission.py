@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
-from building import zipapp
 from tests.browser.conftest import CHROMIUM, PATIENCE_MS, chromium
 from tests.browser.failures import shown_on_failure
 from tests.browser.reading import log_in
+from tests.built_file import built_file
 from tests.e2e.alertmanager import Alertmanager
 from tests.e2e.mission import TARGET, WORKER, Asked, Mission, own_worker, shared_worker, stage
 from tests.e2e.outsider import Outsider
@@ -44,7 +44,7 @@ def mission(
     Most commands are the checkout's, which are the same and begin faster.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OPSICLE_UNDER_TEST", str(zipapp.build(zipapp.host_platform(), anew=False)))
+        patch.setenv("OPSICLE_UNDER_TEST", str(built_file()))
         with stage(tmp_path_factory.mktemp("mission"), PLACEMENTS[request.param]) as made:
             yield made
 

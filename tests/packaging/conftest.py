@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from building import zipapp
 from building.project import ROOT
+from tests.built_file import built_file
 
 Start = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -26,8 +26,8 @@ UNSHARE = (
 
 @pytest.fixture(scope="session")
 def built() -> Path:
-    """Build dist/opsicle from the sources as they are."""
-    return zipapp.build(zipapp.host_platform(), anew=False)
+    """Build the file from the sources as they are."""
+    return built_file()
 
 
 @pytest.fixture
