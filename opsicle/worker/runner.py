@@ -104,7 +104,7 @@ class Runner:
     def prepare(self) -> None:
         """Do what needs no leave to begin, if it is quickly undone.
 
-        Make an empty workspace, and the files beside it. Harmless to call again. Raises OSError.
+        That is an empty workspace, and the files beside it. Harmless to call again. Raises OSError.
         """
         if self._problem is None and self._work.resumed_from is None and not self._work.files:
             self._problem = self._prepare()
@@ -195,9 +195,9 @@ class Runner:
     ) -> Outcome:
         """Run these phases, by number, of a job in whose midst an earlier worker run ended.
 
-        In the workspace that it left. `reports` are its phases, of which only these may change;
-        what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
-        the job ended.
+        They run in the workspace that it left. `reports` are its phases, of which only these may
+        change; what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can
+        say how the job ended.
         """
         self._restore_results(reports)
         self._result.state = JobState.UNKNOWN
