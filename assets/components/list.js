@@ -6,7 +6,7 @@ import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
 import { keepHere, keptHere, setQuery } from "../lib/router.js";
-import { fromMidnight } from "../lib/times.js";
+import { withInstants } from "../lib/times.js";
 import { announce } from "./announcer.js";
 import { busyWhile, button } from "./buttons.js";
 import { loading } from "./headings.js";
@@ -125,7 +125,7 @@ export class List {
    */
   async #load() {
     const loadNumber = ++this.#loads;
-    const values = this.#sent();
+    const [asked, values] = [this.#asked(), this.#sent()];
     const found = [];
     let next = "";
     try {
@@ -136,16 +136,16 @@ export class List {
         next = page.next_cursor;
       } while (next && found.length < this.#wanted);
     } catch (error) {
-      this.#failed(values);
+      this.#failed(asked);
       throw error;
     }
-    const isLatest = loadNumber === this.#loads && print(values) === print(this.#sent());
+    const isLatest = loadNumber === this.#loads && print(asked) === print(this.#asked());
     if (isLatest) this.#show(found, next);
   }
 
   /** What is shown stays, unless it was asked for with other filters. */
-  #failed(values) {
-    if (this.#shownFor === print(values)) return;
+  #failed(asked) {
+    if (this.#shownFor === print(asked)) return;
     this.#items = [];
     this.#pager.hidden = true;
     replace(this.#place);
@@ -191,9 +191,14 @@ export class List {
     else if (this.#shownFor) this.#draw();
   }
 
-  /** What goes to the server: days begin in the person's time zone. */
+  /** What the server is asked for, as it stands in the address. */
+  #asked() {
+    return this.#options.fits ? {} : this.#values();
+  }
+
+  /** The same as it goes to the server: times are meant in the person's zone, ages end now. */
   #sent() {
-    return this.#options.fits ? {} : fromMidnight(this.#values());
+    return withInstants(this.#asked());
   }
 
   #values() {
@@ -203,7 +208,7 @@ export class List {
   #show(items, next) {
     this.#items = items;
     this.#next = next;
-    this.#shownFor = print(this.#sent());
+    this.#shownFor = print(this.#asked());
     this.#pager.hidden = !next;
     this.#draw();
   }

@@ -1,11 +1,12 @@
 // How a template's newest automations went: how many succeeded, how long they took, one by one.
 
-import { h } from "../lib/dom.js";
-import { queryText } from "../lib/query.js";
-import { ago, durationText, exactTime } from "../lib/times.js";
+import { h, replace } from "../lib/dom.js";
+import { setQuery } from "../lib/router.js";
+import { ago, durationText, exactTime, withInstants } from "../lib/times.js";
 import { emptyState } from "./headings.js";
 import { leftOutOfRate, successRate, usualSeconds } from "./last-runs.js";
 import { column, rowOf, tableOf } from "./list-table.js";
+import { spanFilter } from "./span-filter.js";
 import { stateBadge, stateText } from "./states.js";
 import { t } from "../lib/language.js";
 
@@ -18,10 +19,33 @@ const COLUMNS = [
   column(t`Version`, ({ version }) => version),
 ];
 
-/** Numbers, a chart with a bar for each run, and the newest of them as a list with links. */
-export function historyView(runs, { name }) {
+/**
+ * Numbers, a chart with a bar for each run, and the newest of them as a list with links: of the span
+ * that the `query` of the address names.
+ */
+export function historyView(runs, { name }, query) {
   if (!runs.length) return emptyState(t`It has never run`);
-  const more = `/automations${queryText({ template: name })}`;
+  const more = h("a", {}, t`All runs`);
+  const links = [{ link: more, path: "/automations", parameters: { template: name } }];
+  const span = spanFilter(query, links);
+  const place = h("div", {});
+  const draw = () => replace(place, runsView(runs.filter(isWithin(span.values()))));
+  span.listen(() => {
+    setQuery({ ...Object.fromEntries(new URLSearchParams(location.search)), ...span.values() });
+    draw();
+  });
+  draw();
+  return [h("div", { class: "toolbar" }, span.element), place, h("p", {}, more)];
+}
+
+function isWithin(span) {
+  const { since, until } = withInstants(span);
+  const [from, to] = [Date.parse(since), Date.parse(until)]; // NaN, which nothing is below: none
+  return ({ created_at: at }) => !(Date.parse(at) < from) && !(Date.parse(at) >= to);
+}
+
+function runsView(runs) {
+  if (!runs.length) return emptyState(t`No run within this time`);
   const rows = runs.slice(0, MOST_ROWS).map((run) => {
     const label = `${stateText(run.state)}, ${exactTime(run.created_at)}`;
     return rowOf(COLUMNS, run, { name: label, href: `/automations/${run.id}` });
@@ -31,7 +55,6 @@ export function historyView(runs, { name }) {
     chart(runs),
     h("h2", {}, t`Newest runs`),
     tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: t`Newest runs` }),
-    h("p", {}, h("a", { href: more }, t`All runs`)),
   ];
 }
 

@@ -12,6 +12,7 @@ const FORMATS = {
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   dayName: { weekday: "short", day: "numeric", month: "short" },
   time: { hour: "2-digit", minute: "2-digit" },
+  timeInZone: { hour: "2-digit", minute: "2-digit", timeZoneName: "short" },
   date: { year: "numeric", month: "2-digit", day: "2-digit" },
   parts: {
     year: "numeric",
@@ -33,8 +34,11 @@ const UNITS = [
 const TENTHS = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 const TOLERATED_SKEW_MS = 2_000; // the Date header counts whole seconds, and the way takes time
 const QUARTER_MS = 900_000;
+const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const TYPED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;
+const AGE = /^(\d{1,4})([hd])$/;
 
 const formats = new Map();
 let skewMs = 0;
@@ -104,10 +108,11 @@ export function soon(iso) {
   return h("time", { datetime: iso, title: exactTime(iso), dataset: { soon: "" } }, soonText(iso));
 }
 
-/** The day and the time of day, such as "Sun, Nov 29, 01:32 AM". */
+/** The day and the time of day, such as "Sun, Nov 29, 01:32 AM UTC". */
 export function dayAndTime(iso) {
   const at = Date.parse(iso);
-  return h("time", { datetime: iso, title: exactTime(iso) }, `${dayName(at)}, ${timeOfDay(at)}`);
+  const text = `${dayName(at)}, ${format("timeInZone").format(at)}`;
+  return h("time", { class: "day-time", datetime: iso, title: exactTime(iso) }, text);
 }
 
 /** A time that counts down to `iso`, "expired" from then on. */
@@ -232,15 +237,27 @@ export function today() {
   return new Date(now() + offsetAt(now())).toISOString().slice(0, 10);
 }
 
-/** What narrows a list, with the days in it as the times at which they begin for the person. */
-export function fromMidnight({ since, until, ...others }) {
-  const times = Object.entries({ since, until }).filter(([, day]) => day);
-  return { ...others, ...Object.fromEntries(times.map(([name, day]) => [name, beginOf(day)])) };
+/**
+ * What narrows a list, with `since` and `until` as instants. They may be days, which are when they
+ * begin for the person, times as somebody types them, or ages such as "24h" and "7d".
+ */
+export function withInstants({ since, until, ...others }) {
+  const times = Object.entries({ since, until }).filter(([, text]) => text);
+  return { ...others, ...Object.fromEntries(times.map(([name, text]) => [name, momentOf(text)])) };
 }
 
-/** An address may hold a time already, or what is no day: that is the server's to judge. */
-function beginOf(day) {
-  return DAY.test(day) ? instantOf(`${day}T00:00`) : day;
+/** Such a text as a `datetime-local` field has it; "" for what is none. */
+export function typedTime(text) {
+  const at = text ? Date.parse(momentOf(text)) : NaN;
+  return Number.isNaN(at) ? "" : new Date(at + offsetAt(at)).toISOString().slice(0, 16);
+}
+
+/** An address may hold an instant already, or what is no time: that is the server's to judge. */
+function momentOf(text) {
+  const [, count, unit] = AGE.exec(text) ?? [];
+  if (unit) return new Date(now() - count * (unit === "h" ? HOUR_MS : DAY_MS)).toISOString();
+  if (DAY.test(text)) return instantOf(text + "T00:00");
+  return TYPED.test(text) ? instantOf(text) : text;
 }
 
 /** How many milliseconds the clocks of the person's zone are ahead of UTC at a time. */

@@ -14,6 +14,7 @@ import { formFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
 import { noticeBox, problemBox, sentence } from "../components/problems.js";
+import { spanFilter } from "../components/span-filter.js";
 import { addressOf, ApiError, get } from "../lib/api.js";
 import { BrokenRecord, verifyRecord } from "../lib/audit-verification.js";
 import { h, replace } from "../lib/dom.js";
@@ -29,8 +30,6 @@ const FILTERS = [
   ["verb", t`Did`, { placeholder: "push, approve" }],
   ["actor", t`Who`, { placeholder: "ada@example.com" }],
   ["resource", t`To what`, { placeholder: "templates/restart-web" }],
-  ["since", t`Since`, { type: "date" }],
-  ["until", t`Before`, { type: "date" }],
 ];
 
 /** What people look for most, as parameters of the address. */
@@ -56,7 +55,10 @@ export function mount(root, { title, query }) {
     show: (entry) => () => showEntry(entry),
     showNamed: (seq) => opensWith(() => entryOf(seq), showEntry),
     key: ({ seq }) => seq,
-    filters: [formFilter({ label: t`Filter the record`, query, controls: FILTERS })],
+    filters: [
+      formFilter({ label: t`Filter the record`, query, controls: FILTERS }),
+      spanFilter(query),
+    ],
     empty: (isNarrowed) => emptyState(isNarrowed ? t`Nothing like this` : t`Nothing yet`),
     signal: page.signal,
   });

@@ -7,6 +7,7 @@ import { emptyState, pageHeading } from "../components/headings.js";
 import { column, List, remark } from "../components/list.js";
 import { refreshesWhileRunning } from "../components/live.js";
 import { phaseStrip } from "../components/phase-strip.js";
+import { spanFilter } from "../components/span-filter.js";
 import { whatRuns } from "../components/targets.js";
 import { isFinal, stateBadge, stateChoice, STATES, stateText } from "../components/states.js";
 import { get, getAll } from "../lib/api.js";
@@ -22,6 +23,7 @@ const OFTEN_WANTED = ["awaiting_approval", "queued", "running", "succeeded", "fa
 
 export function mount(root, { title, query }) {
   const page = new AbortController();
+  const search = buttonLink(t`Search the logs`, "/logs");
   const goOn = refreshesWhileRunning(() => list.reload(), page);
   const list = new List({
     label: title,
@@ -36,13 +38,17 @@ export function mount(root, { title, query }) {
     bulk: [CANCEL_SEVERAL],
     link: ({ id }) => `/automations/${id}`,
     nameOf: (automation) => `${whatRuns(automation)} ${automation.id}`,
-    filters: [stateFilter(query), whoseFilter(query), templateFilter(query, page)],
+    filters: [
+      stateFilter(query),
+      whoseFilter(query),
+      templateFilter(query, page),
+      spanFilter(query, [{ link: search, path: "/logs" }]),
+    ],
     empty,
     isLive: true,
     signal: page.signal,
   });
   const run = buttonLink(t`Run a template`, "/templates", { look: "primary", name: "run" });
-  const search = buttonLink(t`Search the logs`, "/logs");
   const planned = buttonLink(t`Planned`, "/planned");
   const actions = [planned, search, run];
   root.append(pageHeading(title, { beside: list.mark, actions }), list.element);
@@ -119,7 +125,7 @@ function noteOn({ waiting_reason: waiting, explanation }) {
 
 function empty(isNarrowed) {
   if (isNarrowed) {
-    const hint = t`Choose another state, or another template by its whole name.`;
+    const hint = t`Choose another state or time, or another template by its whole name.`;
     return emptyState(t`No automation fits`, h("p", {}, hint));
   }
   return emptyState(

@@ -8,6 +8,7 @@ import { ADMINS, firstOne } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
 import { actionsColumn, column, List, remark } from "../components/list.js";
 import { pairs } from "../components/pairs.js";
+import { spanFilter } from "../components/span-filter.js";
 import { stateBadge, stateChoice } from "../components/states.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
@@ -96,13 +97,7 @@ function deliveryFilters(query) {
       "aria-label": t`To, a part of an address`,
       class: "input medium",
     }),
-    searchFilter({
-      name: "since",
-      value: of("since"),
-      type: "date",
-      "aria-label": t`Since`,
-      class: "input",
-    }),
+    spanFilter(query),
   ];
 }
 

@@ -8,6 +8,7 @@ import {
   failedRow,
   panel,
   runningRow,
+  templateHeads,
   templateRow,
   workerRow,
 } from "../components/home-panels.js";
@@ -100,11 +101,12 @@ function makePanels() {
       row: failedRow,
       key: ({ template, state }) => `${template} ${state}`,
       nothing: NO_FAILURE,
-      more: [t`All failures`, "/automations?state=failed"],
+      more: [t`All failures`, "/automations?state=failed&since=24h"],
     },
     templates: may("templates.view") && {
       title: t`Last 30 runs`,
       row: templateRow,
+      heads: templateHeads(),
       key: ({ name }) => name,
       isCounted: false, // of templates, where the title speaks of runs
       nothing: t`Nothing has run yet.`,

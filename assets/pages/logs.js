@@ -3,6 +3,7 @@
 import { chipsFilter, formFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { List } from "../components/list.js";
+import { spanFilter } from "../components/span-filter.js";
 import { get } from "../lib/api.js";
 import { sizeText } from "../lib/bytes.js";
 import { h } from "../lib/dom.js";
@@ -13,8 +14,6 @@ import { visible } from "../lib/visible.js";
 const FIELDS = [
   ["text", t`Text`, { type: "search", placeholder: t`connection refused` }],
   ["template", t`Template`, { placeholder: t`any, by its whole name` }],
-  ["since", t`Since`, { type: "date" }],
-  ["until", t`Before`, { type: "date" }],
 ];
 const WAYS = [
   { value: "", content: t`any case` },
@@ -26,6 +25,7 @@ const OPTIONS = { "": { ignore_case: "true" }, case: {}, regex: { regex: "true" 
 export function mount(root, { title, query }) {
   const page = new AbortController();
   const progress = h("p", { class: "muted small", role: "status" });
+  const above = h("a", { href: "/automations" }, t`Automations`);
   const list = new List({
     label: t`Lines found`,
     load: searching(progress, page.signal),
@@ -35,6 +35,7 @@ export function mount(root, { title, query }) {
     filters: [
       formFilter({ label: t`Search the logs`, query, controls: FIELDS, send: t`Search` }),
       chipsFilter({ name: "way", label: t`How`, value: query.get("way"), choices: WAYS }),
+      spanFilter(query, [{ link: above, path: "/automations" }]),
     ],
     empty: (isNarrowed) =>
       isNarrowed
@@ -45,7 +46,6 @@ export function mount(root, { title, query }) {
           ),
     signal: page.signal,
   });
-  const above = h("a", { href: "/automations" }, t`Automations`);
   root.append(pageHeading(title, { above }), list.element);
   list.element.append(progress);
   return () => page.abort();

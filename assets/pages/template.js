@@ -109,7 +109,7 @@ function views({ template, need }, query, page) {
     const place = h("div", {});
     const path = { name: template.name };
     const load = () => get("/templates/{name}/recent-runs", { path, signal });
-    loadInto(place, signal, load, ({ runs }) => replace(place, historyView(runs, template)));
+    loadInto(place, signal, load, ({ runs }) => replace(place, historyView(runs, template, query)));
     return place;
   };
   const all = [

@@ -72,12 +72,18 @@ def automations() -> None:
     metavar="TIME",
     help="Only those from this time on: 2026-03-01, 2026-03-01T12:00:00Z, 90m, 12h, 7d.",
 )
+@click.option("--until", type=PastTime(), metavar="TIME", help="Only those from before this time.")
 @limit
 def list_(
-    limit: int | None, since: str | None, state: tuple[str, ...], **filters: str | None
+    limit: int | None,
+    since: str | None,
+    until: str | None,
+    state: tuple[str, ...],
+    **filters: str | None,
 ) -> None:
     """List automations, newest first."""
-    query = {**filters, "state": ",".join(state), "since": past_time(since)}
+    times = {"since": past_time(since), "until": past_time(until)}
+    query = {**filters, **times, "state": ",".join(state)}
     found = connect().pages(endpoints.LIST_AUTOMATIONS, query=query)
     emit_list(found, _COLUMNS, limit=limit, table_limit=100)
 

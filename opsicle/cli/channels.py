@@ -211,14 +211,13 @@ def test(channel: str) -> None:
 @click.option(
     "--since", type=PastTime(), metavar="TIME", help="Only those from this time on: 7d, 2026-03-01."
 )
+@click.option("--until", type=PastTime(), metavar="TIME", help="Only those from before this time.")
 @limit
-def deliveries(limit: int | None, since: str | None, **filters: str) -> None:
+def deliveries(limit: int | None, since: str | None, until: str | None, **filters: str) -> None:
     """List what went out and what still has to, newest first."""
-    emit_list(
-        connect().pages(endpoints.LIST_DELIVERIES, query={**filters, "since": past_time(since)}),
-        _DELIVERY_COLUMNS,
-        limit=limit,
-    )
+    query = {**filters, "since": past_time(since), "until": past_time(until)}
+    found = connect().pages(endpoints.LIST_DELIVERIES, query=query)
+    emit_list(found, _DELIVERY_COLUMNS, limit=limit)
 
 
 @channels.command()

@@ -17,7 +17,7 @@ from opsicle.domain.errors import OpsicleError, Problem
 def show(error: OpsicleError, *, as_json: bool = False) -> None:
     """Say what happened, where, and what to do.
 
-    As JSON on one line, in the server's own form, if asked.
+    If asked, say it as JSON on one line, in the server's own form.
     """
     if as_json:
         say(msgspec.json.encode(_document(error)).decode())

@@ -230,7 +230,7 @@ def _summary(command: click.Command) -> str:
 def _everywhere() -> list[click.Parameter]:
     """Return the options that stand before the command, for behind it.
 
-    Hidden from what lists a command's own options.
+    They are hidden from what lists a command's own options.
     """
     common: dict[str, Any] = {"expose_value": False, "hidden": True, "allow_from_autoenv": False}
     return [

@@ -24,7 +24,7 @@ def kept_sessions() -> SavedLogins:
 def current_session() -> SavedLogin:
     """Return the login that the command uses.
 
-    OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
+    It is that of OPSICLE_SERVER and OPSICLE_TOKEN, or else the profile's.
 
     Raises NotAuthenticated where there is none.
     """

@@ -172,9 +172,9 @@ class StatusLine:
 
 @contextmanager
 def waiting() -> Iterator[None]:
-    """While inside: after a second show that we wait for the server, and for how long.
+    """Show, where a second has passed inside, that we wait for the server, and for how long.
 
-    On a terminal only.
+    Nothing is shown but on a terminal.
     """
     if not sys.stderr.isatty():
         yield

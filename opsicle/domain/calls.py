@@ -27,7 +27,7 @@ class ValueSource(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
 class Call(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Another template that is started, by its name, with values by the ids of its variables.
 
-    Without a `version`, the newest.
+    Without a `version` it is the newest.
     """
 
     template: str

@@ -46,7 +46,7 @@ class DocumentNode(msgspec.Struct, frozen=True):
     def line_of_text(self, limit: int) -> str | None:
         """Return text of one line and at most `limit` characters.
 
-        None, and a mistake noted, otherwise.
+        Otherwise note a mistake, and return None.
         """
         text = self.text()
         if text is None:
@@ -221,7 +221,7 @@ class Fields:
 def checked_name(place: DocumentNode, pattern: re.Pattern[str], rule: str) -> str:
     """Return the text at `place` if it matches `pattern` as a whole.
 
-    "", and a mistake noted, otherwise.
+    Otherwise note a mistake, and return "".
     """
     text = place.text()
     if text is None:

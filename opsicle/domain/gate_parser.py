@@ -57,7 +57,7 @@ def parse_gates(spec: Fields) -> tuple[Gate, ...]:
 def chat_id(place: DocumentNode) -> str:
     """Return the id of somebody or some room of a chat service, a number or text.
 
-    "", and a mistake noted, else.
+    Otherwise note a mistake, and return "".
     """
     if place.node.kind is Kind.INTEGER and place.node.text.lstrip("-").isdigit():
         return place.node.text

@@ -252,7 +252,7 @@ def formats_text(who: str, numbers: Collection[int]) -> str:
 def encode_in_format(message: msgspec.Struct, number: int) -> bytes:
     """Return the canonical encoding of a message in a format.
 
-    JSON in UTF-8 with sorted keys and no spaces.
+    It is JSON in UTF-8 with sorted keys and no spaces.
 
     Raises FieldNotSupported if it holds what the format has no field for.
     """

@@ -189,7 +189,7 @@ class WorkOrder(msgspec.Struct, frozen=True, kw_only=True):
 def canonical(message: Manifest | WorkOrder) -> bytes:
     """Return the canonical encoding of a message in its own format.
 
-    JSON in UTF-8 with sorted keys and no spaces.
+    It is JSON in UTF-8 with sorted keys and no spaces.
 
     Raises FieldNotSupported if it holds what the format has no field for, KeyError for a format
     that is not supported.

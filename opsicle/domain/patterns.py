@@ -111,7 +111,7 @@ class _Level(msgspec.Struct):
 class _Translation:
     """A pattern in RE2's language.
 
-    `text`, and `size` in characters with its repetitions written out.
+    `size` is that of `text` in characters, with its repetitions written out.
     """
 
     def __init__(self, pattern: str) -> None:

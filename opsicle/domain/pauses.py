@@ -120,7 +120,7 @@ def has_clean_up(template: Template, phase: int) -> bool:
 def leaves_work(template: Template, phase: int) -> bool:
     """Return whether its worker has something to do after a job was stopped at a phase.
 
-    Clean-up phases, or, on a target, removing the job's folder there.
+    These are clean-up phases, or, on a target, the removal of the job's folder there.
     """
     is_on_target = template.fan_out is not None and template.fan_out.kind is FanOutKind.TARGETS
     return is_on_target or has_clean_up(template, phase)

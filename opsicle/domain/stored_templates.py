@@ -54,7 +54,7 @@ _cache = lru_cache(_MOST_REMEMBERED)(_decode)
 def decode_approval(document: str | bytes) -> PolicyUse | None:
     """Return what a stored document, or its header alone, says of approvals.
 
-    As careful as `decode_template`.
+    It is as careful as `decode_template`.
     """
     try:
         return msgspec.json.decode(document, type=_ApprovalPart).approval_policy

@@ -85,7 +85,7 @@ def load(source: bytes, problems: Problems) -> Node:
 def plain(node: Node) -> object:
     """Return what the branch holds as plain dicts, lists and scalars.
 
-    Odd numbers and dates as their text.
+    Odd numbers and dates are given as their text.
     """
     if node.kind is Kind.MAPPING:
         return {key: plain(value) for key, value in node.fields.items()}

@@ -184,7 +184,7 @@ def sync_folder(folder: Path) -> None:
 def sync_file_system(folder: Path) -> None:
     """Make everything in the file system of a folder durable. Raises OSError.
 
-    One call instead of one for each of a hundred thousand files. Python does not have it.
+    It is one call instead of one for each of a hundred thousand files. Python does not have it.
     """
     import ctypes
 

@@ -37,7 +37,7 @@ def new_api_token() -> tuple[str, str]:
 def new_session_token() -> tuple[str, str]:
     """Return a fresh session token.
 
-    Its text, for the cookie or the CLI's session file, and the hash to store.
+    The first is its text, for the cookie or the CLI's session file, the second the hash to store.
     """
     return _new(SESSION_PREFIX)
 
@@ -45,7 +45,7 @@ def new_session_token() -> tuple[str, str]:
 def new_reset_token() -> tuple[str, str]:
     """Return a fresh one-time token with which a new password is set.
 
-    Its text, shown once, and the hash to store.
+    The first is its text, which is shown once, the second the hash to store.
     """
     return _new(RESET_PREFIX)
 
@@ -53,7 +53,7 @@ def new_reset_token() -> tuple[str, str]:
 def new_invitation_token() -> tuple[str, str]:
     """Return a fresh one-time token by which somebody comes into an org.
 
-    Its text, shown once, and the hash to store.
+    The first is its text, which is shown once, the second the hash to store.
     """
     return _new(INVITATION_PREFIX)
 
@@ -66,7 +66,7 @@ def token_hash(text: str) -> str:
 def check_format(text: str) -> None:
     """Raise NotAuthenticated unless this can be a token.
 
-    Known prefix, right length, matching checksum.
+    It can if its prefix is known, its length right, and its checksum matches.
     """
     body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
     if not text.startswith((API_PREFIX, SESSION_PREFIX)):

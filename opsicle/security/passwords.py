@@ -92,7 +92,7 @@ def verify_password(stored: str, given: str) -> bool:
 def needs_rehash(stored: str) -> bool:
     """Return whether `stored` was made with other parameters than today's.
 
-    Hash anew at the next successful login.
+    If it was, hash anew at the next successful login.
     """
     return not stored.startswith(_CURRENT)
 

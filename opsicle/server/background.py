@@ -202,6 +202,6 @@ def _prune_audit(services: Services, keep: timedelta | None) -> None:
 def _if_steady(services: Services, turn: Callable[[], object]) -> Callable[[float], object]:
     """Return a turn that removes what is old.
 
-    Not on the word of a clock that was set within the last day.
+    It removes nothing by a clock that was set within the last day.
     """
     return lambda _: turn() if services.core.clock.is_steady_since(_STEADY_SECONDS) else None

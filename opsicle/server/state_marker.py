@@ -57,7 +57,7 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
 class MissingState(msgspec.Struct, frozen=True):
     """How a data folder holds less than its marker says.
 
-    In words, and for the record in numbers of entries by org.
+    `reasons` say it in words, `entries` how many each org's record lacks, for the record.
     """
 
     reasons: tuple[str, ...] = ()

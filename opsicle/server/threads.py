@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import gevent
@@ -50,6 +51,8 @@ class WorkerThread:
         self._asked: Any = get_original("queue", "SimpleQueue")()
         self._answered: deque[tuple[Waiter[Any], tuple[Any, BaseException | None]]] = deque()
         self._wake: Any = None
+        self._is_uninterrupted = False
+        self._interruption: BaseException | None = None
 
     def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call `function` in the thread and wait for it; what it raises is raised here.
@@ -69,13 +72,34 @@ class WorkerThread:
         self._asked.put((waiter, function, arguments))
         return waiter
 
-    @staticmethod
-    def result(waiter: Waiter[Any]) -> Any:
+    def result(self, waiter: Waiter[Any]) -> Any:
         """Wait for what was begun; what it raises is raised here."""
-        value, error = waiter.get()
+        while True:
+            try:
+                value, error = waiter.get()
+                break
+            except BaseException as thrown:
+                if not self._is_uninterrupted:
+                    raise
+                self._interruption = thrown
         if error is not None:
             raise error
         return value
+
+    @contextmanager
+    def uninterrupted(self) -> Iterator[None]:
+        """Have what is thrown at this greenlet wait until it has all its results from the thread.
+
+        For whoever must not leave off in the midst, as of a transaction. Not for two at once.
+        """
+        self._is_uninterrupted = True
+        try:
+            yield
+        finally:
+            self._is_uninterrupted = False
+            thrown, self._interruption = self._interruption, None
+            if thrown is not None:
+                raise thrown
 
     def close(self) -> None:
         """Let the thread end behind what it has been asked. Nothing may be asked any more."""

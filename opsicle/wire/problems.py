@@ -71,7 +71,7 @@ class _Received(msgspec.Struct):
 def status_of(error: OpsicleError) -> int:
     """Return the HTTP status that an error goes out with.
 
-    Its own class's, or else its nearest ancestor's.
+    It is its own class's, or else its nearest ancestor's.
     """
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 

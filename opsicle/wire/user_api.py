@@ -223,7 +223,7 @@ class WorkerRef(msgspec.Struct):
 class Job(msgspec.Struct, kw_only=True):
     """One attempt on one worker, which keeps its workspace until `workspace_kept_until`.
 
-    `is_plan`: at the plan.
+    `is_plan`: it carried out the plan.
     """
 
     id: str

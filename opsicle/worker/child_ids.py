@@ -30,7 +30,7 @@ def children_of_main_thread() -> set[int]:
 def _children_file(pid: int) -> int | None:
     """Return the file in which the kernel lists them, kept open since every job asks.
 
-    None without CONFIG_PROC_CHILDREN.
+    Return None where the kernel was built without CONFIG_PROC_CHILDREN.
     """
     try:
         return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)

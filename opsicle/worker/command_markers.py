@@ -29,7 +29,7 @@ _BEHIND_WORD = re.compile(rb"(?: (?:[0-9]{1,4}(?: [0-9]{0,3})?)?)?")
 class ShellStreams(NamedTuple):
     """How a phase's shell reaches its two streams, whatever its own first files are by then.
 
-    As redirections of its file 1 that neither wait for a reader nor cut anything off.
+    They are redirections of its file 1 that neither wait for a reader nor cut anything off.
     """
 
     stdout: str

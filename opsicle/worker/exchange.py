@@ -44,7 +44,7 @@ def exchange(
 ) -> tuple[int, bytes, bool]:
     """Post `body` (MessagePack), call `besides`, read the whole answer.
 
-    Its status, its content, whether to go on.
+    Return its status, its content, and whether the connection may be used again.
 
     Raises OSError if the connection fails, HungUp if it ends before any answer, TooLong, and
     BadAnswer for one that is none.

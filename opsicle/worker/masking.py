@@ -31,7 +31,7 @@ expression."""
 class _Found(NamedTuple):
     """What a piece of output holds.
 
-    The parts to mask, in order, and from where on more must be known.
+    `hidden` are the parts to mask, in order; `open_from` is from where on more must be known.
     """
 
     hidden: list[tuple[int, int]]

@@ -66,7 +66,6 @@ class Holder(Protocol):
 
     def paused(self) -> tuple[RunningJob, ...]:
         """Return the jobs that wait for people."""
-        ...
 
     def take(self, work: Work) -> None:
         """Begin a job."""
@@ -106,14 +105,14 @@ class Poller:
 
     def __init__(
         self,
-        presence: WorkerDescription,
+        description: WorkerDescription,
         connection: ServerConnection,
         jobs: Holder,
         on_answered: Callable[[float], None],
         on_rejected: Callable[[OpsicleError], None],
         between_polls: Callable[[], None],
     ) -> None:
-        self._presence = presence
+        self._description = description
         self._connection = connection
         self._jobs = jobs
         self._on_answered = on_answered
@@ -215,7 +214,7 @@ class Poller:
         jobs, paused = self._jobs.held(), self._jobs.paused()
         is_draining = self._is_draining or not self._jobs.takes_more
         takes_none = is_draining or not self._jobs.can_begin
-        free = 0 if takes_none else max(0, self._presence.slots - len(jobs))
+        free = 0 if takes_none else max(0, self._description.slots - len(jobs))
         rewritten = self.audit_monitor.report if self.audit_monitor else ""
         newer_epoch = self.epoch.proof if self.epoch else None
         self._has_shown_epoch = newer_epoch is not None
@@ -223,13 +222,13 @@ class Poller:
         is_held = self._was_answered and not (self._is_away or is_elsewhere)
 
         return PollRequest(
-            boot_id=self._presence.boot_id,
+            boot_id=self._description.boot_id,
             program_version=__version__,
-            labels=self._presence.labels,
-            slots=self._presence.slots,
+            labels=self._description.labels,
+            slots=self._description.slots,
             free_slots=free,
-            runtimes=self._presence.runtimes,
-            limits_by=self._presence.limits_by,
+            runtimes=self._description.runtimes,
+            limits_by=self._description.limits_by,
             jobs=jobs,
             paused=paused[:MAX_LISTED_JOBS],
             is_draining=is_draining,
@@ -304,12 +303,10 @@ class Poller:
             log.info("the server gives this worker work again")
 
     def _report_clock(self) -> None:
-        """Let the server show people what is wrong.
+        """Tell the server that this machine's clock is wrong, so that people are shown it.
 
-        By this machine's clock its certificate is not valid now.
-
-        The poll keeps the leases of jobs that run; of the answer only what it says of the clock is
-        heard.
+        By that clock the server's certificate is not valid now, so of the answer only what it says
+        of the clock is heard. The poll also keeps the leases of jobs that run.
         """
         request = msgspec.structs.replace(
             self._request(), free_slots=0, wait_seconds=0, history_rewritten=""
@@ -361,10 +358,9 @@ class Poller:
     def _is_final(self, error: OpsicleError) -> bool:
         """Return whether trying again is pointless.
 
-        What once worked is given the benefit of the doubt, save a rejection.
-
-        A foreign certificate in the server's place may be a passing mistake of the network: never a
-        reason to end jobs.
+        Where polls were answered before, only a rejection by the server itself is final. A foreign
+        certificate in the server's place may be a passing mistake of the network: never a reason to
+        end jobs.
         """
         if isinstance(error, AWAY):
             return False

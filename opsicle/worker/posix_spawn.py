@@ -110,7 +110,7 @@ def _library(*, lets_go: bool = False) -> ctypes.CDLL:
 def _attributes() -> ctypes.Array[ctypes.c_char]:
     """Return a session of its own, and the signals that Python ignores as they were before.
 
-    Made once.
+    They are made once.
     """
     libc = _library()
     attributes, signals = (ctypes.create_string_buffer(_OPAQUE_BYTES) for _ in range(2))

@@ -30,9 +30,7 @@ def is_same_instance(now: str, started: str) -> bool:
 def instance_of(pid: int) -> str | None:
     """Return what tells this process from every other one that had its id.
 
-    The boot, and the clock tick of its start.
-
-    None when there is no such process.
+    That is the boot, and the clock tick of its start. None when there is no such process.
     """
     stat = _stat(pid)
     return f"{boot_id()}/{stat[19].decode()}" if stat else None

@@ -75,7 +75,7 @@ class JobAccounts(NamedTuple):
 def find_accounts(run_as: Sequence[str]) -> JobAccounts:
     """Return the accounts that `--run-as` names.
 
-    `USER` for all orgs, or `ORG=USER` for the one with this id.
+    Each is `USER` for all orgs, or `ORG=USER` for the one with this id.
 
     Raises InvalidInput for a user that is absent or would be no wall, and where this process cannot
     become others.

@@ -104,7 +104,7 @@ class Runner:
     def prepare(self) -> None:
         """Do what needs no leave to begin, if it is quickly undone.
 
-        Make an empty workspace, and the files beside it. Harmless to call again. Raises OSError.
+        That is an empty workspace, and the files beside it. Harmless to call again. Raises OSError.
         """
         if self._problem is None and self._work.resumed_from is None and not self._work.files:
             self._problem = self._prepare()
@@ -134,7 +134,7 @@ class Runner:
         if problem:
             return self._refuse(problem)
 
-        def run() -> None:
+        def run_phases() -> None:
             if self._work.timeout is not None:
                 self._phases.deadline = time.monotonic() + self._work.timeout
             if self._context.cancellation.requested:
@@ -142,7 +142,7 @@ class Runner:
             else:
                 self._run_phases(self._first_phase())
 
-        return self._carry_out(run)
+        return self._carry_out(run_phases)
 
     def resume(
         self, paused: PausedRun, answered: Answered, masking: Masking | None = None
@@ -164,14 +164,14 @@ class Runner:
         if paused.elsewhere:
             self._context.runtimes.come_back(paused.phase, paused.elsewhere)
 
-        def run() -> None:
+        def run_phases() -> None:
             if paused.seconds_left is not None:
                 self._phases.deadline = time.monotonic() + paused.seconds_left
             self._context.output.note(answered.reason, paused.phase)
             if self._go_on(paused.phase, answered):
                 self._run_phases(paused.phase + 1)
 
-        return self._carry_out(run)
+        return self._carry_out(run_phases)
 
     def _first_phase(self) -> int:
         point = self._work.resumed_from
@@ -195,19 +195,19 @@ class Runner:
     ) -> Outcome:
         """Run these phases, by number, of a job in whose midst an earlier worker run ended.
 
-        In the workspace that it left. `reports` are its phases, of which only these may change;
-        what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can say how
-        the job ended.
+        They run in the workspace that it left. `reports` are its phases, of which only these may
+        change; what is printed goes behind `log_offset`. The outcome is `unknown`, since nobody can
+        say how the job ended.
         """
         self._restore_results(reports)
         self._result.state = JobState.UNKNOWN
         self._context.output.offset = log_offset
 
-        def run() -> None:
+        def run_phases() -> None:
             for index in phases:
                 self._phases.run(index)
 
-        self._carry_out(run)
+        self._carry_out(run_phases)
         return self._result.outcome()
 
     def _carry_out(self, run_phases: Callable[[], None]) -> Outcome | None:

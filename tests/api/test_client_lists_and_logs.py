@@ -63,7 +63,8 @@ def test_a_list_is_narrowed_to_a_requester_and_a_time(
     installation: Installation, olga: User, automation_id: str
 ) -> None:
     alice = installation.admin
-    own = alice.json("run", "count", "--follow")["id"]
+    made = alice.json("run", "count", "--follow")
+    own = made["id"]
 
     assert ids(alice, "--requester", "olga@example.com") == [automation_id]
     assert ids(
@@ -72,6 +73,8 @@ def test_a_list_is_narrowed_to_a_requester_and_a_time(
     assert ids(alice, "--since", "10m") == [own, automation_id]
     assert ids(alice, "--since", "2026-01-01") == [own, automation_id]
     assert ids(alice, "--since", "2100-01-01T00:00:00+02:00") == []
+    assert ids(alice, "--until", "2100-01-01", "--limit", "1") == [own]
+    assert ids(alice, "--since", "2026-01-01", "--until", made["created_at"]) == [automation_id]
 
 
 @pytest.mark.parametrize(

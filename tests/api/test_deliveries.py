@@ -61,6 +61,8 @@ def test_a_webhook_gets_one_signed_message_with_the_facts(
         ("?kind=approval_requested&since=2000-01-01&state=delivered", [delivery]),
         ("?kind=channel_test", []),
         ("?since=2999-01-01", []),
+        ("?until=2000-01-01", []),
+        ("?until=2999-01-01", [delivery]),
         ("?recipient=nobody@example.com", []),
     ):
         assert deliveries(alice, query) == found, query

@@ -50,6 +50,7 @@ def examples(automation: str, approval: str, report: str) -> dict[str, list[str]
             *(f"/automations/{automation}?view={view}" for view in VIEWS_OF_AUTOMATION),
             f"/automations/{report}?view=artifacts",
         ],
+        "/logs": ["/logs?since=2026-01-01"],
         "/targets/:name": ["/targets/web1"],
         "/templates/:name": [
             "/templates/restart-web",

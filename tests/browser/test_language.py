@@ -108,6 +108,7 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
     assert sent["since"] == ["2026-10-24T15:00:00.000Z"]
     assert sent["until"] == ["2026-10-25T15:00:00.000Z"]
     assert "since=2026-10-25" in other.url
+    expect(other.get_by_label("Seit", exact=True)).to_have_value("2026-10-25T00:00")
 
     other.goto("/templates/count/run")
     other.get_by_label("Beginn").fill("2020-01-01T02:00")

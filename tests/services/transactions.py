@@ -90,5 +90,7 @@ def rolled_back_together(
             return error
         return None
 
+    under_way = gevent.spawn(database.sync)  # behind which the others gather
     calls = [gevent.spawn(attempt, each) for each in (lambda: database.write(spoil), *others)]
+    under_way.get(timeout=60)
     return [call.get(timeout=60) for call in calls]

@@ -28,7 +28,7 @@ def account_of(db: Connection, org_id: str, user_id: str, seq: int = NOW) -> Acc
 def is_answerable_for(db: Connection, org_id: str, user_id: str, account_id: str) -> bool:
     """Return whether what an account asked for is somebody's to take back.
 
-    Their own, or of a service account they own now.
+    It is if they asked for it themselves, or a service account did that they own now.
     """
     return account_id == user_id or account_of(db, org_id, account_id).owner_id == user_id
 

@@ -233,7 +233,7 @@ def require_role(db: Connection, org_id: str, name: str) -> None:
 def require_at_most(actor: Actor, granted: Rights, what: str) -> None:
     """Raise NotAllowed if this is more than the actor themselves may.
 
-    The one gate of everything that hands out rights.
+    It is the one gate of everything that hands out rights.
 
     `what` completes "you may not …".
     """

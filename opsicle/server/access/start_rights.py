@@ -22,8 +22,8 @@ _RUN = Action.AUTOMATIONS_CREATE
 def require_in_scope(db: Connection, actor: Actor, template: Template) -> None:
     """Raise NotAllowed where a template starts another one that the actor's token may not run.
 
-    By the newest versions, and by way of others too. What the person may not run either is refused
-    when it is to start.
+    That goes by the newest versions, and for what these start in turn, too. What the person may not
+    run either is refused when it is to start.
     """
     if not actor.rights.depends_on_resource(_RUN):
         return

@@ -37,7 +37,7 @@ def resources_of(
 ) -> list[NamedResource]:
     """Return the template as rules see it.
 
-    With the labels of the version at hand, if given, and with those of the newest.
+    It has the labels of the version at hand, if that is given, and those of the newest.
 
     Raises Unreadable, as nobody can say what rules mean for labels that cannot be read.
     """

@@ -87,7 +87,7 @@ def name(text: str, limit: int) -> str:
 def display_name(text: str, limit: int) -> str:
     """Return what a person is called, which must not look like what another one is.
 
-    "" for nothing. Raises InvalidInput.
+    Return "" for nothing. Raises InvalidInput.
     """
     written = unicodedata.normalize("NFC", name(text, limit))
     if problem := name_problem(written):

@@ -145,7 +145,7 @@ def requirements_of(manifest: Manifest, template: Template, state: AutomationSta
 def machine_of(of: MemberOf | None, fan_out: BoundFanOut | None) -> BoundMember | None:
     """Return the machine that an automation's phases are for, None if any worker will do.
 
-    That of a part; and of one on several targets the first, for its plan.
+    A part has one. Of an automation on several targets it is the first, for its plan.
     """
     if of:
         return of.member

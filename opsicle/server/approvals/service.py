@@ -16,7 +16,6 @@ from opsicle.domain.access import Action
 from opsicle.domain.approvals import (
     ApprovalOutcome,
     ApprovalState,
-    ApprovalStatus,
     Verdict,
 )
 from opsicle.domain.errors import Conflict, NotAllowed, NotFound, required
@@ -32,23 +31,15 @@ from opsicle.server.approvals.approvers import ApproverDirectory
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.approvals.cases import Case, load
 from opsicle.server.approvals.deciding import (
-    DecisionTerms,
     PendingDecision,
-    answer_for,
     checked_reason,
-    decision_row,
-    has_same_decision,
-    recorded_window,
-    require_same_evidence,
     verdict_with,
-    voter,
-    window_for,
 )
 from opsicle.server.approvals.evidence import Evidence
 from opsicle.server.approvals.preview import need_of
 from opsicle.server.approvals.progress import Progress
-from opsicle.server.approvals.views import Viewer, summary, votable, whole
-from opsicle.server.approvals.waiting import outcome_of
+from opsicle.server.approvals.views import Viewer, summary, whole
+from opsicle.server.approvals.votes import Votes
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.fleet.pubsub import PubSub, automation_topic, org_topic
@@ -99,6 +90,7 @@ class Approvals:
         self._pubsub = pubsub
         self._clock = clock
         self._bindings = bindings
+        self._votes = Votes(progress, bindings, clock)
         self._evidence = evidence
 
     def inbox(self, actor: Actor, cursor: str, limit: int) -> Page[ApprovalSummary]:
@@ -206,7 +198,7 @@ class Approvals:
         def work(db: Connection) -> tuple[AutomationRow, ApprovalOutcome | Conflict]:
             case = self._get(db, actor, approval_id)
             require_active(db, actor.org_id)
-            return case.automation, self._vote(db, actor, case, decision)
+            return case.automation, self._votes.take(db, actor, case, decision)
 
         is_proven = bool(request.totp)
         done = (
@@ -222,67 +214,6 @@ class Approvals:
                 "this approval has expired", hint="Ask again by running the template anew."
             )
         return outcome
-
-    def _vote(
-        self, db: Connection, actor: Actor, case: Case, decision: PendingDecision
-    ) -> ApprovalOutcome | Conflict:
-        """Take down a decision.
-
-        A Conflict is returned where what was found is to be kept, and so not raised yet.
-        """
-        now, row = self._clock.now(), case.row
-        status = case.status(now)
-        if row.state is ApprovalState.PENDING and case.problem:
-            self._progress.advance(db, case, now)
-            return Conflict(
-                f"nobody can decide on this: {case.problem}", hint="Run the template anew."
-            )
-        if row.state is ApprovalState.PENDING and status.state is not ApprovalState.PENDING:
-            return self._progress.advance(db, case, now)
-        if has_same_decision(case, actor, decision) and not votable(
-            case, status, Viewer(actor.user_id, now)
-        ):
-            return outcome_of(case, status, now)
-        if row.state is not ApprovalState.PENDING:
-            raise Conflict(f"this approval is over: it is {row.state}")
-
-        require_same_evidence(case, decision)
-        self._record_decision(db, actor, case, status, decision, now)
-        return self._progress.advance(db, case.with_new_decisions(db), now)
-
-    def _record_decision(
-        self,
-        db: Connection,
-        actor: Actor,
-        case: Case,
-        status: ApprovalStatus,
-        decision: PendingDecision,
-        now: datetime,
-    ) -> None:
-        """Write down what was decided, on each gate on which it counts, and put it on record."""
-        row = case.row
-        me, gates = voter(db, case, status, Viewer(actor.user_id, now), decision)
-        terms = DecisionTerms(answer_for(case, decision), window_for(case, me, decision, now))
-        codes: dict[str, str] = {}
-        for gate in gates:
-            made = decision_row(row, me, gate, decision, now, terms)
-            signed = self._bindings.sign(row, made)
-            approvals.insert_decision(db, row.org_id, signed)
-            codes[signed.gate] = signed.mac
-
-        data = {
-            "automation": row.automation_id,
-            "gates": [gate.gate.name for gate in gates],
-            "principal": me.principal,
-            "reason": decision.reason,
-            "with_mfa": decision.with_mfa,
-            "manifest_digest": row.manifest_digest,
-            "codes": codes,
-        }
-        data |= recorded_window(terms.window)
-        if row.kind is not ApprovalKind.RUN:
-            data |= {"job": row.job_id, "phase": row.phase, "answer": terms.answer}
-        audit.append(db, now, row.org_id, actor, decision.verdict, f"approvals/{row.id}", data)
 
     def withdraw(self, actor: Actor, approval_id: str) -> Approval:
         """Take back what one has asked for, or a service account of one's own.

@@ -28,7 +28,7 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_pages import MAX_LINES, LinePage
 from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
 from opsicle.server.http.event_stream import ServerSentEvent, event_stream
-from opsicle.server.http.lists import list_reply
+from opsicle.server.http.lists import list_reply, newest_before
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.server.store.automations import AutomationFilter
@@ -90,7 +90,8 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     """List the org's automations, newest first.
 
     `state` may be several, with commas between them;
-    `requester` is an e-mail address or an id; `since` a time as RFC 3339 has it, or a date in UTC.
+    `requester` is an e-mail address or an id; `since` and `until`, between which they were
+    triggered, times as RFC 3339 has them, or dates in UTC.
     """
     state = request.query("state")
     unknown = set(state.split(",")).difference(AutomationState, [""])
@@ -101,13 +102,16 @@ def list_automations(automations: Automations, request: Request) -> Reply:
             hint=f"The states are {known}.",
             problems=(Problem("query.state", "unknown"),),
         )
-    since = request.query_time("since")
+    since, until = request.query_time("since"), request.query_time("until")
     since_id = lowest_id(since) if since else ""
     wanted = AutomationFilter(
         state, request.query("template"), request.query("requester"), since_id
     )
     return list_reply(
-        request, lambda actor, cursor, limit: automations.list_newest(actor, wanted, cursor, limit)
+        request,
+        lambda actor, cursor, limit: automations.list_newest(
+            actor, wanted, newest_before(cursor, until), limit
+        ),
     )
 
 

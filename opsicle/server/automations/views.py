@@ -8,17 +8,15 @@ from datetime import UTC, datetime
 import msgspec
 
 from opsicle.domain import stored_json
-from opsicle.domain.approvals import ApprovalState
-from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState, JobState, is_final
+from opsicle.domain.automations import AutomationState, JobState, is_final
 from opsicle.domain.bound_fan_outs import BoundMember, MemberOf
 from opsicle.domain.calls import ChainState
 from opsicle.domain.resume_points import ResumePoint
 from opsicle.domain.templates import DRAFT, Phase, Template
-from opsicle.domain.waiting_reasons import absence, unsupported_reason, waiting_reason
 from opsicle.server.access.shown_files import shown_files
-from opsicle.server.access.stored_values import shown_values, stored_requirements
+from opsicle.server.access.stored_values import shown_values
 from opsicle.server.automations.starters import started_by
-from opsicle.server.automations.waiting import QueueView
+from opsicle.server.automations.waiting import QueueView, reason_for_waiting
 from opsicle.server.store.artifacts import ArtifactRow
 from opsicle.server.store.automations import AutomationRow
 from opsicle.server.store.chains import ChainStartRow
@@ -108,7 +106,7 @@ def summary(
         pause_id=row.pause_id if row.state is AutomationState.PAUSED and row.pause_state else None,
         exit_code=row.exit_code,
         explanation=row.explanation,
-        waiting_reason=_waiting_reason(row, queue, {} if known is None else known),
+        waiting_reason=reason_for_waiting(row, queue, {} if known is None else known),
         is_cancel_requested=row.cancel_requested_at is not None,
         created_at=row.created_at,
         queued_at=row.queued_at,
@@ -229,70 +227,6 @@ def _outputs(phases: Sequence[Phase], reports: Sequence[PhaseReport]) -> dict[st
     """Return what the phases have handed on; what none of them declares is passed over."""
     declared = {name for phase in phases for name in phase.outputs}
     return {name: value for name, value in outputs_of(reports).items() if name in declared}
-
-
-def _waiting_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
-    if row.state == AutomationState.AWAITING_APPROVAL:
-        return f"it waits for approval: {row.waiting_for}"
-    if row.state == AutomationState.PAUSED:
-        return _paused_reason(row, queue)
-    if row.state not in WAITS_FOR_WORKER:
-        return ""
-    if row.job_id:
-        return _leased_reason(row, queue)
-    if queue.held:
-        return f"{queue.held}: whoever runs the server must release the queue"
-    if behind := queue.behind.get(row.id):
-        return behind
-    return _workers_reason(row, queue, known) or queue.org_limit or _put_off_reason(row, queue)
-
-
-def _workers_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
-    """Return why no worker takes it; `known` has that by what it asks for."""
-    if any(row.id in one.unsupported for one in queue.candidates):
-        asked = stored_requirements(row.requirements)
-        return unsupported_reason(asked, queue.candidates, row.id, row.manifest_format)
-    if row.requirements not in known:
-        asked = stored_requirements(row.requirements)
-        known[row.requirements] = waiting_reason(asked, queue.candidates)
-    return known[row.requirements]
-
-
-def _put_off_reason(row: AutomationRow, queue: QueueView) -> str:
-    return next((one.put_off[row.id] for one in queue.candidates if row.id in one.put_off), "")
-
-
-def _leased_reason(row: AutomationRow, queue: QueueView) -> str:
-    """Return what a worker does with what it was given; "" while it runs its plan."""
-    if row.state is AutomationState.PLANNING and not row.is_job_leased:
-        return ""
-    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
-    is_gone = worker is not None and not worker.is_connected
-    text = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
-    return f"{row.worker_name} {text}"
-
-
-def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
-    """Return whom or what a paused automation waits for, and whether its worker is there for it."""
-    if row.is_worker_revoked:
-        return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
-    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
-    away = absence(worker) if worker and not worker.is_connected else ""
-    if row.pause_state is None:
-        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
-        return f"it waits for what it has called, or to go on after that{besides}"
-    if row.pause_state is ApprovalState.PENDING:
-        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
-        return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
-    if away:
-        return f"it was decided, and waits for {row.worker_name}, which holds it and {away}"
-    if queue.held:
-        return f"{queue.held}: whoever runs the server must release the queue"
-    if row.is_job_leased:
-        return f"{row.worker_name} is about to go on with it"
-    if worker and worker.is_draining:
-        return f"it was decided, and waits for {row.worker_name}, which holds it and is draining"
-    return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"
 
 
 def _phases(

@@ -1,12 +1,15 @@
-"""What queued automations wait for, by the queue and the fleet of this moment."""
+"""What automations wait for, by the queue and the fleet of this moment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from opsicle.domain.approvals import ApprovalState
 from opsicle.domain.automations import WAITS_FOR_WORKER, AutomationState
+from opsicle.domain.waiting_reasons import absence, unsupported_reason, waiting_reason
 from opsicle.domain.workers import SHARED, Candidate
+from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.dispatch.concurrency_groups import queues_of
 from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.dispatch.run_windows import window_of
@@ -104,3 +107,68 @@ def candidates_of(db: Connection, fleet: Fleet, org_id: str) -> list[Candidate]:
     if not known and orgs.allows_shared_workers(db, org_id) and workers.has_shared(db):
         known.append(Candidate(name=SHARED, is_connected=False, is_shared=True))
     return known
+
+
+def reason_for_waiting(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
+    """Return what an automation waits for, "" if it does not; `known` as in `views.summary`."""
+    if row.state == AutomationState.AWAITING_APPROVAL:
+        return f"it waits for approval: {row.waiting_for}"
+    if row.state == AutomationState.PAUSED:
+        return _paused_reason(row, queue)
+    if row.state not in WAITS_FOR_WORKER:
+        return ""
+    if row.job_id:
+        return _leased_reason(row, queue)
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
+    if behind := queue.behind.get(row.id):
+        return behind
+    return _workers_reason(row, queue, known) or queue.org_limit or _put_off_reason(row, queue)
+
+
+def _workers_reason(row: AutomationRow, queue: QueueView, known: dict[str, str]) -> str:
+    """Return why no worker takes it; `known` has that by what it asks for."""
+    if any(row.id in one.unsupported for one in queue.candidates):
+        asked = stored_requirements(row.requirements)
+        return unsupported_reason(asked, queue.candidates, row.id, row.manifest_format)
+    if row.requirements not in known:
+        asked = stored_requirements(row.requirements)
+        known[row.requirements] = waiting_reason(asked, queue.candidates)
+    return known[row.requirements]
+
+
+def _put_off_reason(row: AutomationRow, queue: QueueView) -> str:
+    return next((one.put_off[row.id] for one in queue.candidates if row.id in one.put_off), "")
+
+
+def _leased_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return what a worker does with what it was given; "" while it runs its plan."""
+    if row.state is AutomationState.PLANNING and not row.is_job_leased:
+        return ""
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    is_gone = worker is not None and not worker.is_connected
+    text = f"was given it, but {absence(worker)}" if worker and is_gone else "is about to start it"
+    return f"{row.worker_name} {text}"
+
+
+def _paused_reason(row: AutomationRow, queue: QueueView) -> str:
+    """Return whom or what a paused automation waits for, and whether its worker is there for it."""
+    if row.is_worker_revoked:
+        return f"{row.worker_name}, which holds it, was revoked, so it cannot go on: cancel it"
+    worker = next((one for one in queue.candidates if one.name == row.worker_name), None)
+    away = absence(worker) if worker and not worker.is_connected else ""
+    if row.pause_state is None:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it waits for what it has called, or to go on after that{besides}"
+    if row.pause_state is ApprovalState.PENDING:
+        besides = f"; {row.worker_name}, which holds it, {away}" if away else ""
+        return f"it is paused, and waits for {row.pause_waiting_for}{besides}"
+    if away:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and {away}"
+    if queue.held:
+        return f"{queue.held}: whoever runs the server must release the queue"
+    if row.is_job_leased:
+        return f"{row.worker_name} is about to go on with it"
+    if worker and worker.is_draining:
+        return f"it was decided, and waits for {row.worker_name}, which holds it and is draining"
+    return f"it was decided, and waits for a free slot of {row.worker_name}, which holds it"

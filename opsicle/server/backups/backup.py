@@ -60,7 +60,7 @@ OnProgress = Callable[[str], None]
 
 
 class BackupParts(NamedTuple):
-    """What to leave out."""
+    """What a backup has besides state and keys."""
 
     has_logs: bool = True
     has_artifacts: bool = True

@@ -96,6 +96,6 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the text with white space as one space and signs for all else that cannot be seen.
 
-    Safe in a header.
+    What is returned is safe in a header.
     """
     return " ".join(visible(text, keep="\n\r\t").split())

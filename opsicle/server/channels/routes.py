@@ -11,7 +11,7 @@ from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
 from opsicle.server.channels.preferences import Preferences
 from opsicle.server.channels.service import Channels
-from opsicle.server.http.lists import list_reply
+from opsicle.server.http.lists import list_reply, newest_before
 from opsicle.server.http.routing import Page, Reply, Request, Route
 from opsicle.server.http.serving import serve
 from opsicle.wire.channel_api import (
@@ -64,15 +64,16 @@ def list_kinds(channels: Channels, request: Request) -> Reply:
 def list_deliveries(deliveries: Deliveries, request: Request) -> Reply:
     """List what went out and what still has to, newest first.
 
-    `recipient` is a part of an address, `since` a time as RFC 3339 has it, or a date in UTC.
+    `recipient` is a part of an address, `since` and `until` times as RFC 3339 has them, or dates in
+    UTC.
     """
     channel, state = request.query("channel"), request.query("state")
-    since = request.query_time("since")
+    since, until = request.query_time("since"), request.query_time("until")
     more = request.query("kind"), request.query("recipient"), lowest_id(since) if since else ""
     return list_reply(
         request,
         lambda actor, cursor, limit: deliveries.list_deliveries(
-            actor, channel, state, cursor, limit, *more
+            actor, channel, state, newest_before(cursor, until), limit, *more
         ),
     )
 

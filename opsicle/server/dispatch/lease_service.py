@@ -63,7 +63,7 @@ class LeaseService:
         self.paused = paused
 
     def notify_org(self, presence: Presence) -> None:
-        """Wake whoever looks at what waits for a worker that is gone, or there again."""
+        """Wake whoever looks at a worker that is gone or has come, or at what waits for it."""
         self._pubsub.changed(org_topic(presence.org_id))
 
     @property
@@ -122,11 +122,10 @@ class LeaseService:
     def lease_one(
         self, db: Connection, presence: Presence, row: AutomationRow, leased: LeasedWork
     ) -> None:
-        """Lease this automation, unless someone was first or its org does not share workers.
+        """Lease this automation, unless someone was first, or it may not begin now.
 
-        Or its concurrency group has no room: another may just have been leased.
-
-        One that is not what was triggered and approved is ended instead.
+        Its org may not share workers, or its concurrency group have no room, as another one may
+        just have been leased. One that is not what was triggered and approved is ended instead.
         """
         if not self._may_have(db, presence, row.org_id):
             return

@@ -80,7 +80,7 @@ def _altered(kind: DocumentKind, name: str) -> Conflict:
 def stored_digest(document: str) -> str:
     """Return the digest of a stored document, as its push has recorded it.
 
-    Made without knowing its fields, so for good.
+    It was made without knowing the document's fields, so it stays the same for good.
 
     "" for one that is no JSON.
     """

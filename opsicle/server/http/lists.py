@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
+from opsicle.kit.ids import lowest_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.http.routing import Page, Reply, Request
 
 T = TypeVar("T")
 
 PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
+
+
+def newest_before(cursor: str, until: datetime | None) -> str:
+    """Return the cursor of a list by ids, newest first, that leaves out what came at `until`."""
+    ids = [each for each in (cursor, lowest_id(until) if until else "") if each]
+    return min(ids, default="")
 
 
 def list_reply(request: Request, page: Callable[[Actor, str, int], Page[T]]) -> Reply:

@@ -62,9 +62,9 @@ class Route(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def name(self) -> str:
-        """`automations.show`, after the handler.
+        """The name after the handler, such as `automations.show`.
 
-        OpenAPI's operationId, and the label of the metrics.
+        It is OpenAPI's operationId, and the label of the metrics.
         """
         return f"{_noun(self._function.__module__)}.{self._function.__name__}"
 

@@ -123,7 +123,7 @@ class ServiceAccounts:
 def get_account(db: Connection, actor: Actor, id_or_email: str) -> MemberRow:
     """Return a service account that the actor may decide about.
 
-    Their own, or of those whom they manage.
+    It is their own, or of somebody whom they manage.
 
     Raises NotFound if there is none; NotAllowed if it is another's.
     """

@@ -204,11 +204,7 @@ class OrgRemoval:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove all files of an org.
-
-    Raises:
-        OSError: something of it cannot be removed
-    """
+    """Remove all files of an org. Raises OSError where that cannot be."""
     # With what it imports for archives it takes half a megabyte; few servers ever remove an org.
     import shutil
 

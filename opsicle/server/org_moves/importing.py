@@ -22,14 +22,11 @@ from opsicle.domain.errors import Conflict, InvalidInput
 from opsicle.domain.problems import first_names
 from opsicle.kit import files
 from opsicle.kit.clock import Clock, to_text
-from opsicle.kit.ids import is_id
-from opsicle.security import audit_record
 from opsicle.security.age_keys import OpeningKey
-from opsicle.security.audit_key import AuditKey, AuditPublicKey
+from opsicle.security.audit_key import AuditKey
 from opsicle.security.binding_key import BindingKey
 from opsicle.security.master_key import MasterKey
 from opsicle.security.sealing import Seal
-from opsicle.server.access import validators
 from opsicle.server.access.actor import SystemActor
 from opsicle.server.approvals.bindings import Bindings
 from opsicle.server.backups.archive import LOGS, STATE, OrgHead
@@ -39,7 +36,13 @@ from opsicle.server.data_folder import DataFolder, explained, require_server_fol
 from opsicle.server.keys.order_keys import take_along
 from opsicle.server.opening import ServerKeys, open_keys, open_state
 from opsicle.server.org_moves.export import forget_export
-from opsicle.server.org_moves.foreign_names import check_names
+from opsicle.server.org_moves.import_checks import (
+    bring_up_to_date,
+    check_draft,
+    check_free,
+    check_head,
+    check_logs,
+)
 from opsicle.server.org_moves.rebinding import rebind
 from opsicle.server.org_moves.seeds import reseal
 from opsicle.server.store import (
@@ -47,16 +50,13 @@ from opsicle.server.store import (
     audit_checkpoints,
     forwarding,
     migrations,
-    org_checks,
     org_copies,
     org_returns,
-    orgs,
     users,
 )
 from opsicle.server.store.database import Connection, Database
-from opsicle.server.store.integrity import check_integrity
 from opsicle.server.store.org_copies import MOVED, DraftAccount, EndedWork
-from opsicle.server.store.org_tables import CHECKPOINT_TABLES, LOG_TABLES, STATE_TABLES, USERS
+from opsicle.server.store.org_tables import LOG_TABLES, STATE_TABLES, USERS
 from opsicle.wire.audit import Checkpoint
 
 WORKPLACE = ".importing"
@@ -124,7 +124,7 @@ class OrgImport:
             workplace(folder.path, WORKPLACE, "import") as draft,
         ):
             unpacked = unpack(source, key, draft, self._on_progress, OrgHead)
-            _bring_up_to_date(draft)
+            bring_up_to_date(draft)
             with open_state(folder, self._clock, _fail) as opened:
                 state = opened.database
                 keys = open_keys(folder, state, self._clock, self._options.master_key_file)
@@ -139,17 +139,14 @@ class OrgImport:
         unpacked: Unpacked[OrgHead],
     ) -> OrgImportReport:
         head = unpacked.head
-        _check_head(head)
-        state.read(lambda db: _check_free(db, head))
-        if (draft / LOGS).exists() and org_checks.has_foreign_logs(draft / LOGS, head.org_id):
-            raise _foreign("its logs")
+        check_head(head)
+        state.read(lambda db: check_free(db, head))
+        check_logs(draft / LOGS, head)
         with org_copies.draft(draft / STATE) as db:
             self._on_progress("verifying the record")
-            last = _check_draft(db, head)
+            last = check_draft(db, head)
             self._on_progress("binding what was triggered")
-            before = BindingKey((draft / "binding.key").read_bytes())
-            rebind(db, head.org_id, Bindings(before), Bindings(keys.binding))
-            take_along(db, head.org_id, before, keys.binding)
+            _bind_anew(db, head, draft, keys.binding)
             linked = self._link(db, state)
             org_copies.retire_workers(db, head.org_id)
             # Those that serve all orgs here, and have worked for this one when it was here before:
@@ -271,86 +268,11 @@ def _finding(find: Callable[[Connection, str], T], key: str) -> Callable[[Connec
     return lambda db: find(db, key)
 
 
-def _bring_up_to_date(draft: Path) -> None:
-    """Bring the databases of an export to this program's schema, and look for damage."""
-    try:
-        _check_database(draft / STATE, migrations.STATE_MIGRATIONS)
-        if (draft / LOGS).exists():
-            _check_database(draft / LOGS, migrations.LOG_MIGRATIONS)
-    except Conflict as error:
-        raise Conflict(
-            f"the export cannot be used: {error.message}",
-            hint="Export the org again. Nothing was changed.",
-        ) from error
-
-
-def _check_database(database: Path, steps: Path) -> None:
-    """Bring one database up to date. Raises Conflict for a damaged one, InvalidInput for others."""
-    migrations.migrate(database, steps)
-    if not org_copies.is_made_by(steps, database):
-        raise InvalidInput(
-            f"{database.name} in the export is no database of Opsicle's",
-            hint="It was not made by `opsicle orgs export`; nothing of it was used.",
-        )
-    check_integrity(database, is_thorough=True)
-
-
-def _check_head(head: OrgHead) -> None:
-    """Raise InvalidInput for an id or a code that no server gives: the one is a folder's name."""
-    if not is_id(head.org_id):
-        raise InvalidInput(f"the id of the org in the export, {head.org_id!r:.99}, is not an id")
-    validators.org_code(head.code)
-
-
-def _check_free(db: Connection, head: OrgHead) -> None:
-    """Raise Conflict if the org, or another one of its code, is here."""
-    if orgs.find(db, head.org_id):
-        raise Conflict(
-            f"the org {head.code} is on this server already",
-            hint="Where it comes back, delete what it has left here first: `opsicle orgs delete`.",
-        )
-    if orgs.find_by_code(db, head.code):
-        raise Conflict(
-            f"another org of this server has the code {head.code}",
-            hint="A code is an org's address, and stays. Import it into another server.",
-        )
-
-
-def _check_draft(db: Connection, head: OrgHead) -> Checkpoint:
-    """Return the last checkpoint of a record that is as it was written, of this org alone.
-
-    Raises InvalidInput for what no server has exported, Conflict for a record that was altered.
-    """
-    tables = (*STATE_TABLES, *CHECKPOINT_TABLES)
-    found = orgs.find(db, head.org_id)
-    foreign = org_checks.find_foreign(db, head.org_id, tables)
-    if foreign or found is None or found.code != head.code:
-        raise _foreign(foreign or "orgs")
-    if org_checks.has_foreign_tails(db):
-        raise _foreign("log_tails")
-    check_names(db, head.code)
-    verdict = audit_record.verify(
-        chain_of(head.org_id),
-        AuditPublicKey.load(head.audit_key_pem),
-        audit_checkpoints.list_all(db, head.org_id),
-        audit.read_chain(db, head.org_id, 0),
-        is_signed_to_end=True,
-    )
-    if verdict.fault:
-        raise Conflict(
-            f"the org's record is not as it was written: {verdict.fault.message}",
-            hint="It was so on its server before: docs/audit.md. Nothing was changed.",
-        )
-    last = audit_checkpoints.find_last(db, head.org_id)
-    assert last is not None  # it was signed to its end
-    return last
-
-
-def _foreign(place: str) -> InvalidInput:
-    return InvalidInput(
-        f"the export holds what is of another org, in {place}",
-        hint="It was not made by `opsicle orgs export`; nothing of it was used.",
-    )
+def _bind_anew(db: Connection, head: OrgHead, draft: Path, key: BindingKey) -> None:
+    """Bind with this server's key what the draft has bound with that of the export."""
+    before = BindingKey((draft / "binding.key").read_bytes())
+    rebind(db, head.org_id, Bindings(before), Bindings(key))
+    take_along(db, head.org_id, before, key)
 
 
 def _transport_key(draft: Path) -> MasterKey:

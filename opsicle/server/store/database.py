@@ -14,12 +14,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import apsw
 import gevent
 from apsw import Connection
-from gevent.hub import Waiter
 from gevent.threadpool import ThreadPool
 
 from opsicle.domain.errors import Unavailable
@@ -27,6 +26,7 @@ from opsicle.server.org_limits import FairSemaphore
 from opsicle.server.store import wakeups
 from opsicle.server.store.commits import Commits
 from opsicle.server.store.connections import open_connection
+from opsicle.server.store.group_commit import GroupCommit
 from opsicle.server.store.rows import fetch_value
 from opsicle.server.store.units import (
     Accompanied,
@@ -51,9 +51,6 @@ _MOST_LONG_READERS = 3
 
 _MOST_LONG_WAITING = 20
 """Long queries of one org that wait for their turn."""
-
-MAX_BATCH = 200
-"""Units in one commit: bounds how long the first of them waits for the last."""
 
 _CHECKPOINT_FRAMES = 1000
 """SQLite's own default, at which it folds in the log of a database without `commits`."""
@@ -85,9 +82,13 @@ class Database:
         self._noted: set[tuple[WakeupKind, str]] = set()
         self._listener: Callable[[WakeupKind, str], None] = lambda _kind, _key: None
 
-        self._waiting: list[tuple[Unit, Waiter[Any]]] = []
-        self._committing: gevent.Greenlet[..., None] | None = None
         self._committer = WorkerThread()
+        self._group_commit = GroupCommit(
+            self._commit_batch,
+            self._committer,
+            lambda: commits is not None and commits.wants_checkpoint,
+            self.checkpoint,
+        )
         self._long_readers = ThreadPool(_MOST_LONG_READERS)
         self._long_searches = FairSemaphore("long searches", _MOST_LONG_READERS, _MOST_LONG_WAITING)
 
@@ -113,17 +114,13 @@ class Database:
         if self._is_closed:
             raise Unavailable("the server is shutting down")
 
-        result: Waiter[T] = Waiter()
-        self._waiting.append((Accompanied(work, besides) if besides else work, result))
-        if self._committing is None:
-            self._committing = gevent.spawn(self._commit_waiting)
-
-        return result.get()
+        unit = Accompanied(work, besides) if besides else work
+        return cast("T", self._group_commit.run(unit))
 
     @property
     def is_free(self) -> bool:
         """Whether `write_unsynced` would wait for nobody."""
-        return self._committing is None and not self._is_closed
+        return self._group_commit.is_free and not self._is_closed
 
     def write_unsynced(self, work: Callable[[Connection], T]) -> T:
         """Run a unit of work as `write` does, without waiting for the disk, if it is free.
@@ -161,35 +158,9 @@ class Database:
         """
         return cast("T", self.write(Unchecked(work)))
 
-    def _commit_waiting(self) -> None:
-        """Commit batch after batch until none waits."""
-        while self._waiting:
-            batch = self._next_batch()
-            units = [work for work, _ in batch]
-            try:
-                is_unchecked = isinstance(units[0], Unchecked)
-                outcomes = self._commit_unchecked(units) if is_unchecked else self._commit(units)
-            except Exception as error:  # noqa: BLE001 - each caller gets it; none may wait for ever
-                outcomes = [(None, error)] * len(batch)
-
-            tell = gevent.get_hub().loop.run_callback
-            for (_, result), (value, failure) in zip(batch, outcomes, strict=True):
-                if failure is None:
-                    tell(result.switch, value)
-                else:
-                    tell(result.throw, failure)
-
-            if self._commits and self._commits.wants_checkpoint:
-                self.checkpoint()
-        self._committing = None
-
-    def _next_batch(self) -> list[tuple[Unit, Waiter[Any]]]:
-        """Take the units that are committed next: one that is unchecked goes alone."""
-        gathered = self._waiting[:MAX_BATCH]
-        apart = (i for i, (unit, _) in enumerate(gathered) if isinstance(unit, Unchecked))
-        count = max(1, next(apart, MAX_BATCH))
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        return batch
+    def _commit_batch(self, units: list[Unit]) -> list[Outcome]:
+        is_unchecked = isinstance(units[0], Unchecked)
+        return self._commit_unchecked(units) if is_unchecked else self._commit(units)
 
     def _commit_unchecked(self, units: list[Unit]) -> list[Outcome]:
         self._writer.execute("PRAGMA foreign_keys = OFF")
@@ -364,8 +335,7 @@ class Database:
             return
         self._is_closed = True
 
-        if self._committing:
-            self._committing.join()
+        self._group_commit.finish()
 
         self._reader.close()
         try:

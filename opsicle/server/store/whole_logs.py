@@ -174,7 +174,7 @@ def list_of_time(
 ) -> list[JobLogRow]:
     """Return logs that have something of a time, the newest job's first.
 
-    Of jobs from the first to the second of `jobs`, both included.
+    They are of jobs from the first to the second of `jobs`, both included.
     """
     return fetch_all(
         db,

@@ -88,7 +88,7 @@ _SELECT = """
 class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker that enrols says of itself, and the labels that it is granted.
 
-    With a join token for many workers: by which, and the digest of its key.
+    Where the join token is for many workers, also which it is, and the digest of the worker's key.
     """
 
     id: str

@@ -246,7 +246,7 @@ class Enrolments:
 def _granted(token: JoinTokenRow, request: EnrolRequest) -> dict[str, str]:
     """Return the labels that count from now on.
 
-    The token's, or else those with which the worker enrols.
+    They are the token's, or else those with which the worker enrols.
     """
     return (
         request.labels

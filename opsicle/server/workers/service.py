@@ -65,7 +65,7 @@ class Workers:
     ) -> Page[Worker]:
         """Return the org's workers in the order in which they enrolled.
 
-        Revoked ones only if asked for.
+        Those that were revoked are among them only if asked for.
         """
         actor.require(Action.WORKERS_VIEW)
         return self._page(actor.org_id, cursor, limit, with_revoked)
@@ -75,7 +75,7 @@ class Workers:
     ) -> Page[Worker]:
         """Return shared workers, for those who run the server.
 
-        Revoked ones only if asked for.
+        Those that were revoked are among them only if asked for.
         """
         actor.require(Action.SERVER_MANAGE)
         return self._page(None, cursor, limit, with_revoked)

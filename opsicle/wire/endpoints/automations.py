@@ -31,7 +31,7 @@ LIST_AUTOMATIONS = Endpoint(
     "GET",
     "/api/v1/automations",
     reply=Page[ListedAutomation],
-    query=PAGE | {"state": str, "template": str, "requester": str, "since": str},
+    query=PAGE | {"state": str, "template": str, "requester": str, "since": str, "until": str},
 )
 PLANNED = Endpoint(
     "GET",

@@ -63,7 +63,8 @@ LIST_DELIVERIES = Endpoint(
     "GET",
     "/api/v1/deliveries",
     reply=Page[Delivery],
-    query=PAGE | {"channel": str, "state": str, "kind": str, "recipient": str, "since": str},
+    query=PAGE
+    | {"channel": str, "state": str, "kind": str, "recipient": str, "since": str, "until": str},
 )
 SHOW_DELIVERY = Endpoint(
     "GET",

@@ -65,8 +65,7 @@ class ClusterJob(InLocalWorkspace):
 def end_unfollowed(scripts: StopScripts, name: str, grace_seconds: float) -> int:
     """End what a cluster has of a job that nothing follows here; return 1 if it stays, else 0.
 
-    Raises:
-        OSError: the cluster cannot be asked at all
+    Raises OSError where the cluster cannot be asked at all.
     """
     stop = ClusterStop(scripts, name, None, time.monotonic(), grace_seconds)
     while (look_at := stop.turn(time.monotonic())) is not None:

@@ -119,7 +119,7 @@ class SubprocessJob(InLocalWorkspace):
     ) -> dict[str, str]:
         """Return a phase's environment.
 
-        What is handed on of the worker's, and all that tells of the job.
+        It has what is handed on of the worker's own, and all that tells of the job.
         """
         return phase_environment(
             self._work, phase, self._base, self._workspace.path, private, outputs
@@ -170,7 +170,7 @@ class SubprocessJob(InLocalWorkspace):
 def base_environment(account: OsAccount | None = None) -> dict[str, str]:
     """Return what commands get of the worker's own environment, and nothing else does.
 
-    PATH, HOME, LANG, TZ.
+    That is PATH, HOME, LANG and TZ.
 
     `HOME` is that of the account, whatever the worker was started with; `TZ` is absent where the
     worker has none.

@@ -70,8 +70,8 @@ class PeerSocket:
     def on_disconnect(self, call: Callable[[], None]) -> OnDisconnect:
         """Return a context: while inside, `call` is called once if the peer closes the connection.
 
-        From the event loop. A peer whose machine is gone, or whose network is, closes nothing and
-        is not noticed here.
+        The event loop calls it. A peer whose machine is gone, or whose network is, closes nothing
+        and is not noticed here.
         """
         return OnDisconnect(self._readable, self._fileno, call)
 

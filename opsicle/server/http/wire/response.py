@@ -29,7 +29,7 @@ class WritableSocket(Protocol):
 class ResponseWriter:
     """Collects status and headers, then sends them with the first bytes of the body.
 
-    One packet instead of two.
+    So that is one packet instead of two.
     """
 
     def __init__(self, sock: WritableSocket, *, minor_version: int, keeps_alive: bool) -> None:

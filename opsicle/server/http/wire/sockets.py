@@ -243,7 +243,7 @@ def _enable_keepalive(sock: socket.socket) -> None:
 def _address_name(address: Any) -> str:
     """Return the peer's IP address without the port, IPv4 always in its own form.
 
-    `local` on a Unix socket.
+    On a Unix socket it is `local`.
     """
     if not isinstance(address, tuple):
         return "local"

@@ -147,7 +147,7 @@ class GivenCertificate:
 def _user_context(certificate: Path, key: Path | None, minimum: TLSVersion) -> SSLContext:
     """TLS for browsers and the command line.
 
-    1.2 with forward secrecy and authenticated encryption alone, and up.
+    It begins with 1.2, of which forward secrecy and authenticated encryption are demanded.
     """
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.minimum_version = minimum
