@@ -88,6 +88,7 @@ SUITES = {
             "tests/services/test_power_cuts.py",
             "tests/services/test_races.py",
             "tests/services/test_tampered_walk.py",
+            "tests/unit/test_cli_demo.py",
             "tests/unit/test_migrations.py",
             "tests/unit/test_rights.py",
             "tests/unit/test_structs.py",

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.product import CHECKOUT, Process, User
-from tests.support import wait_until
+from tests.support import SCALE, wait_until
 
 pytestmark = pytest.mark.e2e
 
@@ -80,8 +80,11 @@ def test_the_demo_runs_samples_and_removes_everything(tmp_path: Path) -> None:
     assert_nothing_is_left(tmp_path)
 
 
-# SIGINT ends the demos of tests/e2e/test_background.py, and the one in the midst of a run.
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+"""SIGINT ends the demos of tests/e2e/test_background.py, and the one in the midst of a run."""
+
+
+@pytest.mark.parametrize("number", ENDING if SCALE > 1 else ENDING[:1])
 def test_a_demo_that_is_ended_takes_its_processes_with_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
