@@ -34,7 +34,7 @@ export function inputsView({ values, variables, files, outputs }) {
       "section",
       {},
       h("h2", {}, t`Outputs`),
-      hasOutputs ? outputList(outputs) : h("p", { class: "muted" }, t`It has handed on none.`),
+      hasOutputs ? outputList(outputs) : h("p", { class: "muted" }, t`No outputs.`),
     ),
   );
 }

@@ -21,7 +21,7 @@ import { said } from "../lib/server-texts.js";
  */
 export function panel(
   title,
-  { row, nothing, more, key = (item) => item.id, look = "", isCounted = true },
+  { row, nothing, more, heads, key = (item) => item.id, look = "", isCounted = true },
 ) {
   const list = h("ul", { "aria-label": title });
   const count = h("span", { class: "tile-count muted" });
@@ -32,6 +32,7 @@ export function panel(
     "section",
     { class: `tile ${look}` },
     h("header", { class: "tile-head" }, h("h2", {}, title), count, link),
+    heads,
     list,
     wait,
     empty,
@@ -41,6 +42,7 @@ export function panel(
     replace(count, isCounted && items.length > 0 && String(items.length));
     wait.remove();
     empty.hidden = items.length > 0;
+    if (heads) heads.hidden = items.length === 0;
   };
   return { element, show, say: (text) => replace(empty, text) };
 }
@@ -128,6 +130,16 @@ async function showLine(found, code, row) {
   }
   code.textContent = `${line.number}  ${line.text}`;
   row.hash = `L${line.number}`;
+}
+
+/** What the figures of `templateRow` are; read out, each has a title. */
+export function templateHeads() {
+  return h(
+    "div",
+    { class: "health-heads muted", hidden: true, "aria-hidden": "true" },
+    h("span", { class: "health-rate" }, t`succeeded`),
+    h("span", { class: "health-time" }, t`usually`),
+  );
 }
 
 /** A template with how its last runs went. */

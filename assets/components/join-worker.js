@@ -9,6 +9,7 @@ import { button, copyButton } from "./buttons.js";
 import { ask } from "./dialogs.js";
 import { field, input, lines, select, textarea } from "./fields.js";
 import { loading } from "./headings.js";
+import { icon } from "./icons.js";
 import { refreshAll } from "./live.js";
 import { problemBox } from "./problems.js";
 import { t } from "../lib/language.js";
@@ -87,7 +88,8 @@ function watchFor(isShared, { signal }) {
       for (const { id } of workers) known.add(id);
       if (!isFirst && fresh.length) {
         const names = fresh.map(({ name }) => visible(name)).join(", ");
-        replace(element, t`${names} has joined.`);
+        element.className = "checked";
+        replace(element, icon("succeeded"), t`${names} has joined.`);
         refreshAll();
       }
       isFirst = false;

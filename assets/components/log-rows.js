@@ -61,7 +61,7 @@ function headingRow(heading, kind, index, parts) {
       },
       icon(isShut ? "closed" : "down"),
       heading.state && heading.state !== "succeeded" && stateDot(heading.state),
-      visible(heading.title),
+      h("span", {}, visible(heading.title)),
     ),
   );
 }

@@ -113,7 +113,7 @@ function list(items, href, facts) {
 /** Nobody is told of other secrets than those that the document names. */
 function secretsPart(template, part, signal) {
   const names = secretNames(template);
-  if (!names.length) return [h("h2", {}, t`Secrets`), muted(t`It is handed none.`)];
+  if (!names.length) return [h("h2", {}, t`Secrets`), muted(t`None.`)];
   const show = (there) =>
     list(
       names.map((name) => ({ name })),

@@ -58,7 +58,7 @@ function comparison({ name, version, latest_version: latest }, signal) {
     loadInto(result, signal, load, ({ diff }) => replace(result, sideBySide(diff)));
   };
   compare();
-  const toolbar = h("div", { class: "toolbar" }, from, h("span", {}, "→"), to);
+  const toolbar = h("div", { class: "toolbar compared-versions" }, from, h("span", {}, "→"), to);
   return [h("h2", {}, t`Compare`), toolbar, result];
 }
 

@@ -87,7 +87,7 @@ function orderView({ job, order, fields, signature, problem }) {
       t`Verified in this browser: the signature, and that what is stored is what was ordered.`,
       h("span", {}, t`Does not verify.`, " ", problem),
     ),
-    order && fact(t`fence`, String(order.fence)),
+    order && fact(t`fencing token`, String(order.fence)),
     fields && fact(t`manifest`, visible(String(fields.manifest_digest))),
     order && fact(t`signature`, signature),
   );

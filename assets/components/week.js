@@ -2,7 +2,7 @@
 
 import { get, getAll } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
-import { dayAfter, dayName, dayOf, scheduleText, timeOfDay } from "../lib/times.js";
+import { dayAfter, dayName, dayOf, scheduleText, timeOfDay, zoneName } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
 import { loadInto } from "./loading.js";
 import { t } from "../lib/language.js";
@@ -14,7 +14,9 @@ const MOST_TIMES = 50; // whoever has more in a week is told of by its rule
 /** A calendar of what starts by itself; `refresh()` loads it anew. */
 export function weekAhead({ signal }) {
   const content = h("div", {});
-  const element = h("section", { hidden: true }, h("h2", {}, t`The next seven days`), content);
+  const zone = h("p", { class: "muted small" }, t`In your time zone (${zoneName()}).`);
+  const title = h("h2", {}, t`The next seven days`);
+  const element = h("section", { hidden: true }, title, zone, content);
   const refresh = () =>
     loadInto(content, signal, load, (found) => {
       element.hidden = !found.length;

@@ -56,8 +56,8 @@ function differing(trail, job, order, fields) {
     [t`job`, fields.job_id, job.id],
     [t`worker`, fields.worker_id, job.worker.id],
     [t`plan`, Boolean(fields.is_plan), job.is_plan],
-    [t`fence`, fields.fence, order.fence],
-    [t`fence`, fields.fence, newest],
+    [t`fencing token`, fields.fence, order.fence],
+    [t`fencing token`, fields.fence, newest],
   ];
   return compared.find(([, ordered, stored]) => ordered !== stored)?.[0];
 }

@@ -12,6 +12,7 @@ const FORMATS = {
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" },
   dayName: { weekday: "short", day: "numeric", month: "short" },
   time: { hour: "2-digit", minute: "2-digit" },
+  timeInZone: { hour: "2-digit", minute: "2-digit", timeZoneName: "short" },
   date: { year: "numeric", month: "2-digit", day: "2-digit" },
   parts: {
     year: "numeric",
@@ -107,10 +108,11 @@ export function soon(iso) {
   return h("time", { datetime: iso, title: exactTime(iso), dataset: { soon: "" } }, soonText(iso));
 }
 
-/** The day and the time of day, such as "Sun, Nov 29, 01:32 AM". */
+/** The day and the time of day, such as "Sun, Nov 29, 01:32 AM UTC". */
 export function dayAndTime(iso) {
   const at = Date.parse(iso);
-  return h("time", { datetime: iso, title: exactTime(iso) }, `${dayName(at)}, ${timeOfDay(at)}`);
+  const text = `${dayName(at)}, ${format("timeInZone").format(at)}`;
+  return h("time", { class: "day-time", datetime: iso, title: exactTime(iso) }, text);
 }
 
 /** A time that counts down to `iso`, "expired" from then on. */

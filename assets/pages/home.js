@@ -8,6 +8,7 @@ import {
   failedRow,
   panel,
   runningRow,
+  templateHeads,
   templateRow,
   workerRow,
 } from "../components/home-panels.js";
@@ -105,6 +106,7 @@ function makePanels() {
     templates: may("templates.view") && {
       title: t`Last 30 runs`,
       row: templateRow,
+      heads: templateHeads(),
       key: ({ name }) => name,
       isCounted: false, // of templates, where the title speaks of runs
       nothing: t`Nothing has run yet.`,

@@ -67,7 +67,7 @@ const COLUMNS = [
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
   column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
     ago(end),
-    h("div", { class: "muted small" }, t`unused: ${ago(idleEnd)}`),
+    h("div", { class: "muted small" }, t`if unused: ${ago(idleEnd)}`),
   ]),
 ];
 

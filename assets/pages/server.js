@@ -37,7 +37,7 @@ export function mount(root, { title }) {
   const below = h(
     "p",
     { class: "muted" },
-    t`How much each org has and does. Of what is in them, nothing is shown.`,
+    t`Size and activity of each org. What is in them is not shown.`,
     " ",
     h("a", { href: "/workers" }, t`Shared workers`),
   );

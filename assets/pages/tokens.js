@@ -19,7 +19,7 @@ const LIFETIMES = [
   ["", t`for ever`],
 ];
 
-const ABOUT = t`A program that has one acts in your name: with scopes as far as they reach, without them as far as you may.`;
+const ABOUT = t`A program with a token acts in your name: as far as its scopes reach or, if it has none, as far as you may.`;
 
 export function mount(root, { title }) {
   const page = new AbortController();

@@ -120,6 +120,10 @@ function clockText(offset) {
   return offset > 0 ? t`${by} ahead of the server’s` : t`${by} behind the server’s`;
 }
 
+function tookText({ seconds }) {
+  return seconds === null ? "–" : durationText(seconds * 1_000);
+}
+
 function jobsList(name, { signal }) {
   return new List({
     label: t`Jobs`,
@@ -128,7 +132,7 @@ function jobsList(name, { signal }) {
       column(t`State`, ({ state }) => OF_ATTEMPTS[state] ?? stateBadge(state)),
       column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
       column(t`Handed out`, ({ leased_at: at }) => ago(at)),
-      column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1_000))),
+      column(t`Took`, tookText, { label: "" }),
     ],
     key: ({ automation_id: id, leased_at: at }) => `${id} ${at}`,
     link: ({ automation_id: id }) => `/automations/${id}`,

@@ -54,8 +54,11 @@ class Traffic:
 
     @property
     def files(self) -> list[str]:
-        """Those of `addresses` that are none of the API's."""
-        return [path for path in self.addresses if "/api/" not in path]
+        """Those of `addresses` that are none of the API's, and not fetched once all is drawn.
+
+        Of these the first load may have had some or none when its page was closed.
+        """
+        return [path for path in self.addresses if _is_drawn_with(path)]
 
     def _on_request(self, event: dict[str, Any]) -> None:
         if event["request"]["url"].startswith("https:"):
@@ -70,8 +73,12 @@ class Traffic:
 
     def _on_end(self, event: dict[str, Any]) -> None:
         path = urlsplit(self._urls.get(event["requestId"], "")).path
-        if "/api/" not in path and path.rpartition("/")[2] not in FETCHED_LATER:
+        if _is_drawn_with(path):
             self.bytes_of_files += int(event["encodedDataLength"])
+
+
+def _is_drawn_with(path: str) -> bool:
+    return "/api/" not in path and path.rpartition("/")[2] not in FETCHED_LATER
 
 
 def test_a_first_load_is_small_and_a_second_one_fetches_next_to_nothing(

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from contextlib import contextmanager
 
 import gevent
+import msgspec
 import pytest
 
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.live_streams import AutomationChanged, Heartbeat, Position
+from opsicle.server.fleet.pubsub import org_topic
 from opsicle.wire.user_api import RunRequest
 from opsicle.wire.worker_api import LEASE_SECONDS
 from tests.services.core import Core, TestWorker, is_held
@@ -88,6 +90,26 @@ def test_a_worker_that_closes_the_connection_of_its_poll_is_known_to_be_gone_at_
     assert queued.waiting_reason.startswith("w1 fits, but has not been heard of since")
     assert core.automations.get(alice, queued.id).jobs == []
     assert [work.automation_id for work in worker.poll().work] == [queued.id]
+
+
+def test_whoever_looks_hears_once_that_a_worker_has_come_and_that_it_has_left(
+    core: Core, alice: Actor
+) -> None:
+    worker = core.worker(alice.org_id, "w1")
+    with core.pubsub.watch(org_topic(alice.org_id)) as watch:
+        seen = []
+        for request in (
+            worker.request(0),
+            worker.request(0),
+            msgspec.structs.replace(worker.request(0), is_leaving=True),
+        ):
+            core.dispatch.poll(worker.actor, request)
+            seen.append(bool(watch.wait(0)))
+        core.clock.advance(LEASE_SECONDS)
+        worker.poll()
+        seen.append(bool(watch.wait(0)))
+
+    assert seen == [True, False, True, True]
 
 
 def test_work_goes_to_another_worker_and_not_to_one_that_is_gone(core: Core, alice: Actor) -> None:

@@ -63,7 +63,7 @@ class LeaseService:
         self.paused = paused
 
     def notify_org(self, presence: Presence) -> None:
-        """Wake whoever looks at what waits for a worker that is gone, or there again."""
+        """Wake whoever looks at a worker that is gone or has come, or at what waits for it."""
         self._pubsub.changed(org_topic(presence.org_id))
 
     @property

@@ -53,6 +53,7 @@ class PollRecorder:
         ):
             check_facts(request.labels, request.slots)
 
+        was_connected = self._fleet.is_connected(worker.worker_id)
         if presence is None:
             presence = Presence(
                 worker.worker_id, worker.name, worker.org_id, request, 0.0, worker.is_shared
@@ -66,6 +67,7 @@ class PollRecorder:
         self._note_clock(presence, request)
         self._note_instance(presence, worker, request)
         presence.has_left = presence.has_disconnected = False
+        presence.has_come = presence.has_come or not was_connected
         return presence
 
     def is_known_idle(self, presence: Presence) -> bool:

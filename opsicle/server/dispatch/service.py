@@ -111,6 +111,8 @@ class Dispatch:
                 del presence.open_polls[request.boot_id]
                 self._fleet.end_waiting(presence)
             presence.has_left = request.is_leaving
+            if request.is_leaving:
+                self._lease_service.notify_org(presence)
             if self._clock.monotonic() > ends_at + LATE_ANSWER_SECONDS:
                 self._renew(worker, request)  # the worker has waited for us, not we for it
 
@@ -145,6 +147,7 @@ class Dispatch:
     ) -> PollReply:
         arrived_at = self._clock.monotonic()
         result = self._check(presence, request, has_just_arrived=True)
+        self._announce(presence)
         was_draining, granted = presence.is_draining, presence.granted
         ends_at = min(ends_at, arrived_at + self._poll_recorder.max_wait_seconds(presence))
         while not (
@@ -175,6 +178,12 @@ class Dispatch:
             result = self._check(presence, request, has_just_arrived=False)
 
         return self._reply(presence, request, result)
+
+    def _announce(self, presence: Presence) -> None:
+        """Tell whoever looks that a worker has come, once all that is shown of it is known."""
+        if presence.has_come:
+            presence.has_come = False
+            self._lease_service.notify_org(presence)
 
     def _wait(self, presence: Presence, watch: Subscription, seconds: float) -> bool:
         """Wait to be woken, in the meantime as one who has room if so. Return whether it was."""

@@ -31,6 +31,8 @@ class Presence(msgspec.Struct):
     is_revoked: bool = False
     has_left: bool = False
     has_disconnected: bool = False
+    has_come: bool = False
+    """It was not connected before, and whoever looks has not been told yet that it is."""
     """Whether it closed the connection of the poll that was open: it has died, or will poll again
     in a moment."""
     busy: int = 0
