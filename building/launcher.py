@@ -257,9 +257,15 @@ def compile_all(target: str) -> bool:
 
 
 def start_anew() -> None:
-    """Start this program again in this process: what unpacking and compiling took is let go."""
-    if sys.executable:
+    """Start this program again in this process: what unpacking and compiling took is let go.
+
+    Return where that cannot be done, as under an emulator that the kernel does not know of: then
+    it goes on with what that took.
+    """
+    try:
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    except (OSError, ValueError):  # ValueError: Python does not know its own program
+        return
 
 
 def remove_unused(root: str) -> None:

@@ -67,6 +67,7 @@ SUITES = {
         "images, the file as it is released, larger models, kills, walks: OPSICLE_TEST_SCALE=2",
         (
             "tests/browser/test_memory.py",
+            "tests/browser/test_pages.py",
             "tests/browser/test_story.py",
             "tests/e2e/test_backups.py",
             "tests/e2e/test_between.py",

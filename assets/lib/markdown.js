@@ -1,8 +1,9 @@
-// A safe subset of Markdown, made into nodes: headings, paragraphs, lists, quotes, code, tables and
-// rules, with what lib/markdown-inline.js knows inside of them. No HTML, no images, and links to
+// A safe subset of Markdown, made into nodes: headings, paragraphs, lists, quotes, which may be notes
+// and warnings as GitHub has them (`> [!WARNING]`), code, tables and rules, with what lib/markdown-inline.js knows inside of them. No HTML, no images, and links to
 // http and https alone; all else is shown as the text that it is.
 
 import { h } from "./dom.js";
+import { t } from "./language.js";
 import { inlineNodes } from "./markdown-inline.js";
 import { visible } from "./visible.js";
 
@@ -10,6 +11,14 @@ const FENCE = /^ {0,3}(?<fence>```+|~~~+)/;
 const HEADING = /^ {0,3}(?<marks>#{1,6})[ \t]+(?<text>.*)$/;
 const ITEM = /^(?<indent> {0,24})(?:[-*+]|(?<number>\d{1,9})[.)])[ \t]+(?<text>.*)$/;
 const QUOTE = /^ {0,3}>/;
+const ALERT = /^\[!(?<kind>NOTE|TIP|IMPORTANT|WARNING|CAUTION)\][ \t]*$/; // a quote's first line
+const ALERTS = {
+  NOTE: t`Note`,
+  TIP: t`Tip`,
+  IMPORTANT: t`Important`,
+  WARNING: t`Warning`,
+  CAUTION: t`Caution`,
+};
 const MAX_DEPTH = 4; // of quotes, and of lists in lists
 const LEVEL_ABOVE = 2; // of headings: the page has these
 const LAST_LEVEL = 6;
@@ -88,7 +97,11 @@ function readQuote(lines, at, place) {
   let end = at;
   while (end < lines.length && QUOTE.test(lines[end])) end += 1;
   const inside = lines.slice(at, end).map((line) => line.replace(/^ {0,3}> ?/, ""));
-  return { node: h("blockquote", {}, blocks(inside, deeper(place))), end };
+  const kind = ALERT.exec(inside[0])?.groups.kind;
+  if (!kind) return { node: h("blockquote", {}, blocks(inside, deeper(place))), end };
+  const title = h("strong", {}, ALERTS[kind]);
+  const rest = blocks(inside.slice(1), deeper(place));
+  return { node: h("blockquote", { class: `alert-${kind.toLowerCase()}` }, title, rest), end };
 }
 
 /** A list: its items begin as far to the left as the first one, what is further in is theirs. */

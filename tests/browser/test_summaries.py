@@ -75,6 +75,13 @@ def shown(page: Page, text: str) -> str:
         ("- a\n- b\n\n1. c\n2. d", "<ul><li>a</li><li>b</li></ul><ol><li>c</li><li>d</li></ol>"),
         ("3. c", '<ol start="3"><li>c</li></ol>'),
         (
+            "> [!WARNING]\n> disk at **91 %**\nafter",
+            '<blockquote class="alert-warning"><strong>Warning</strong>'
+            "<p>disk at <strong>91 %</strong></p></blockquote><p>after</p>",
+        ),
+        ("> [!CAUTION]", '<blockquote class="alert-caution"><strong>Caution</strong></blockquote>'),
+        ("> [!warning] x", "<blockquote><p>[!warning] x</p></blockquote>"),
+        (
             "* a\n  * b\n    * c\n* d",
             "<ul><li>a<ul><li>b<ul><li>c</li></ul></li></ul></li><li>d</li></ul>",
         ),

@@ -118,11 +118,27 @@ def site(machine: Booted) -> Booted:
     follow(
         machine,
         "install",
-        {"opsicle service print server": lambda it: it.write(SETTINGS, settings)},
+        {
+            "opsicle service print server": lambda it: it.write(SETTINGS, settings),
+            "systemctl enable --now opsicle-server": unpack_for_services,
+        },
         wanted=lambda command: not command.startswith(ENDS),
     )
     machine.write(PASSPHRASE, PASSWORD)
     return machine
+
+
+def unpack_for_services(machine: Booted) -> None:
+    """Give the services what root has unpacked and what this has compiled of it.
+
+    Else each would do both once more; `tests/packaging/test_first_start.py` looks at that.
+    """
+    machine.do("opsicle server --help > /dev/null")  # which compiles all that a server needs
+    for user in ("opsicle", "opsicle-worker"):
+        machine.do(
+            f"install -d -o {user} -g {user} -m 700 /var/cache/{user}; "
+            f"cp -a .cache/opsicle/. /var/cache/{user}; chown -R {user}: /var/cache/{user}"
+        )
 
 
 def run(machine: Booted, command: str, name: str = "act") -> str:

@@ -79,6 +79,19 @@ def compiled_in(cache: Path) -> set[str]:
     }
 
 
+@pytest.mark.parametrize("content", [b"\x7fELF of another machine", None])
+def test_a_start_goes_on_where_the_program_cannot_be_started_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None
+) -> None:
+    emulated = tmp_path / "python3"
+    if content:
+        emulated.write_bytes(content)
+        emulated.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(emulated) if content else "")
+
+    launcher.start_anew()
+
+
 def test_it_unpacks_under_home_where_nobody_else_can_read(
     start: Start, environment: dict[str, str], tmp_path: Path
 ) -> None:
