@@ -22,7 +22,7 @@ export function behindFact({ is_behind: isBehind, latest_version: latest }) {
 }
 
 /** What ended there after the last success, or without one, as a link; false if nothing did. */
-export function laterEnd({ target, template, last }) {
+export function laterEnd({ target, template, last_run: last }) {
   if (last.state === "succeeded") return false;
   const what = h("span", { class: "unseen" }, t`${template} on ${visible(target)}`, ": ");
   const text = t`version ${last.version}, ${ago(last.ended_at)}`;

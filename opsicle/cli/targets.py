@@ -81,7 +81,7 @@ def _succeeded(on_target: TemplateOnTarget) -> str:
 
 def _last_state(on_target: TemplateOnTarget) -> str:
     """Return how it went last, and of which version if not of what last succeeded."""
-    last, succeeded = on_target.last, on_target.succeeded
+    last, succeeded = on_target.last_run, on_target.succeeded
     is_other = succeeded is None or last.version != succeeded.version
     return f"{last.state} (version {last.version})" if is_other else last.state
 
@@ -92,7 +92,7 @@ _LAST_RUN_COLUMNS = [
     Column("version", _succeeded),
     Column("succeeded", lambda each: each.succeeded.ended_at if each.succeeded else ""),
     Column("last", _last_state),
-    Column("ended", lambda on_target: on_target.last.ended_at),
+    Column("ended", lambda on_target: on_target.last_run.ended_at),
 ]
 
 

@@ -31,8 +31,12 @@ SERVER_NAME = "server.opsicle.internal"
 CA_LIFETIME = timedelta(days=3652)
 SERVER_LIFETIME = timedelta(days=90)
 WORKER_DAYS = 7
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far a worker's clock may be behind ours and still take a certificate made just now."""
+BACKDATED = timedelta(days=1)
+"""For how long before it was made a certificate is valid.
+
+A clock that was ahead for some hours and is put right, here or on a worker, must not make those of
+the meantime worth nothing until it gets there again: workers could not tell how their jobs ended.
+"""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - one listens on these, nobody reaches them
@@ -180,7 +184,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before((now - CLOCK_SKEW).astimezone(UTC))
+        .not_valid_before((now - BACKDATED).astimezone(UTC))
         .not_valid_after(ends_at.astimezone(UTC))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
     )

@@ -12,6 +12,7 @@ from opsicle.server.dispatch.queue_limits import running_limit_reason
 from opsicle.server.fleet.fleet import Fleet
 from opsicle.server.store import automations, concurrency, deliveries, orgs, run_windows
 from opsicle.server.store.database import Database
+from opsicle.server.store.waiting import WaitingGroup, count_waiting
 
 _MOST_SETS = 100
 """Of labels that are figures of their own: Prometheus keeps each for long."""
@@ -44,7 +45,7 @@ class Figures:
             counted["group"] = behind
         if early := self._database.read_long(run_windows.count_early):
             counted["window"] = early
-        for i, group in enumerate(self._database.read_long(automations.count_waiting)):
+        for i, group in enumerate(self._database.read_long(count_waiting)):
             counted[self._reason(group) if i < _MOST_GROUPS else "other"] += group.count
         return counted
 
@@ -55,7 +56,7 @@ class Figures:
         for rarer labels only the sum.
         """
         counted: Counter[tuple[str, str]] = Counter()
-        for group in self._database.read_long(automations.count_waiting):
+        for group in self._database.read_long(count_waiting):
             asked = stored_requirements(group.requirements)
             if not asked.only_worker and not self._is_limited(group.org_id):
                 counted[group.org_id, labels_text(asked)] += group.count
@@ -75,7 +76,7 @@ class Figures:
             self._database.read(lambda db: running_limit_reason(db, org_id))
         )
 
-    def _reason(self, group: automations.WaitingGroup) -> str:
+    def _reason(self, group: WaitingGroup) -> str:
         asked = stored_requirements(group.requirements)
         kind = waiting_kind(asked, self._fleet.candidates(group.org_id))
         return "org_limit" if kind == "ready" and self._is_limited(group.org_id) else kind

@@ -67,7 +67,7 @@ class LastRun(msgspec.Struct, kw_only=True):
 class TemplateOnTarget(msgspec.Struct, kw_only=True):
     """How a template last went on a target: `succeeded` is its last success there, if any.
 
-    `last` is what ended there last, however it went. `is_behind`: what last succeeded is older
+    `last_run` is what ended there last, however it went. `is_behind`: what last succeeded is older
     than the template's newest version.
     """
 
@@ -76,7 +76,7 @@ class TemplateOnTarget(msgspec.Struct, kw_only=True):
     latest_version: int
     is_behind: bool
     succeeded: LastRun | None
-    last: LastRun
+    last_run: LastRun
 
 
 class TargetLastRuns(msgspec.Struct, kw_only=True):

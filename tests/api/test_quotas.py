@@ -13,7 +13,6 @@ from opsicle.server.channels import sender
 from opsicle.server.channels import service as channels
 from opsicle.server.channels.delivery_loop import MOST_AT_ONCE as MOST_DELIVERIES
 from opsicle.server.documents import reading
-from opsicle.server.http import open_streams
 from opsicle.server.identity import passwords, sessions
 from opsicle.server.members import api_tokens
 from tests.api.channel_setup import dead_webhook, deliveries, make_webhook
@@ -143,7 +142,8 @@ def test_a_crowd_that_logs_into_one_org_does_not_keep_others_out(
 def test_streams_of_one_org_leave_room_for_another(
     api_server: ApiServer, alice: Client, gina: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(open_streams, "MAX_STREAMS_PER_ORG", 2)
+    shares = api_server.applications.streams._shares
+    monkeypatch.setattr(shares, "_of_org", 2)
     bob = api_server.person("acme", "bob", "operator")
     open_ones = [alice.stream("/api/v1/events"), bob.stream("/api/v1/events")]
     for pieces in open_ones:
@@ -156,7 +156,7 @@ def test_streams_of_one_org_leave_room_for_another(
     for pieces in open_ones:
         pieces.close()  # type: ignore[attr-defined]
     assert api_server.session("bob@example.com").call("GET", "/api/v1/events").status == 200
-    assert not api_server.applications.streams._open
+    assert not shares._counts
 
 
 def test_exports_of_one_org_leave_room_for_another(

@@ -79,7 +79,8 @@ def test_a_person_sees_which_version_last_succeeded_where_and_what_is_behind(
     expect(row).to_contain_text("failed")
     said = installation.admin.json("targets", "last-runs", "web2", "--template", "patch-packages")
     assert [
-        (each["succeeded"]["version"], each["is_behind"], each["last"]["state"]) for each in said
+        (each["succeeded"]["version"], each["is_behind"], each["last_run"]["state"])
+        for each in said
     ] == [(1, True, "failed")]
     table = installation.admin.cli("targets", "last-runs", "--attention")
     assert re.search(r"^web2 +patch-packages +1 of 2 .* failed \(version 2\)", table, re.MULTILINE)

@@ -51,7 +51,7 @@ def shown(reaching: Reaching, actor: Actor | None = None, **wanted: object) -> d
 def _text(each: TemplateOnTarget) -> str:
     version = each.succeeded.version if each.succeeded else "-"
     behind = f"/{each.latest_version}" if each.is_behind else ""
-    return f"{each.template} {version}{behind} {each.last.state} {each.last.version}"
+    return f"{each.template} {version}{behind} {each.last_run.state} {each.last_run.version}"
 
 
 def test_each_target_shows_the_version_that_last_succeeded_and_how_it_went_last(

@@ -15,7 +15,6 @@ from opsicle.domain.errors import InvalidInput, Unavailable
 from opsicle.security import certificates
 from opsicle.security.authority import (
     CA_LIFETIME,
-    CLOCK_SKEW,
     SERVER_NAME,
     Authority,
     IssuedCertificate,
@@ -188,7 +187,7 @@ def test_a_worker_certificate_is_a_clients_leaf_for_seven_days_from_a_little_ago
         == (NOW + timedelta(days=7)).replace(microsecond=0)
         == certificates.expires_at(issued.pem)
     )
-    assert certificate.not_valid_before_utc == (NOW - CLOCK_SKEW).replace(microsecond=0)
+    assert certificate.not_valid_before_utc == (NOW - timedelta(days=1)).replace(microsecond=0)
 
 
 def test_no_two_certificates_share_a_serial_number(authority: Authority) -> None:

@@ -50,6 +50,7 @@ SEVERAL = {
     "status": "of a problem as RFC 9457 has it; of the server as probes ask for it",
     "target": "its name; for a worker all that it takes to reach it",
     "targets": "of an automation with how each stands; of a secret their names",
+    "templates": "their names; of a target with how each went there",
     "type": "of a document, of a setting, of a problem as RFC 9457 has it",
     "user": "an address, or the name to log in with; whole for whoever is logged in",
     "worker": "whole where it is shown; whoever chooses one gives its name or id",

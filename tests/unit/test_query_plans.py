@@ -106,11 +106,11 @@ EXCEPTIONS = {
     ): OPEN_ALONE,
     ("automations.count_by_state", "USE TEMP B-TREE FOR GROUP BY"): "three groups",
     (
-        "automations.count_waiting",
+        "waiting.count_waiting",
         "SCAN automations USING INDEX automations_queued",
     ): "the queue, in a thread",
     (
-        "automations.count_waiting",
+        "waiting.count_waiting",
         "USE TEMP B-TREE FOR ORDER BY",
     ): "of what different automations ask for",
     (

@@ -191,7 +191,9 @@ class LiveStreams:
             elif position.job_id:
                 position.offset = 0
             position.job_id = newest
-        yield from self._output_of(newest, position, start, is_followed=is_followed)
+        # What has ended prints nothing more: whoever has all of it need not look again.
+        until = automation.log_bytes if is_final(automation.state) else None
+        yield from self._output_of(newest, position, start, is_followed=is_followed, until=until)
 
     def _output_of(
         self,
@@ -200,8 +202,9 @@ class LiveStreams:
         start: TailStart = FROM_BEGINNING,
         *,
         is_followed: bool,
+        until: int | None = None,
     ) -> Iterator[Event]:
-        for piece in self._pieces.read(job_id, position.offset):
+        for piece in self._pieces.read(job_id, position.offset, until):
             position.offset = piece.end
             yield NewOutput(piece, start, is_followed)
             start = FROM_BEGINNING

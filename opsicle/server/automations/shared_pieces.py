@@ -52,9 +52,12 @@ class SharedPieces:
         self._job_logs = job_logs
         self._kept: OrderedDict[tuple[str, int], SharedPiece] = OrderedDict()
 
-    def read(self, job_id: str, offset: int) -> Iterator[SharedPiece]:
-        """Yield the pieces from `offset` to the log's end now."""
-        while (piece := self._kept.get((job_id, offset)) or self._read(job_id, offset)) is not None:
+    def read(self, job_id: str, offset: int, until: int | None = None) -> Iterator[SharedPiece]:
+        """Yield the pieces from `offset` to the log's end now, or as far as to `until`."""
+        while until is None or offset < until:
+            piece = self._kept.get((job_id, offset)) or self._read(job_id, offset)
+            if piece is None:
+                return
             yield piece
             offset = piece.end
 

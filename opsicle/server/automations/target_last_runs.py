@@ -143,7 +143,7 @@ def _shown(target: str, row: TargetLastRunRow) -> TemplateOnTarget:
         latest_version=row.latest_version,
         is_behind=_is_behind(row),
         succeeded=_success(row),
-        last=LastRun(
+        last_run=LastRun(
             automation_id=row.automation_id,
             version=row.version,
             state=row.state,

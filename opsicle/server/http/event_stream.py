@@ -69,14 +69,17 @@ def encode(event: ServerSentEvent) -> bytes:
 
 def _encoded(request: Request, events: Iterator[ServerSentEvent]) -> Iterator[bytes]:
     held = b"retry: %d\n\n" % _RETRY_MS  # goes with the first event
+    is_in_midst = False
     for event in events:
-        if not request.is_caller_still_good:
+        # What follows at once was made in the same moment.
+        if not is_in_midst and not request.is_caller_still_good:
             return
+        is_in_midst = event.is_followed
 
         encoded = encode(event)
         if held and len(held) + len(encoded) > _MAX_TOGETHER:
             yield held
-            held = b""
+            held, is_in_midst = b"", False
         held += encoded
         if not event.is_followed:
             yield held

@@ -363,27 +363,3 @@ def count_by_state(db: apsw.Connection) -> dict[str, int]:
         """  # noqa: S608 - a literal
     )
     return {str(state): int(str(count)) for state, count in rows}
-
-
-class WaitingGroup(Row, frozen=True):
-    """How many automations of an org wait for a worker with just these requirements."""
-
-    org_id: str
-    requirements: str
-    count: int
-
-
-def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
-    """Return what waits for a worker on the whole server, the largest group first."""
-    return fetch_all(
-        db,
-        """
-        SELECT org_id, requirements, count(*) AS waiting
-          FROM automations
-         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
-         GROUP BY org_id, requirements
-         ORDER BY waiting DESC
-        """,
-        {},
-        WaitingGroup,
-    )
