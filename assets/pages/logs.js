@@ -37,8 +37,8 @@ export function mount(root, { title, query }) {
       chipsFilter({ name: "way", label: t`How`, value: query.get("way"), choices: WAYS }),
       spanFilter(query, [{ link: above, path: "/automations" }]),
     ],
-    empty: (isNarrowed) =>
-      isNarrowed
+    empty: () =>
+      soughtText()
         ? emptyState(t`No line matches`)
         : emptyState(
             t`What do you look for?`,
@@ -51,14 +51,18 @@ export function mount(root, { title, query }) {
   return () => page.abort();
 }
 
+/** The text that the address asks for, if any. */
+function soughtText() {
+  return new URLSearchParams(location.search).get("text");
+}
+
 /** What loads a page of lines. It goes on for as long as the address asks for the same. */
 function searching(progress, signal) {
   let total = null;
   let searched = 0;
   return async ({ text, way, ...query }) => {
     if (!query.cursor) [total, searched, progress.textContent] = [null, 0, ""];
-    if (!text || new URLSearchParams(location.search).get("text") !== text)
-      return { items: [], next_cursor: "" };
+    if (!text || soughtText() !== text) return { items: [], next_cursor: "" };
     const found = await get("/logs/search", {
       query: { ...query, ...OPTIONS[way], text },
       signal,

@@ -191,8 +191,10 @@ class Site:
             run_on_targets(self.installation, sshd, self._folder)
             run_on_all(self.installation, "renew-certificate")
         for name in TARGETS:
-            example = (CHECKOUT / "examples/targets/web1.yaml").read_text()
-            self.admin.cli("targets", "push", self.file("t.yaml", example.replace("web1", name)))
+            example = (CHECKOUT / "examples/targets/web1.yaml").read_text().replace("web1", name)
+            if name == "db1":
+                example = example.replace("role: web", "role: db").replace("the web tier", "two")
+            self.admin.cli("targets", "push", self.file("target.yaml", example))
 
     def ask(self, who: str, reason: str, grace: int) -> str:
         """Run restart-web as somebody; answers the id of the request."""

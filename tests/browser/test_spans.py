@@ -34,6 +34,7 @@ def test_a_span_is_asked_for_and_goes_along_to_other_pages(
     page.get_by_role("link", name="Search the logs", exact=True).click()
     expect(when(page)).to_have_value("24h")
     assert page.url.endswith("/logs?since=24h")
+    expect(page.get_by_role("heading", name="What do you look for?", exact=True)).to_be_visible()
     when(page).select_option(label="from … to …")
     page.get_by_label("Since", exact=True).fill("2026-01-02T00:00")
     page.get_by_label("Before", exact=True).fill("2026-01-02T09:30")
