@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
+from tests.browser.templates import COUNT
 from tests.product import Installation
 from tests.thin_api import Api
 
@@ -121,8 +122,9 @@ def test_what_a_person_ran_and_failed_waits_for_them_until_it_has_succeeded(
 def test_home_follows_what_runs_and_sums_up_how_it_went(
     open_page: OpenPage, installation: Installation
 ) -> None:
+    installation.push(COUNT.replace("name: count}", "name: home-counts}"))
     page = open_page("/")
-    running = page.get_by_role("list", name="Running now").get_by_role("link", name="count")
+    running = page.get_by_role("list", name="Running now").get_by_role("link", name="home-counts")
     workers = page.get_by_role("list", name="Workers").get_by_role("link", name="edge")
     expect(workers).to_contain_text("0 of 4 busy")
     expect(page.get_by_text("…", exact=True)).to_have_count(0)  # all failing lines are there
@@ -130,13 +132,13 @@ def test_home_follows_what_runs_and_sums_up_how_it_went(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     with Api(installation.access()) as api:
-        automation_id = api.run("count")
+        automation_id = api.run("home-counts")
         expect(running).to_contain_text("on edge")
         expect(workers).to_contain_text("1 of 4 busy")
         api.json("POST", f"/api/v1/automations/{automation_id}/cancel")
 
     expect(running).to_have_count(0)
-    strip = page.get_by_role("list", name="Last 30 runs").locator("li", has_text="count")
+    strip = page.get_by_role("list", name="Last 30 runs").locator("li", has_text="home-counts")
     expect(strip.get_by_role("img")).to_have_accessible_name(re.compile("1 cancelled"))
     each = Counter(path.rpartition("/api/v1/")[2] for path in asked)
     looks = each.pop("workers")

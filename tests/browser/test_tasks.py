@@ -44,12 +44,12 @@ class Presses:
 def test_a_failure_and_its_line_are_one_press_from_home_and_a_link_to_a_line_needs_no_mouse(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    installation.push(BREAKS.replace("name: breaks", "name: breaks-for-tasks"))
-    installation.admin.attempt("run", "breaks-for-tasks", "--follow")
+    installation.push(BREAKS.replace("name: breaks", "name: falters"))
+    installation.admin.attempt("run", "falters", "--follow")
     page, press = open_page("/"), Presses()
     failed = page.get_by_role("list", name="Waits for you")
 
-    press(failed.get_by_role("link", name=re.compile("breaks-for-tasks")))
+    press(failed.get_by_role("link", name=re.compile("falters")))
     chosen = page.locator(".log-row.is-selected")
     expect(chosen).to_contain_text("disk <b>full</b>")
 
