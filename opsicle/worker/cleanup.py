@@ -12,9 +12,9 @@ from opsicle.worker.workspace import remove_folder
 
 log = logging.getLogger(__name__)
 
-_NEVER_TAKEN_AGAIN = frozenset({"files", "slurm"})
-"""What no job takes that has begun: its staged files, and what a job of Slurm needs to begin, which
-so begins no more."""
+_NEVER_TAKEN_AGAIN = frozenset({"files", "gone", "slurm"})
+"""What no job takes that has begun: its staged files, the workspace that it has left, and what a
+job of Slurm needs to begin, which so begins no more."""
 
 
 def remove(folder: WorkerDataFolder, open_jobs: set[str]) -> None:

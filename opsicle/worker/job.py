@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from opsicle.domain.errors import LeaseLost, OpsicleError
 from opsicle.wire.jobs import Outcome
@@ -42,7 +43,7 @@ class HeldJob:
         self.artifacts = artifacts
         self.uploads = ArtifactUploads(job_id, fence, artifacts)
         self._journal = journal
-        self._unsaid: list[tuple[str, dict[str, object]]] = []
+        self._put_off: list[Callable[[], None]] = []
         self.log = JobLog(fence, spool, shipper, journal, self.refused)
 
     def drop(self, reason: str) -> None:
@@ -65,14 +66,17 @@ class HeldJob:
         self.spool.discard()
 
     def say_later(self, message: str, facts: Mapping[str, object]) -> None:
-        """Keep a line for the worker's log until `say`, as its job does not wait for it."""
-        self._unsaid.append((message, {"job_id": self.id, **facts}))
+        """Put off a line for the worker's log."""
+        self.put_off(partial(log.info, message, extra={"job_id": self.id, **facts}))
 
-    def say(self) -> None:
-        """Log the lines that were kept; harmless if there are none."""
-        while self._unsaid:
-            message, facts = self._unsaid.pop(0)
-            log.info(message, extra=facts)
+    def put_off(self, task: Callable[[], None]) -> None:
+        """Keep what the job does not wait for until `catch_up`. It raises nothing."""
+        self._put_off.append(task)
+
+    def catch_up(self) -> None:
+        """Do what was put off; harmless if there is nothing."""
+        while self._put_off:
+            self._put_off.pop(0)()
 
     def note(self, write: Callable[[], None]) -> None:
         """Write to the journal what helps a next run.
@@ -100,7 +104,7 @@ class HeldJob:
 
         Let the outcome, the rest of the log and the artifacts outlive this machine.
         """
-        self.say()
+        self.catch_up()
         try:
             self.spool.sync()
             self.artifacts.sync()

@@ -123,14 +123,14 @@ class JobExecutor:
         if outcome is None:
             self._paused.remember_masking(job.id, runner.masking)
             job.say_later("job waits for people", {})
-            job.say()
+            job.catch_up()
             return None
         seconds = round(time.monotonic() - began_at, 3)
         job.say_later("job ended", {"state": outcome.state, "seconds": seconds})
 
         self._shipper.detach(job.log)
         if job.is_dropped:
-            job.say()
+            job.catch_up()
             job.close()
             return None
         job.note_end(outcome)
@@ -223,13 +223,14 @@ class JobExecutor:
             artifacts=job.artifacts,
             org_id=org_id,
             kept=self.kept,
+            put_off=job.put_off,
             on_artifacts=lambda: self._upload(job),
         )
         return Runner(work, job.log, host, job.cancellation)
 
     def _note_child(self, job: HeldJob, child: ChildProcess) -> None:
         job.note(lambda: self._journal.child(job.id, child))
-        job.say()
+        job.catch_up()
 
     def runner_of_lost(self, job: HeldJob, plan: CleanUpPlan) -> Runner:
         """Return what cleans up after a job that an earlier run left. Raises Refused."""

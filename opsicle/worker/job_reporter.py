@@ -205,7 +205,9 @@ class JobReporter:
             if not chunks or chunks[-1][0] + len(chunks[-1][4]) >= log_bytes:
                 last = make(chunks)
                 try:
-                    return self.retry(job, endpoint, last, on_away=job.keep_end, besides=job.say)
+                    return self.retry(
+                        job, endpoint, last, on_away=job.keep_end, besides=job.catch_up
+                    )
                 except LogIncomplete:  # all that is left of it was sent
                     job.log.lost(last, job.spool.acknowledged)
                     continue

@@ -196,6 +196,7 @@ class JobSupervisor:
             except Exception:
                 log.exception("the worker failed at a job", extra={"job_id": job.id})
             finally:
+                job.catch_up()
                 self._release(job)
 
         run(carry_out)
@@ -213,7 +214,6 @@ class JobSupervisor:
         """Take a job from its lease to its acknowledged end."""
         if ended := self.executor.execute(job, work):
             self._report(job, *ended)
-            job.say()
 
     def _restore(self, job: HeldJob, entry: JobEntry) -> None:
         """Keep a job that waits for people since an earlier run of the worker."""

@@ -365,7 +365,7 @@ class Runner:
             return
         self._result.add_problem(self._context.runtimes.close())
         if not keep_workspace(self._work, self._host, self._workspace, self._result):
-            self._result.add_problem(self._workspace.remove())
+            self._result.add_problem(self._workspace.remove(self._host.put_off))
 
     def _close_pipes(self) -> None:
         if self._phases.mask_requests:

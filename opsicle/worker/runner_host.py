@@ -27,7 +27,7 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     `artifacts` keeps the files that phases leave behind (None: nobody does), `on_artifacts` is
     called when there are more of them. `ask` asks people how a run goes on. `kept` has the
     workspaces of jobs that did not go well (None: none is kept), among them `org_id`'s, for which
-    the job runs.
+    the job runs. `put_off` is handed what the job's end need not wait for (None: nothing is).
     """
 
     workspace_root: Path
@@ -43,3 +43,4 @@ class RunnerHost(msgspec.Struct, frozen=True, kw_only=True):
     ask: Ask = cannot_ask
     org_id: str = ""
     kept: KeptWorkspaces | None = None
+    put_off: Callable[[Callable[[], None]], None] | None = None

@@ -2,20 +2,25 @@
 
 `<workspace root>/JOB/` (0700) is what the commands see as OPSICLE_WORKSPACE, and start in. Beside
 it stand the files between worker and commands, made where they are needed: `JOB.marks`,
-`JOB.script`, `JOB.output-0`. Most jobs leave nothing at all, so most cost one `mkdir` and one
-`rmdir`: either of them waits if the disk is busy.
+`JOB.script`, `JOB.output-0`. Most jobs leave nothing at all, so most cost one `mkdir`, and one
+`rmdir`, which waits for the disk: such a folder is set aside as `JOB.gone` and removed later.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 import stat
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from opsicle.worker.os_account import OsAccount
+
+log = logging.getLogger(__name__)
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -122,10 +127,34 @@ class Workspace:
             with suppress(OSError):
                 path.unlink()
 
-    def remove(self) -> str:
-        """Remove all of it. Returns why something is still there, or an empty string."""
+    def remove(self, put_off: Callable[[Callable[[], None]], None] | None = None) -> str:
+        """Remove all of it. Returns why something is still there, or an empty string.
+
+        `put_off` is handed what can wait, if anything can: an empty folder is only set aside here.
+        """
         self.remove_siblings()
+        if put_off and _is_empty(self.path):
+            aside = Path(f"{self.path}.gone")
+            with suppress(OSError):  # a mount stands in the way, and is told of
+                self.path.rename(aside)
+                put_off(partial(_remove_aside, aside))
+                return ""
         return remove_folder(self.path)
+
+
+def _is_empty(folder: Path) -> bool:
+    try:
+        return not any(folder.iterdir())
+    except OSError:
+        return False
+
+
+def _remove_aside(folder: Path) -> None:
+    """Remove what was empty; a process that stands in it may have put something there since."""
+    if problem := remove_folder(folder):
+        log.warning(
+            "what was a workspace is left", extra={"folder": folder.name, "reason": problem}
+        )
 
 
 def remove_folder(folder: Path) -> str:

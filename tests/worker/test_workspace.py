@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from opsicle.worker import cleanup
+from opsicle.worker.identity import WorkerDataFolder
 from opsicle.worker.workspace import Workspace, remove_folder
 from tests.support import require
 from tests.worker.job_runs import Machine, phase
@@ -49,6 +52,40 @@ def test_a_workspace_that_became_a_link_is_not_followed(
     assert workspace.remove() == ""
     assert not workspace.path.is_symlink()
     assert (precious / "file").read_text() == "keep"
+
+
+def test_an_empty_folder_is_out_of_the_way_at_once_and_removed_later(workspace: Workspace) -> None:
+    put_off: list[Callable[[], None]] = []
+
+    assert workspace.remove(put_off.append) == ""
+    assert not workspace.path.exists()
+    [aside] = workspace.path.parent.iterdir()
+    (aside / "late").write_text("of a process that stands in it")
+
+    [remove_it] = put_off
+    remove_it()
+    assert list(workspace.path.parent.iterdir()) == []
+
+
+def test_what_holds_anything_is_removed_before_its_job_ends(workspace: Workspace) -> None:
+    (workspace.path / "file").touch()
+    put_off: list[Callable[[], None]] = []
+
+    assert workspace.remove(put_off.append) == ""
+    assert (put_off, list(workspace.path.parent.iterdir())) == ([], [])
+
+
+def test_a_new_life_removes_what_was_set_aside_of_a_job_that_it_still_reports(
+    tmp_path: Path,
+) -> None:
+    data = WorkerDataFolder.open(tmp_path / "worker")
+    for name in ("job", "job.gone"):
+        (data.workspaces / name).mkdir()
+
+    cleanup.remove(data, {"job"})
+
+    assert [path.name for path in data.workspaces.iterdir()] == ["job"]
+    data.close()
 
 
 REMOVE_AS_NOBODY = """
