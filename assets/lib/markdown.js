@@ -1,6 +1,7 @@
 // A safe subset of Markdown, made into nodes: headings, paragraphs, lists, quotes, which may be notes
-// and warnings as GitHub has them (`> [!WARNING]`), code, tables and rules, with what lib/markdown-inline.js knows inside of them. No HTML, no images, and links to
-// http and https alone; all else is shown as the text that it is.
+// and warnings as GitHub has them (`> [!WARNING]`), code, tables and rules, with what
+// lib/markdown-inline.js knows inside of them. No HTML, no images, and links to http and https
+// alone; all else is shown as the text that it is.
 
 import { h } from "./dom.js";
 import { t } from "./language.js";

@@ -39,6 +39,7 @@ const DAY_MS = 86_400_000;
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 const TYPED = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/;
 const AGE = /^(\d{1,4})([hd])$/;
+const FURTHEST_MS = Date.UTC(10_000, 0) - DAY_MS; // years have four digits where one types them
 
 const formats = new Map();
 let skewMs = 0;
@@ -249,15 +250,17 @@ export function withInstants({ since, until, ...others }) {
 /** Such a text as a `datetime-local` field has it; "" for what is none. */
 export function typedTime(text) {
   const at = text ? Date.parse(momentOf(text)) : NaN;
-  return Number.isNaN(at) ? "" : new Date(at + offsetAt(at)).toISOString().slice(0, 16);
+  if (!(Math.abs(at) < FURTHEST_MS)) return "";
+  return new Date(at + offsetAt(at)).toISOString().slice(0, 16);
 }
 
 /** An address may hold an instant already, or what is no time: that is the server's to judge. */
 function momentOf(text) {
   const [, count, unit] = AGE.exec(text) ?? [];
   if (unit) return new Date(now() - count * (unit === "h" ? HOUR_MS : DAY_MS)).toISOString();
-  if (DAY.test(text)) return instantOf(text + "T00:00");
-  return TYPED.test(text) ? instantOf(text) : text;
+  const typed = DAY.test(text) ? text + "T00:00" : text;
+  const isTime = TYPED.test(typed) && !Number.isNaN(Date.parse(typed)); // there is no 13th month
+  return isTime ? instantOf(typed) : text;
 }
 
 /** How many milliseconds the clocks of the person's zone are ahead of UTC at a time. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 
 from tests.product import PASSWORD
 from tests.support import wait_until
@@ -25,6 +25,11 @@ def choose(page: Page, thing: str, action: str) -> None:
     """Take an action from the menu of a list's row."""
     page.get_by_role("button", name=f"More for {thing}", exact=True).click()
     page.get_by_role("button", name=action).click()
+
+
+def worker_card(page: Page, name: str) -> Locator:
+    """Find the card of a worker, and of no other that runs something whose name has this in it."""
+    return page.locator(".worker").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
 def wait_for_state(page: Page, state: str) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from opsicle.version import __version__
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import worker_card
 from tests.product import Installation
 
 
@@ -28,7 +29,7 @@ def test_workers_are_counted_by_version_and_narrowed_to_those_behind(
     expect(versions.get_by_role("button").first).to_have_text(
         "0.0.9 · 1 worker · behind the server"
     )
-    card = page.locator(".worker", has_text="elderly")
+    card = worker_card(page, "elderly")
     expect(card).to_contain_text("version 0.0.9 is behind")
     expect(card).to_contain_text(__version__)
     versions.get_by_role("button", name="0.0.9").click()
@@ -38,7 +39,7 @@ def test_workers_are_counted_by_version_and_narrowed_to_those_behind(
     expect(card).to_be_visible()
     expect(page.locator(".worker")).to_have_count(1)
     versions.get_by_role("button", name="0.0.9").click()
-    expect(page.locator(".worker", has_text="edge").first).to_be_visible()
+    expect(worker_card(page, "edge")).to_be_visible()
     names = [each["name"] for each in installation.admin.json("workers", "list", "--behind")]
     assert names == ["elderly"]
     assert installation.admin.json("workers", "list", "--version", "1.2.3") == []

@@ -12,7 +12,7 @@ from tests.browser.accessibility import is_accessible
 from tests.browser.conftest import OpenPage
 from tests.browser.layout import fits_every_width_in_both_themes
 from tests.browser.page_table import PAGE_TABLE
-from tests.browser.reading import choose, has_no_horizontal_scroll
+from tests.browser.reading import choose, has_no_horizontal_scroll, worker_card
 from tests.e2e.clocks import SetClock
 from tests.e2e.people import Authenticator
 from tests.product import PASSWORD, Installation, User
@@ -226,7 +226,7 @@ def test_two_versions_are_compared(open_page: OpenPage, installation: Installati
 
 def test_the_workers_page_shows_how_to_join_and_drains(open_page: OpenPage) -> None:
     page = open_page("/workers")
-    card = page.locator(".worker", has_text="edge")
+    card = worker_card(page, "edge")
     expect(card).to_contain_text("connected")
     expect(card).to_contain_text("site=ams")
     page.get_by_role("button", name="Add a worker…").click()
@@ -272,11 +272,11 @@ def test_what_a_worker_only_says_of_itself_stands_apart_and_one_without_work_say
 
     page = open_page("/workers")
 
-    card = page.locator(".worker", has_text="claims")
+    card = worker_card(page, "claims")
     expect(card.locator(".worker-labels")).to_have_text(
         re.compile("^site=fra only says of itself: env=production$")
     )
-    card = page.locator(".worker", has_text="late")
+    card = worker_card(page, "late")
     expect(card).to_contain_text("gets no work")
     expect(card).to_contain_text("It is given no work: its clock is 3 h ahead of the server's.")
     for width in (1280, 360):

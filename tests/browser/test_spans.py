@@ -62,5 +62,20 @@ def test_the_history_of_a_template_is_of_a_span_too(
     expect(page.get_by_role("row", name="greet").first).to_be_visible()
 
 
+def test_what_is_no_time_in_an_address_is_said_and_breaks_no_page(
+    open_page: OpenPage, installation: Installation
+) -> None:
+    page = open_page("/automations?since=2026-13-45")
+    error = page.get_by_role("paragraph").filter(has_text="is no time, such as")
+    expect(error).to_be_visible()
+
+    when(page).select_option(label="last 30 days")
+
+    expect(error).to_have_count(0)
+    page.goto(page.url.replace("since=30d", "until=%2B275760-09-13T00:00:00Z"))
+    expect(when(page)).to_have_value("own")
+    expect(error).to_be_visible()
+
+
 def when(page: Page) -> Locator:
     return page.get_by_label("When", exact=True)

@@ -48,11 +48,12 @@ def test_every_file_that_is_listed_is_there(title: str) -> None:
 
 def test_a_noun_costs_no_more_files_than_are_listed() -> None:
     files = listed("a noun")
-    own = re.compile(r"(^|/)secrets?(_api)?(/|\.(py|js|sql)$)")
+    own = re.compile(r"(^|[/_-])secrets?([/_.-])")
     there = {str(path.relative_to(CHECKOUT)) for path in sources("opsicle", "assets")}
+    of_jobs = {path for path in there if path.startswith("opsicle/worker/")}  # masking is no noun's
 
     assert len(files) <= 19
-    assert {path for path in there if own.search(path)} - set(files) == set()
+    assert {path for path in there - of_jobs if own.search(path)} - set(files) == set()
     assert [path for path in files if "secret" not in (CHECKOUT / path).read_text().lower()] == []
 
 
