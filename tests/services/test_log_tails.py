@@ -143,6 +143,22 @@ def test_a_log_that_is_refused_beside_the_end_comes_later(
     assert kept(core) == []
 
 
+def test_what_the_logs_have_not_taken_outlives_a_flush_that_is_under_way(
+    core: Core, worker: TestWorker, work: Work
+) -> None:
+    tails = core.services.log_tails
+    end(core, worker, work, SAID)
+
+    # The first waits for the disk once it has seen what there is to be forgotten.
+    turns = [gevent.spawn(tails.flush), gevent.spawn(tails.note_behind)]
+    gevent.joinall(turns, raise_error=True, timeout=60)
+
+    assert kept(core) == [work.job_id]
+    tails.flush()
+    assert kept(core) == []
+    assert log_of(core, work) == SAID
+
+
 def test_what_was_kept_is_forgotten_once_the_log_has_it(
     core: Core, worker: TestWorker, work: Work
 ) -> None:

@@ -65,8 +65,14 @@ class LogReceiver:
         return self._job_logs.next_segment(job.org_id, job.id, request.chunks, request.log_bytes)
 
     def append_beside(self, new: NewSegment) -> bool:
-        """Append that while the disk is waited for on account of its job's end."""
-        return self._job_logs.append_now(new)
+        """Append that while the disk is waited for on account of its job's end.
+
+        Where that fails it is noted at once, before anybody forgets what was kept of it.
+        """
+        is_there = self._job_logs.append_now(new)
+        if not is_there:
+            self._tails.note_behind()
+        return is_there
 
     def append_late(self, new: NewSegment, request: FinishRequest) -> None:
         """Append what could not be, now that its job has ended; it cannot be lost any more."""
@@ -76,7 +82,6 @@ class LogReceiver:
             )
         except Exception:  # whatever it is, the job has ended
             log.exception("the end of a log comes later", extra={"job_id": new.segment.job_id})
-            self._tails.note_behind()
 
     def _keep_last(
         self,

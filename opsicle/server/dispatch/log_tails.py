@@ -54,15 +54,17 @@ class LogTails:
 
     def flush(self) -> None:
         """Make durable, where it belongs, what was kept up to now, and forget it here."""
-        if self._is_behind:
-            self._recover()
-            self._is_behind = False
+        while self._is_behind:  # it may be noted anew meanwhile
+            self._catch_up()
         job_ids, self._kept = self._kept, set()
         if not job_ids:
             return
 
         def forget(db: Connection) -> None:
-            # What was kept of a job meanwhile stays until the next time.
+            # What was kept of a job meanwhile stays until the next time. So does all of it where
+            # the logs have not taken something meanwhile, which may be the end of any of these.
+            if self._is_behind:
+                self._kept |= job_ids
             log_tails.delete(db, sorted(job_ids - self._kept))
 
         try:
@@ -70,6 +72,14 @@ class LogTails:
             self._database.write(forget)
         except BaseException:
             self._kept |= job_ids
+            raise
+
+    def _catch_up(self) -> None:
+        self._is_behind = False
+        try:
+            self._recover()
+        except BaseException:
+            self._is_behind = True
             raise
 
     def recover(self) -> None:

@@ -36,7 +36,8 @@ MAX_CONNECTIONS_PER_ADDRESS = 1024
 network count as one."""
 
 MAX_CONNECTIONS_PER_WORKER = 256
-"""Some for each job that it runs at once, so that no worker keeps all others out."""
+"""So that no worker keeps all others out. It keeps 32 open, and has one more for each call that is
+under way: where more of its jobs have something to say at once, the rest say it a second later."""
 
 _QUICK_HANDSHAKE_SECONDS = 1.0
 """One that takes longer goes first when there is no room."""
