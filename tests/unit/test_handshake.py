@@ -152,8 +152,8 @@ def test_the_server_refuses_an_expired_worker_certificate(connect) -> None:
 
 def test_the_server_refuses_a_worker_certificate_from_the_future(connect) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
-        connect(worker_pair(now=datetime.now(UTC) + timedelta(minutes=6)))
+        connect(worker_pair(now=datetime.now(UTC) + timedelta(days=1, minutes=6)))
 
 
-def test_a_certificate_made_by_a_clock_four_minutes_ahead_works_at_once(connect) -> None:
-    assert connect(worker_pair(now=NOW + timedelta(minutes=4))).worker_id == "w1"
+def test_a_certificate_made_by_a_clock_some_hours_ahead_works_at_once(connect) -> None:
+    assert connect(worker_pair(now=NOW + timedelta(hours=23))).worker_id == "w1"
