@@ -3,7 +3,7 @@
 import { button } from "../components/buttons.js";
 import { confirm } from "../components/dialogs.js";
 import { pageHeading } from "../components/headings.js";
-import { behindFact, laterEnd, versionOnTarget } from "../components/last-on-target.js";
+import { behindFact, laterEnd, succeededVersion } from "../components/target-last-run.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
@@ -131,7 +131,7 @@ function lastRuns({ name }, { signal }) {
       column(t`Template`, ({ template }) =>
         h("a", { href: pathOf({ name: template }) }, visible(template)),
       ),
-      column(t`Version`, (each) => [versionOnTarget(each), " ", behindFact(each)], { label: "" }),
+      column(t`Version`, (each) => [succeededVersion(each), " ", behindFact(each)], { label: "" }),
       column(t`Succeeded`, ({ succeeded }) => (succeeded ? ago(succeeded.ended_at) : "–")),
       column(t`Since then`, (each) => laterEnd(each) || "–", { card: "line" }),
     ],

@@ -32,7 +32,7 @@ export function mount(root, { title }) {
     may("targets.manage") &&
     button(t`New target…`, { look: "primary", name: "plus", onclick: open });
   const versions =
-    may("automations.view") && buttonLink(t`Versions on targets`, "/target-versions");
+    may("automations.view") && buttonLink(t`Last runs on targets`, "/target-last-runs");
   const below = h("p", { class: "muted" }, ABOUT);
   root.append(pageHeading(title, { actions: [versions, create], below }), list.element);
   const kept = takeDraft("target", here());

@@ -105,7 +105,8 @@ LAYOUT = """() => {
     "scrolls sideways without a sign": unsigned(),
     "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
-    "rows of more than four lines, cards of more than three": 360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
+    "rows of more than four lines, cards of more than three":
+      360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
   };
 }"""
 TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]
