@@ -83,6 +83,8 @@ const KINDS = {
   announcements: t`an announcement`,
   approvals: t`the request for`,
   automations: "",
+  calls: t`the call`,
+  "fan-outs": t`the part for a machine of`,
   files: t`the file`,
   invitations: t`an invitation`,
   join_tokens: t`a join token`,

@@ -111,9 +111,9 @@ export function failedRow(automation) {
       { class: "tile-what" },
       h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, isOwn ? t`Your run ended badly: ${why}` : why),
-      code,
     ),
     side(ago(at)),
+    code,
   );
   showLine(automation.findLine(), code, row);
   if (!more) return row;

@@ -36,6 +36,10 @@ COMPOSED = {
     "has label",
     "it could not start on",
     "it did not begin on",
+    "it ended cancelled on",
+    "it ended failed on",
+    "it ended timed_out on",
+    "it ended unknown on",
 }
 """What the server puts together from words."""
 
