@@ -168,7 +168,10 @@ def test_without_the_workspace_nothing_is_cleaned_up(
 
 @pytest.mark.parametrize(
     "more",
-    [{"secret_values": {"key": "secret value"}}, {"secret_environment": {"OPSICLE_VAR_S": "secret"}}],
+    [
+        {"secret_values": {"key": "secret value"}},
+        {"secret_environment": {"OPSICLE_VAR_S": "secret"}},
+    ],
 )
 def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal(
     worker: RunningWorker, fake_server: FakeServer, judge: Path, more: dict[str, Any]
