@@ -14,10 +14,15 @@ const NOTHING = "–"; // what stands in a cell where there is nothing; a card l
  * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
  * unless another says so), "tall" for what must not be cut off, "wide" for what is besides as wide
  * as that; else the column is as wide as what is in it. An `isMinor` column is left out where there
- * is little room. A card says `label` before it, which is what stands above it unless given.
+ * is little room. What stands in one that `isNumber` ends below each other. A card says `label` before
+ * it, which is what stands above it unless given.
  */
-export function column(head, cell, { size = "", isMinor = false, label = head } = {}) {
-  return { head, cell, size, isMinor, label };
+export function column(
+  head,
+  cell,
+  { size = "", isMinor = false, isNumber = false, label = head } = {},
+) {
+  return { head, cell, size, isMinor, isNumber, label };
 }
 
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
@@ -109,13 +114,14 @@ function mainOf(columns) {
   return columns.find(({ size }) => size === "grow") ?? columns.find((each) => !each.isChoice);
 }
 
-function classOf({ size, isMinor, isActions, isChoice }, isMain) {
+function classOf({ size, isMinor, isNumber, isActions, isChoice }, isMain) {
   const classes = [
     isActions && "table-actions",
     isChoice && "table-choice",
     isMain && "is-main",
     size in SIZES && "is-tall",
     isMinor && "is-minor",
+    isNumber && "is-number",
   ];
   return classes.filter(Boolean).join(" ") || null;
 }
