@@ -83,6 +83,7 @@ const KINDS = {
   announcements: t`an announcement`,
   approvals: t`the request for`,
   automations: "",
+  "fan-outs": "",
   files: t`the file`,
   invitations: t`an invitation`,
   join_tokens: t`a join token`,
@@ -104,6 +105,12 @@ const KINDS = {
   artifacts: t`the artifact`,
   users: "",
 };
+
+/** What stands before the name of what is only called so where its name is known. */
+const NAMED = { invitations: t`an invitation for` };
+
+/** What an org has, by what stands behind its code. */
+const OF_ORG = { quotas: t`the quotas of` };
 
 const PAGES = new Set(["approvals", "automations", "templates", "targets"]);
 const NAMELESS = new Set([
@@ -182,8 +189,10 @@ function thingOf({ resource, about }, hasLinks) {
   const slash = resource.indexOf("/");
   if (slash < 0) return h("strong", {}, visible(resource));
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
-  const before = KINDS[kind] ?? `the ${singular(kind)}`;
-  if (NAMELESS.has(kind) && !about) return visible(before);
+  const [code, part] = id.split("/");
+  if (kind === "orgs" && OF_ORG[part]) return [OF_ORG[part], " ", h("strong", {}, visible(code))];
+  if (NAMELESS.has(kind) && !about) return KINDS[kind];
+  const before = NAMED[kind] ?? KINDS[kind] ?? `the ${singular(kind)}`;
   const name = visible(said(about) || id);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);
   const shown = hasPage ? h("a", { href: `/${kind}/${id}` }, name) : h("strong", {}, name);

@@ -36,6 +36,12 @@ COMPOSED = {
     "has label",
     "it could not start on",
     "it did not begin on",
+    "it ended unknown on",
+    "it expired on",
+    "it failed on",
+    "it timed out on",
+    "it was cancelled on",
+    "it was rejected on",
 }
 """What the server puts together from words."""
 
