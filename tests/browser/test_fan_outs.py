@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
