@@ -225,13 +225,17 @@ function thingOf({ resource, about, data }, hasLinks) {
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
   const [code, part] = id.split("/");
   if (kind === "orgs" && OF_ORG[part]) return [OF_ORG[part], " ", h("strong", {}, visible(code))];
+  const before = visible(beforeName(kind, about));
   const called = said(about) || (NAMELESS.has(kind) ? visible(String(data.name ?? "")) : id);
-  if (!called) return KINDS[kind];
-  const before = (about && NAMED[kind]) || (KINDS[kind] ?? `the ${singular(kind)}`);
+  if (!called) return before;
   const name = visible(called);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);
   const shown = hasPage ? h("a", { href: `/${kind}/${id}` }, name) : h("strong", {}, name);
-  return [before && `${visible(before)} `, shown];
+  return [before && `${before} `, shown];
+}
+
+function beforeName(kind, about) {
+  return (about && NAMED[kind]) || (KINDS[kind] ?? `the ${singular(kind)}`);
 }
 
 function singular(kind) {
