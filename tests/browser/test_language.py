@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.accessibility import findings
+from tests.browser.accessibility import flaws
 from tests.browser.conftest import PATIENCE_MS
 from tests.browser.layout import fits
 from tests.browser.test_half_loaded import hold, release
@@ -75,7 +75,7 @@ def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
         german.goto(path)
         expect(german.get_by_role("heading", level=1)).to_have_text(title)
         expect(german.locator("main .loading")).to_have_count(0)
-        assert findings(german, None, "html") == [], path
+        assert flaws(german, "html") == [], path
         for width in (1100, 740, 360, 320):
             german.set_viewport_size({"width": width, "height": 740})
             assert fits(german), f"{path}, {width} px"
