@@ -20,8 +20,9 @@ ever signed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -340,9 +341,11 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     plan = _plan(type(value), number)
 
     written = {
-        name: item if type(item := getattr(value, name)) in _PLAIN else _jsonable(item, number)
-        for name in plan.always
+        name: item if type(item) in _PLAIN else _jsonable(item, number)
+        for name, item in zip(plan.always, plan.always_of(value), strict=True)
     }
+    if plan.rest_of(value) == plan.defaults:
+        return written
 
     for name, default in plan.later:
         if getattr(value, name) != default:
@@ -356,9 +359,18 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
 
 
 class _Plan(NamedTuple):
+    """What is written of a kind of struct.
+
+    `always_of` and `rest_of` return the values of the fields always written, and of all others,
+    whose `defaults` these mostly are: looking at each would cost most.
+    """
+
     always: tuple[str, ...]
     later: tuple[tuple[str, object], ...]
     unknown: tuple[tuple[str, object], ...]
+    always_of: Callable[[msgspec.Struct], tuple[object, ...]]
+    rest_of: Callable[[msgspec.Struct], tuple[object, ...]]
+    defaults: tuple[object, ...]
 
 
 @cache
@@ -370,11 +382,21 @@ def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
     always, later = form.always[name], form.later.get(name, ())
     defaults = {each.name: _default(each) for each in msgspec.structs.fields(kind)}
     unknown = defaults.keys() - set(always) - set(later)
+    rest = (*later, *sorted(unknown))
     return _Plan(
         always,
         tuple((each, defaults[each]) for each in later),
         tuple((each, defaults[each]) for each in sorted(unknown)),
+        _values_of(always),
+        _values_of(rest),
+        tuple(defaults[each] for each in rest),
     )
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[msgspec.Struct], tuple[object, ...]]:
+    if len(names) > 1:  # of one name, `attrgetter` returns no tuple
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

@@ -49,8 +49,10 @@ def spawn(
     when it cannot be started, and ValueError for what no argument or variable can hold.
     """
     libc = _library()
-    variables = [_variable(name, value) for name, value in environment.items()]
-    if any(b"\0" in text for text in (*argv, *variables, folder)):
+    if b"=" in b"".join(environment):
+        raise ValueError("illegal environment variable name")
+    variables = [b"%b=%b" % item for item in environment.items()]
+    if b"\0" in b"".join((*argv, *variables, folder)):
         raise ValueError("embedded null byte")
 
     actions = ctypes.create_string_buffer(_OPAQUE_BYTES)
@@ -80,12 +82,6 @@ def spawn(
         libc.posix_spawn_file_actions_destroy(actions)
 
     return pid.value
-
-
-def _variable(name: bytes, value: bytes) -> bytes:
-    if b"=" in name:
-        raise ValueError("illegal environment variable name")
-    return name + b"=" + value
 
 
 def _null_ended(texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:
