@@ -34,7 +34,7 @@ const server = () => import("./pages/server.js");
 const setup = () => import("./pages/setup.js");
 const target = () => import("./pages/target.js");
 const targets = () => import("./pages/targets.js");
-const targetVersions = () => import("./pages/target-versions.js");
+const targetLastRuns = () => import("./pages/target-last-runs.js");
 const template = () => import("./pages/template.js");
 const templatePush = () => import("./pages/template-push.js");
 const templates = () => import("./pages/templates.js");
@@ -85,7 +85,7 @@ const GROUPS = {
     ["/templates/:name/push", t`New version`, templatePush, "templates.push"],
     ["/templates/:name/run", t`Run`, run, "automations.create"],
     ["/targets/:name", t`Target`, target, "targets.view"],
-    ["/target-versions", t`Versions on targets`, targetVersions, "targets.view", "targets"],
+    ["/target-last-runs", t`Last runs on targets`, targetLastRuns, "targets.view", "targets"],
     ["/workers/:name", t`Worker`, worker, "workers.view"],
     ["/access", t`Who may do what`, access, "users.view", "people"],
     ["/join-tokens", t`Join tokens`, joinTokens, "workers.manage", "workers"],

@@ -3,7 +3,7 @@
 
 import { flatten, h } from "../lib/dom.js";
 import { actionsMenu } from "./menus.js";
-import { t } from "../lib/language.js";
+import { number, t } from "../lib/language.js";
 
 const BOX_REM = 2; // as wide as the column in which an item is chosen
 const NOTHING = "–"; // what stands in a cell where there is nothing; a card leaves it out
@@ -14,10 +14,12 @@ const NOTHING = "–"; // what stands in a cell where there is nothing; a card l
  * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
  * unless another says so), "tall" for what must not be cut off, "wide" for what is besides as wide
  * as that; else the column is as wide as what is in it. An `isMinor` column is left out where there
- * is little room. A card says `label` before it, which is what stands above it unless given.
+ * is little room. A card says `label` before it, which is what stands above it unless given; it has no
+ * minor column, nor one whose `card` is "none", and gives one whose `card` is "line" a line of its
+ * own, of which there may be one in a list.
  */
-export function column(head, cell, { size = "", isMinor = false, label = head } = {}) {
-  return { head, cell, size, isMinor, label };
+export function column(head, cell, { size = "", isMinor = false, label = head, card = "" } = {}) {
+  return { head, cell, size, isMinor, label, card };
 }
 
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
@@ -36,6 +38,17 @@ export function choiceColumn(cell) {
  */
 export function remark(content) {
   return h("div", { class: "muted small remark" }, content);
+}
+
+/** Several lines of a cell; on a telephone they are there once one asks for them. */
+export function severalLines(lines) {
+  const isOpen = !matchMedia("(width < 46.25rem)").matches;
+  return h(
+    "details",
+    { class: "several", open: isOpen },
+    h("summary", {}, number(lines.length)),
+    lines,
+  );
 }
 
 /** The table around the rows in `body`. What its elements are is said to screen readers by roles,
@@ -67,7 +80,8 @@ function titleWhatIsCut({ target }) {
   const cell = target.closest("td");
   if (!cell) return;
   const isCut = [cell, ...cell.querySelectorAll("*")].some((each) => {
-    return each.scrollWidth > each.clientWidth && getComputedStyle(each).overflowX !== "visible";
+    const isOut = each.scrollWidth > each.clientWidth || each.scrollHeight > each.clientHeight + 2;
+    return isOut && getComputedStyle(each).overflowX !== "visible";
   });
   if (isCut) cell.title = cell.innerText.replace(/\s+/g, " ");
   else cell.removeAttribute("title");
@@ -109,13 +123,15 @@ function mainOf(columns) {
   return columns.find(({ size }) => size === "grow") ?? columns.find((each) => !each.isChoice);
 }
 
-function classOf({ size, isMinor, isActions, isChoice }, isMain) {
+function classOf({ size, isMinor, isActions, isChoice, card }, isMain) {
   const classes = [
     isActions && "table-actions",
     isChoice && "table-choice",
     isMain && "is-main",
     size in SIZES && "is-tall",
     isMinor && "is-minor",
+    card === "line" && "is-line",
+    card === "none" && "is-off-card",
   ];
   return classes.filter(Boolean).join(" ") || null;
 }

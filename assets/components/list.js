@@ -17,7 +17,7 @@ import { problemBox } from "./problems.js";
 import { forgetWhenClosed, noteShown, shownItem } from "./shown-item.js";
 import { number, t } from "../lib/language.js";
 
-export { actionsColumn, column, remark } from "./list-table.js";
+export { actionsColumn, column, remark, severalLines } from "./list-table.js";
 
 const PAGE_SIZE = 50;
 const LARGEST_PAGE = 200; // what the server gives at most at once

@@ -22,8 +22,11 @@ const COLUMNS = [
   ]),
   column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email)),
   column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
-  column(t`Digest`, ({ digest }) =>
-    h("code", { class: "muted", title: digest }, digest.replace("sha256:", "").slice(0, 12)),
+  column(
+    t`Digest`,
+    ({ digest }) =>
+      h("code", { class: "muted", title: digest }, digest.replace("sha256:", "").slice(0, 12)),
+    { card: "none" },
   ),
 ];
 

@@ -27,7 +27,6 @@ export function mount(root, { title, query }) {
   const list = new List({
     label: title,
     endpoint: "/approvals",
-    look: "approval-rows",
     columns: COLUMNS,
     filters: [whose],
     link: ({ id }) => `/approvals/${id}`,
@@ -51,12 +50,12 @@ const COLUMNS = [
   column(t`What`, (approval) => {
     const { template, version, reason, kind, phase } = approval;
     const place = KINDS[kind](phase && visible(phase));
-    const note = noteOn(approval);
+    const note = visible(noteOn(approval) ?? "");
+    const remarks = [place, note].filter(Boolean).join(" · ");
     return [
       h("span", {}, h("strong", {}, template), " ", versionText(version)),
       reason && h("div", { class: "muted" }, visible(reason)),
-      place && h("div", { class: "muted small" }, place),
-      note && remark(visible(note)),
+      remarks && remark(remarks),
     ];
   }),
   column(t`By`, ({ requester }) => visible(requester.name || requester.email), { label: "" }),

@@ -108,7 +108,7 @@ const CHANNEL = [
   column(t`Waiting`, ({ open_deliveries: count }) =>
     plural(count, { one: t`1 message`, other: t`${number(count)} messages` }),
   ),
-  column(t`Changed`, ({ updated_at: at }) => ago(at)),
+  column(t`Changed`, ({ updated_at: at }) => ago(at), { card: "none" }),
 ];
 
 function channelActions(channel, done) {

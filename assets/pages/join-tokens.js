@@ -43,7 +43,7 @@ export function mount(root, { title }) {
 const COLUMNS = [
   column(t`Used`, ({ uses, max_uses: most }) => t`${number(uses)} of ${number(most)}`),
   column(t`Labels`, ({ labels }) => labelsView(labels), { size: "grow" }),
-  column(t`Made by`, ({ created_by: email }) => visible(email)),
+  column(t`Made by`, ({ created_by: email }) => visible(email), { card: "none" }),
   column(t`Made`, ({ created_at: at }) => ago(at), { isMinor: true }),
   column(t`Runs out in`, ({ expires_at: at }) => countdown(at)),
 ];

@@ -10,7 +10,7 @@ import {
   openInvitationForm,
 } from "../components/invitations.js";
 import { linkBox } from "../components/link-box.js";
-import { actionsColumn, column, List } from "../components/list.js";
+import { actionsColumn, column, List, severalLines } from "../components/list.js";
 import { pairs } from "../components/pairs.js";
 import { sentence } from "../components/problems.js";
 import { getAll, patch, post, remove } from "../lib/api.js";
@@ -104,7 +104,10 @@ const COLUMNS = [
     t`Role`,
     ({ role, rules }) => [
       role,
-      rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
+      rules.length > 0 &&
+        severalLines(
+          rules.map((rule) => h("div", { class: "small" }, h("code", {}, visible(rule)))),
+        ),
     ],
     { size: "tall" },
   ),

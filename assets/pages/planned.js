@@ -18,6 +18,7 @@ export function mount(root, { title }) {
   const page = new AbortController();
   const list = new List({
     label: title,
+    look: "planned-rows",
     endpoint: "/planned-starts",
     columns: [...COLUMNS, actionsColumn(actions)],
     link: ({ id }) => `/automations/${id}`,

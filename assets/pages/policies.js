@@ -112,8 +112,8 @@ const COLUMNS = [
     isDefault && h("div", { class: "muted small" }, t`applies by itself`),
   ]),
   column(t`Gates`, ({ gate_names: gates }) => visible(gates.join(", "))),
-  column(t`Version`, ({ version }) => String(version)),
-  column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
+  column(t`Version`, ({ version }) => String(version), { card: "none" }),
+  column(t`Pushed`, ({ pushed_at: at }) => ago(at), { card: "line" }),
   column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email), { isMinor: true }),
 ];
 

@@ -65,10 +65,14 @@ const COLUMNS = [
   column(t`From`, ({ address }) => visible(address)),
   column(t`Began`, ({ created_at: at }) => ago(at), { isMinor: true }),
   column(t`Last used`, ({ last_used_at: at }) => ago(at)),
-  column(t`Ends`, ({ expires_at: end, idle_expires_at: idleEnd }) => [
-    ago(end),
-    h("div", { class: "muted small" }, t`if unused: ${ago(idleEnd)}`),
-  ]),
+  column(
+    t`Ends`,
+    ({ expires_at: end, idle_expires_at: idleEnd }) => [
+      ago(end),
+      h("div", { class: "muted small" }, t`if unused: ${ago(idleEnd)}`),
+    ],
+    { card: "line" },
+  ),
 ];
 
 function kindOf({ kind }) {

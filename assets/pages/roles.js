@@ -5,7 +5,7 @@ import { askForm, confirm } from "../components/dialogs.js";
 import { field, input, lines, textarea } from "../components/fields.js";
 import { ADMINS, firstOne } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
-import { actionsColumn, column, List, remark } from "../components/list.js";
+import { actionsColumn, column, List, remark, severalLines } from "../components/list.js";
 import { patch, post, put, remove } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -81,18 +81,20 @@ function nameOf({ name, description, is_built_in: isBuiltIn }) {
 
 function rules({ is_built_in: isBuiltIn, built_in_rules: builtIn, rules: own }) {
   const list = (texts) => texts.map((text) => h("div", {}, h("code", {}, visible(text))));
-  if (!isBuiltIn) return own.length ? list(own) : h("span", { class: "muted" }, t`none`);
+  const ownLines = own.length > 1 ? severalLines(list(own)) : list(own);
+  if (!isBuiltIn) return own.length ? ownLines : h("span", { class: "muted" }, t`none`);
   const summary = h("summary", {}, t`${builtIn.length} built in`);
-  return [h("details", {}, summary, list(builtIn)), list(own)];
+  return [h("details", {}, summary, list(builtIn)), ownLines];
 }
 
 function people(group, reload) {
   if (!group.members.length) return h("span", { class: "muted" }, t`nobody`);
-  return group.members.map((member) => {
+  const members = group.members.map((member) => {
     const joined = h("span", { class: "muted small" }, ago(member.joined_at));
     const leave = may("groups.manage") && leaveButton(group, member, reload);
     return h("div", { class: "member" }, h("span", {}, visible(member.email)), joined, leave);
   });
+  return severalLines(members);
 }
 
 function leaveButton({ name }, { id, email }, done) {

@@ -70,7 +70,7 @@ const COLUMNS = [
     state !== "active" && h("div", { class: "muted small" }, stateText(state)),
   ]),
   column(t`Template`, ({ template }) => visible(template), { isMinor: true }),
-  column(t`Times`, (schedule) => scheduleText(schedule)),
+  column(t`Times`, (schedule) => scheduleText(schedule), { card: "none" }),
   column(t`Next`, ({ next_at: at }) => (at ? dayAndTime(at) : "–")),
   column(t`Last`, ({ last_start: last }) => lastOutcome(last)),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),

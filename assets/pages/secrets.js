@@ -22,8 +22,8 @@ export function mount(root, { title }) {
     endpoint: "/secrets",
     columns: [...COLUMNS, actionsColumn((secret) => actions(secret, list))],
     key: ({ name }) => name,
-    show: ({ name }) => showing(name),
-    showNamed: showing,
+    show: ({ name, environment_variable: variable }) => showing(name, variable),
+    showNamed: (name) => showing(name),
     empty: nothingYet,
     signal: page.signal,
   });
@@ -41,7 +41,9 @@ const COLUMNS = [
     h("strong", {}, name),
     description && remark(visible(description)),
   ]),
-  column(t`In commands`, ({ environment_variable: name }) => h("code", {}, `$${name}`)),
+  column(t`In commands`, ({ environment_variable: name }) => h("code", {}, `$${name}`), {
+    card: "none",
+  }),
   column(t`Version`, ({ version }) => String(version), { isMinor: true }),
   column(t`Last rotated`, rotated, { isMinor: true }),
   column(t`By`, ({ updated_by: person }) => visible(person.name || person.email), {
@@ -64,10 +66,10 @@ function lastUse(use) {
   return [ago(at), link && h("div", { class: "small" }, t`by ${link}`)];
 }
 
-function showing(name) {
+function showing(name, variable) {
   return opensWith(
     () => usesOf(name),
-    (uses) => showUses(name, uses),
+    (uses) => showUses(name, { ...uses, variable }),
   );
 }
 
@@ -116,13 +118,15 @@ function deletingText({ templates, targets, hidden }) {
 }
 
 /** Which templates and targets name it: where a new value is to work, and who would miss it. */
-function showUses(name, { templates, targets, hidden, last_run_at: at }) {
+function showUses(name, { templates, targets, hidden, last_run_at: at, variable }) {
   const links = (noun, names) =>
     names.map((each) => h("li", {}, h("a", { href: `/${noun}/${each}` }, each)));
   const count = templates.length + targets.length + hidden;
+  const code = variable && h("code", {}, `$${variable}`);
   ask({
     title: t`Who uses ${name}`,
     content: [
+      code && h("p", {}, t`In commands: ${code}`),
       !count && h("p", {}, t`No template and no target names it.`),
       templates.length > 0 && [
         h("h3", {}, t`Templates`),

@@ -3,7 +3,7 @@
 import { button } from "../components/buttons.js";
 import { confirm } from "../components/dialogs.js";
 import { pageHeading } from "../components/headings.js";
-import { behindFact, laterEnd, versionOnTarget } from "../components/last-on-target.js";
+import { behindFact, laterEnd, succeededVersion } from "../components/target-last-run.js";
 import { column, List } from "../components/list.js";
 import { loadInto } from "../components/loading.js";
 import { pairs } from "../components/pairs.js";
@@ -131,9 +131,9 @@ function lastRuns({ name }, { signal }) {
       column(t`Template`, ({ template }) =>
         h("a", { href: pathOf({ name: template }) }, visible(template)),
       ),
-      column(t`Version`, (each) => [versionOnTarget(each), " ", behindFact(each)], { label: "" }),
+      column(t`Version`, (each) => [succeededVersion(each), " ", behindFact(each)], { label: "" }),
       column(t`Succeeded`, ({ succeeded }) => (succeeded ? ago(succeeded.ended_at) : "–")),
-      column(t`Since then`, (each) => laterEnd(each) || "–"),
+      column(t`Since then`, (each) => laterEnd(each) || "–", { card: "line" }),
     ],
     key: ({ template }) => template,
     empty: () => h("p", { class: "muted" }, t`No template ran on it yet.`),
@@ -172,8 +172,10 @@ function history({ name }, { signal }) {
       }),
       column(t`User`, ({ user }) => visible(user)),
       column(t`Private key`, ({ secret }) => h("code", {}, visible(secret))),
-      column(t`Pushed`, ({ pushed_at: at }) => ago(at)),
-      column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email)),
+      column(t`Pushed`, ({ pushed_at: at }) => ago(at), { card: "line" }),
+      column(t`By`, ({ pushed_by: person }) => visible(person.name || person.email), {
+        card: "none",
+      }),
     ],
     key: ({ version }) => version,
     signal,

@@ -32,7 +32,7 @@ export function mount(root, { title }) {
     may("targets.manage") &&
     button(t`New target…`, { look: "primary", name: "plus", onclick: open });
   const versions =
-    may("automations.view") && buttonLink(t`Versions on targets`, "/target-versions");
+    may("automations.view") && buttonLink(t`Last runs on targets`, "/target-last-runs");
   const below = h("p", { class: "muted" }, ABOUT);
   root.append(pageHeading(title, { actions: [versions, create], below }), list.element);
   const kept = takeDraft("target", here());
@@ -45,11 +45,13 @@ const COLUMNS = [
     h("strong", {}, name),
     description && h("div", { class: "muted small" }, visible(description)),
   ]),
-  column(t`Host`, ({ host, port }) =>
-    h("code", {}, visible(port === 22 ? host : `${host} : ${port}`)),
+  column(
+    t`Host`,
+    ({ host, port }) => h("code", {}, visible(port === 22 ? host : `${host} : ${port}`)),
+    { label: "" },
   ),
-  column(t`User`, ({ user }) => visible(user)),
-  column(t`Labels`, ({ labels }) => labelFacts(labels)),
+  column(t`User`, ({ user }) => visible(user), { card: "none" }),
+  column(t`Labels`, ({ labels }) => labelFacts(labels), { label: "" }),
   column(t`Private key`, ({ secret }) => h("code", {}, visible(secret)), { isMinor: true }),
   column(t`Pushed`, ({ pushed_at: at }) => ago(at), { isMinor: true }),
 ];

@@ -173,8 +173,8 @@ function planPanel(template, need, signal) {
 /** Leads to the targets with the version that last succeeded on each. */
 function whereItRan({ name, fan_out: fanOut }) {
   const isShown = fanOut?.kind === "targets" && may("targets.view") && may("automations.view");
-  const href = `/target-versions${queryText({ template: name })}`;
-  return isShown && h("p", {}, h("a", { href }, t`Versions on targets`));
+  const href = `/target-last-runs${queryText({ template: name })}`;
+  return isShown && h("p", {}, h("a", { href }, t`Last runs on targets`));
 }
 
 function notifyText({ states = [], users = [], groups = [], chats = [] }) {

@@ -4,7 +4,7 @@ import { button, copyButton } from "../components/buttons.js";
 import { askForm, confirm } from "../components/dialogs.js";
 import { field, input, lines, select, textarea } from "../components/fields.js";
 import { emptyState, pageHeading } from "../components/headings.js";
-import { actionsColumn, column, List } from "../components/list.js";
+import { actionsColumn, column, List, severalLines } from "../components/list.js";
 import { noticeBox } from "../components/problems.js";
 import { post, remove } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
@@ -42,14 +42,15 @@ const COLUMNS = [
   column(t`Name`, ({ name }) => h("strong", {}, visible(name))),
   column(t`Begins with`, ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
   column(t`May`, scopesOf, { size: "tall" }),
-  column(t`Made`, ({ created_at: at }) => ago(at)),
+  column(t`Made`, ({ created_at: at }) => ago(at), { card: "none" }),
   column(t`Last used`, ({ last_used_at: at }) => ago(at, t`never`)),
   column(t`Expires`, ({ expires_at: at }) => ago(at, t`never`)),
 ];
 
 function scopesOf({ scopes }) {
   if (!scopes) return h("span", { class: "muted" }, t`all that you may`);
-  return scopes.map((scope) => h("div", {}, h("code", {}, visible(scope))));
+  const each = scopes.map((scope) => h("div", {}, h("code", {}, visible(scope))));
+  return each.length > 1 ? severalLines(each) : each;
 }
 
 function endButton({ id, name }, list) {

@@ -67,7 +67,7 @@ const COLUMNS = [
     state !== "active" && h("div", { class: "muted small" }, stateText(state)),
   ]),
   column(t`Template`, ({ template }) => visible(template)),
-  column(t`Sender`, ({ verify }) => verify),
+  column(t`Sender`, ({ verify }) => verify, { card: "none" }),
   column(t`Last call`, ({ last_call: last }) => (last ? [outcome(last), " ", ago(last.at)] : "–")),
   column(t`Runs as`, ({ runs_as: person }) => visible(person.email), { isMinor: true }),
 ];

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 EXAMPLES = {
     "demo": "opsicle demo",
-    "orgs export": "opsicle orgs export acme acme.age --passphrase-file /etc/opsicle/passphrase",
-    "orgs import": "opsicle orgs import acme.age --data-dir /var/lib/opsicle",
     "backup": "opsicle backup /backup/opsicle.age --passphrase-file /etc/opsicle/passphrase",
     "doctor": "opsicle doctor --server https://ops.example.com",
     "upgrade": "opsicle upgrade --check",
@@ -80,6 +78,8 @@ EXAMPLES = {
         "opsicle announcements create 'Upgrade at 22:00, two minutes' --severity warning --until 6h"
     ),
     "announcements delete": "opsicle announcements delete 01ky8x5cz6vn0q3r7w2t4b9mde",
+    "orgs export": "opsicle orgs export acme acme.age --passphrase-file /etc/opsicle/passphrase",
+    "orgs import": "opsicle orgs import acme.age --data-dir /var/lib/opsicle",
     "orgs switch": "opsicle orgs switch globex",
     "orgs release-queue": "opsicle orgs release-queue",
     "orgs server-operators": "opsicle orgs server-operators",
@@ -181,8 +181,11 @@ EXAMPLES = {
     "channels kinds": "opsicle channels kinds",
     "channels list": "opsicle channels list",
     "channels show": "opsicle channels show mail",
-    "channels create": "opsicle channels create mail --kind email",
-    "channels update": "opsicle channels update mail",
+    "channels create": (
+        "opsicle channels create mail --kind email --set host=smtp.example.com "
+        "--set sender=opsicle@example.com --set username=opsicle --credential-file password"
+    ),
+    "channels update": "opsicle channels update mail --credential-file password",
     "channels delete": "opsicle channels delete mail",
     "channels test": "opsicle channels test mail",
     "channels deliveries": "opsicle channels deliveries",

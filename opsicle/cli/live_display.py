@@ -48,11 +48,7 @@ def show_live(
                 printer.show(automation)
     except KeyboardInterrupt:
         if runs_on_server:
-            progress.say(
-                "No longer watching; the automation goes on. "
-                f"`opsicle automations cancel {automation.id}` stops it, "
-                f"`opsicle logs {automation.id} --follow` watches again."
-            )
+            progress.say(_still_running_text(automation.id))
         raise
 
     if not is_final(automation.state):
@@ -109,6 +105,14 @@ class _StatusPrinter:
         if text != self._last_printed:
             self._progress.say(printable(text))
             self._last_printed = text
+
+
+def _still_running_text(automation_id: str) -> str:
+    return (
+        "No longer watching; the automation goes on. "
+        f"`opsicle automations cancel {automation_id}` stops it, "
+        f"`opsicle logs {automation_id} --follow` watches again."
+    )
 
 
 def _first_phase(automation: Automation, job_id: str) -> int:

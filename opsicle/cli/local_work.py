@@ -60,7 +60,7 @@ def prepare(
         job_id=new_id(datetime.now(UTC)),
         phases=plan,
         is_plan=True,
-        secrets={name: secrets[name] for name in named_secrets(plan)},
+        secret_values={name: secrets[name] for name in named_secrets(plan)},
     )
     return [planned, work], masked(variables, values)
 
@@ -82,7 +82,7 @@ def _work(
         phases=document.phases,
         environment=environment(not_secret, values),
         secret_environment=environment(variables, only_secret(variables, values)),
-        secrets={name: secrets[name] for name in named_secrets(document.phases)},
+        secret_values={name: secrets[name] for name in named_secrets(document.phases)},
         volume_mounts=document.volume_mounts,
         timeout=document.timeout if isinstance(document, Template) else None,
         files=input_files(variables, values),

@@ -101,10 +101,9 @@ def run(  # noqa: PLR0913 - each is an option
     values = GivenValues(var, var_file)
 
     if is_file(what):
-        given = (version is not None, totp is not None, bool(worker), bool(at), dry_run)
-        for (option, reason_against), is_given in zip(_ONLY_ON_SERVER.items(), given, strict=True):
-            if is_given:
-                raise click.UsageError(f"{option} is for templates on the server; {reason_against}")
+        _refuse_server_options(
+            version is not None, totp is not None, bool(worker), bool(at), dry_run
+        )
         return _run_here(Path(what), values, secret_file)
 
     if secret_file:
@@ -120,6 +119,13 @@ def run(  # noqa: PLR0913 - each is an option
         return show_preview(request)
     automation = with_step_up(totp, lambda api: trigger(api, endpoints.RUN, body=request))
     return show_new(automation, follow=follow)
+
+
+def _refuse_server_options(*are_given: bool) -> None:
+    """Raise UsageError if any of `_ONLY_ON_SERVER`, told in its order, is given."""
+    for (option, reason), is_given in zip(_ONLY_ON_SERVER.items(), are_given, strict=True):
+        if is_given:
+            raise click.UsageError(f"{option} is for templates on the server; {reason}")
 
 
 def is_file(what: str) -> bool:

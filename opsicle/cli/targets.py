@@ -31,9 +31,9 @@ from opsicle.wire.endpoints import automations
 from opsicle.wire.endpoints import targets as endpoints
 from opsicle.wire.target_api import (
     PushTargetRequest,
+    TargetLastRun,
     TargetSummary,
     TargetVersion,
-    TemplateOnTarget,
 )
 
 _LOOK_SECONDS = 0.3
@@ -71,28 +71,28 @@ _VERSION_COLUMNS = [
 ]
 
 
-def _succeeded(on_target: TemplateOnTarget) -> str:
+def _succeeded(run: TargetLastRun) -> str:
     """Return the version that last succeeded, and the newest if that is another one."""
-    if on_target.succeeded is None:
+    if run.succeeded is None:
         return "none"
-    version = on_target.succeeded.version
-    return f"{version} of {on_target.latest_version}" if on_target.is_behind else str(version)
+    version = run.succeeded.version
+    return f"{version} of {run.latest_version}" if run.is_behind else str(version)
 
 
-def _last_state(on_target: TemplateOnTarget) -> str:
+def _last_state(run: TargetLastRun) -> str:
     """Return how it went last, and of which version if not of what last succeeded."""
-    last, succeeded = on_target.last_run, on_target.succeeded
+    last, succeeded = run.last_run, run.succeeded
     is_other = succeeded is None or last.version != succeeded.version
     return f"{last.state} (version {last.version})" if is_other else last.state
 
 
 _LAST_RUN_COLUMNS = [
-    Column("target", lambda on_target: on_target.target),
-    Column("template", lambda on_target: on_target.template),
+    Column("target", lambda run: run.target),
+    Column("template", lambda run: run.template),
     Column("version", _succeeded),
     Column("succeeded", lambda each: each.succeeded.ended_at if each.succeeded else ""),
     Column("last", _last_state),
-    Column("ended", lambda on_target: on_target.last_run.ended_at),
+    Column("ended", lambda run: run.last_run.ended_at),
 ]
 
 

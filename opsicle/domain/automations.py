@@ -92,8 +92,8 @@ TRANSITIONS: dict[AutomationState, frozenset[AutomationState]] = {
     _S.REJECTED: frozenset(),
     _S.EXPIRED: frozenset(),
 }
-"""Every step there is. The UPDATEs of `server/store/automations.py` carry them out; a test compares
-the two."""
+"""Every step there is. The UPDATEs of `server/store/automation_transitions.py` carry them out; a
+test compares the two."""
 
 
 def known_state(name: str | None) -> AutomationState | None:

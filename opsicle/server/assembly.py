@@ -20,7 +20,7 @@ from opsicle.server.automations.releases import GroupReleases
 from opsicle.server.automations.resumes import Resumes
 from opsicle.server.automations.service import Automations
 from opsicle.server.automations.target_automations import TargetAutomations
-from opsicle.server.automations.target_last_runs import LastRunsOnTargets
+from opsicle.server.automations.target_last_runs import TargetLastRunReader
 from opsicle.server.channels.chat_listeners import ChatListeners
 from opsicle.server.channels.chats import Chats
 from opsicle.server.channels.deliveries import Deliveries
@@ -199,7 +199,7 @@ class Services(DispatchServices):
         clock, state = core.clock, core.state
         self.order_trails = OrderTrails(state, core.binding_key)
         self.target_automations = TargetAutomations(state, self.automations, clock)
-        self.last_on_targets = LastRunsOnTargets(state)
+        self.target_last_runs = TargetLastRunReader(state)
         self.live_streams = LiveStreams(self.automations, self.job_logs, self.pubsub, clock)
         self.artifacts = Artifacts(state, self.contents)
         self.files = Files(state, self.contents, self.job_artifacts, clock)

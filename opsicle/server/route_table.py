@@ -59,7 +59,7 @@ def user_routes(services: Services) -> list[Route]:
             services.job_logs,
             services.live_streams,
             services.target_automations,
-            services.last_on_targets,
+            services.target_last_runs,
             services.order_trails,
         ),
         *artifacts.routes(services.artifacts),

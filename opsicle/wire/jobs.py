@@ -63,18 +63,21 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `environment` has the values by the full name of their environment variable
     (`OPSICLE_VAR_SERVICE`), already text. `secret_environment` has those of secret variables;
-    `secrets` are the secrets by name, each for the phases that name it. Neither is ever written
-    down or shown. (On the wire the two keep the names that workers know.) `withheld` says why
-    something of this cannot be had: then nothing is run. `manifest` and `order` are canonical (see
-    `domain/manifests.py`), `signature` proves the order, `secret_salt` is that of the manifest's
-    commitments; all are empty where nobody gave an order, as in `opsicle run FILE`. `timeout`
-    bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is after how
-    much output the rest is counted only; None: never. `artifact_limits` bound the files that it
-    leaves behind. `files` are those that it is given, which the worker fetches before it starts.
-    `resumed_from` says which phases another automation has done;
-    `keep_workspace`, for how many seconds the workspace is kept of a job that does not go well.
-    `is_plan`: these are the phases of the plan; `plan_outputs` are what it has handed on.
-    `target` is the host on which all phases run, None for this machine.
+    `secret_values` are the secrets by name, each for the phases that name it. Neither is ever
+    written down or shown. (On the wire the three keep the names that workers know.) `withheld` says
+    why something of this cannot be had: then nothing is run.
+
+    `manifest` and `order` are canonical (see `domain/manifests.py`), `signature` proves the order,
+    `secret_salt` is that of the manifest's commitments; all are empty where nobody gave an order,
+    as in `opsicle run FILE`.
+
+    `timeout` bounds the whole job in seconds; None leaves it to the phases' own. `max_log_bytes` is
+    after how much output the rest is counted only; None: never. `artifact_limits` bound the files
+    that it leaves behind. `files` are those that it is given, which the worker fetches before it
+    starts. `resumed_from` says which phases another automation has done; `keep_workspace`, for how
+    many seconds the workspace is kept of a job that does not go well. `is_plan`: these are the
+    phases of the plan; `plan_outputs` are what it has handed on. `target` is the host on which all
+    phases run, None for this machine.
     """
 
     automation_id: str
@@ -87,7 +90,7 @@ class Work(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     secret_environment: dict[str, str] = msgspec.field(
         default_factory=dict, name="secret_variables"
     )
-    secrets: dict[str, str] = {}
+    secret_values: dict[str, str] = msgspec.field(default_factory=dict, name="secrets")
     withheld: str = ""
     volume_mounts: tuple[VolumeMount, ...] = ()
     timeout: int | None = None

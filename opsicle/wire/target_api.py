@@ -64,7 +64,7 @@ class LastRun(msgspec.Struct, kw_only=True):
     ended_at: datetime
 
 
-class TemplateOnTarget(msgspec.Struct, kw_only=True):
+class TargetLastRun(msgspec.Struct, kw_only=True):
     """How a template last went on a target: `succeeded` is its last success there, if any.
 
     `last_run` is what ended there last, however it went. `is_behind`: what last succeeded is older
@@ -83,7 +83,7 @@ class TargetLastRuns(msgspec.Struct, kw_only=True):
     """A target, and the templates that ran on it, by their names."""
 
     target: str
-    templates: list[TemplateOnTarget]
+    templates: list[TargetLastRun]
 
 
 class TargetHostKey(msgspec.Struct, kw_only=True):

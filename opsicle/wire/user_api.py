@@ -24,11 +24,7 @@ from opsicle.domain.bounds import (
     Token,
     Word,
 )
-from opsicle.domain.templates import (
-    DEFAULT_PRIORITY,
-    Value,
-    Variable,
-)
+from opsicle.domain.templates import DEFAULT_PRIORITY, Value, Variable
 from opsicle.wire.announcement_api import Announcement
 from opsicle.wire.artifact_api import Artifact, MissingArtifact
 from opsicle.wire.display_api import Display
@@ -198,10 +194,9 @@ class NewApiToken(msgspec.Struct, kw_only=True):
 class RunRequest(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Triggers an automation; `version` None means the newest.
 
-    `draft` is the id of a draft of this template, which is tried in place of a version.
-
-    `worker` is the name or id of the only worker that may take it, "" for any that fits. It begins
-    at `start_at` at the earliest, None: as soon as it may.
+    `draft` is the id of a draft of this template, which is tried in place of a version. `worker` is
+    the name or id of the only worker that may take it, "" for any that fits. It begins at
+    `start_at` at the earliest, None: as soon as it may.
     """
 
     template: Word
@@ -281,19 +276,24 @@ class ListedAutomation(AutomationSummary, kw_only=True):
 
 
 class Automation(AutomationSummary, kw_only=True):
-    """An automation whole. `log_bytes` is the length of the newest job's log so far.
+    """An automation whole.
 
-    `log_remark` says what of that log was lost; "" if nothing was. `outputs` are what the newest
-    job's phases have handed on, by name, `summary` is what they say of it in Markdown; both are
-    masked as the log is. `concurrency_group` is its group with the values by which that is told
-    from others, `concurrency_limit` how many of it run at once. `is_group_held`: nobody can say how
-    it ended, and it holds its group until it is released. `artifacts` are the files that the newest
-    job left behind, `artifacts_missing` those of which nothing is kept. `plan` are the phases that
-    ran before anybody was asked, `files` those that it is given. `chained_starts` are what it
-    starts once it has ended, `depth` how far below what somebody has started it is, `targets` its
-    machines, `only_worker` the one that was chosen for it, if any, `labels` its template's.
-    `resumed_by` and `rerun_by` are the newest that go on from it, or repeat it. `draft` is the id
-    of the draft that it tried, whose version is 0; "" if it runs what was pushed.
+    What it was given: `labels` are its template's, `files` those among its values, `targets` its
+    machines, `only_worker` the one that was chosen for it, if any. `draft` is the id of the draft
+    that it tried, whose version is 0; "" if it runs what was pushed. `concurrency_group` is its
+    group with the values by which that is told from others, `concurrency_limit` how many of it run
+    at once. `is_group_held`: nobody can say how it ended, and it holds its group until it is
+    released.
+
+    What came of it: `plan` are the phases that ran before anybody was asked. `log_bytes` is the
+    length of the newest job's log so far, `log_remark` says what of that was lost; "" if nothing
+    was. `outputs` are what the newest job's phases have handed on, by name, `summary` is what they
+    say of it in Markdown; both are masked as the log is. `artifacts` are the files that the newest
+    job left behind, `artifacts_missing` those of which nothing is kept.
+
+    Others: `chained_starts` are what it starts once it has ended, `depth` how far below what
+    somebody has started it is, `resumed_by` and `rerun_by` the newest that go on from it, or repeat
+    it.
     """
 
     display_name: str = ""

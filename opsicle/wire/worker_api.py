@@ -57,7 +57,7 @@ Who does not say speaks the first alone."""
 
 
 class EnrolRequest(msgspec.Struct, kw_only=True):
-    """Asks, with a join token, for an identity; the token is good for one.
+    """Asks, with a join token, for an identity.
 
     `mac` is base64 (see `security/join_token.py` for what it covers). `sent_at_ms` is the worker's
     time, which `mac` does not cover: a clock that is off is refused before the token is spent. None
@@ -142,16 +142,20 @@ class PollRequest(msgspec.Struct, kw_only=True):
     """Asks for work, saying what the worker is and has. Held open while there is nothing to say.
 
     It is also the heartbeat: it renews the lease of every job in `jobs`. `boot_id` names this
-    instance of the worker's process, `sent_at_ms` is its time. `labels` are what it says of itself;
-    `granted` what the server has told it beyond them (see `PollReply`): it is given only what it
-    knows itself to fit. `history_rewritten` says how the org's audit record contradicts what the
-    worker has seen of it; "" if it does not. `formats` are those of manifests and orders that it
-    reads. `newer_epoch` shows a server that there was a later state than its own; `ran` is what
-    this worker has begun lately, for a server that wants to know (see `PollReply`). `paused` are
-    jobs that wait for people: it keeps their workspaces, and no slot or lease for them. `limits_by`
-    says by what each kind of phase has its limits kept ("cgroup v2", "rlimits", "podman").
-    `resumes_only`: it takes nothing new, and yet what it has paused. (`program_version` keeps on
-    the wire the name that servers know.)
+    instance of the worker's process, `sent_at_ms` is its time. (`program_version` keeps on the wire
+    the name that servers know.)
+
+    `labels` are what it says of itself; `granted` what the server has told it beyond them (see
+    `PollReply`): it is given only what it knows itself to fit. `formats` are those of manifests and
+    orders that it reads. `limits_by` says by what each kind of phase has its limits kept
+    ("cgroup v2", "rlimits", "podman").
+
+    `paused` are jobs that wait for people: it keeps their workspaces, and no slot or lease for
+    them. `resumes_only`: it takes nothing new, and yet what it has paused.
+
+    `history_rewritten` says how the org's audit record contradicts what the worker has seen of it;
+    "" if it does not. `newer_epoch` shows a server that there was a later state than its own; `ran`
+    is what this worker has begun lately, for a server that wants to know (see `PollReply`).
     """
 
     boot_id: Word
@@ -179,13 +183,14 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
     """New work, and what is to become of the jobs that the worker has.
 
     `cancel`: a person asked for that; `drop`: their lease is gone; `drain`: take no more.
-    An answer without work brings the newest `checkpoint` of the org's audit record. `withheld` says
-    why this worker is given no work at all ("its clock is 3 h ahead of the server's"). `granted`
-    are the labels that it was granted beyond what it says of itself, where that is not what its
-    poll said. `formats` are those of manifests and orders that the server writes. `epoch` and
-    `epoch_id` are the server's; `wants_ran`: after a restore it does not know what its workers have
-    run. `server_urls` are the addresses at which this server, or whoever takes over from it, is to
-    be looked for, its own first; None from a server that does not say.
+    `withheld` says why this worker is given no work at all ("its clock is 3 h ahead of the
+    server's"). An answer without work brings the newest `checkpoint` of the org's audit record.
+
+    `granted` are the labels that it was granted beyond what it says of itself, where that is not
+    what its poll said. `formats` are those of manifests and orders that the server writes. `epoch`
+    and `epoch_id` are the server's; `wants_ran`: after a restore it does not know what its workers
+    have run. `server_urls` are the addresses at which this server, or whoever takes over from it,
+    is to be looked for, its own first; None from a server that does not say.
     """
 
     work: tuple[Work, ...] = ()
@@ -206,7 +211,7 @@ class PollReply(msgspec.Struct, kw_only=True, omit_defaults=True):
 class StartRequest(msgspec.Struct):
     """Asks whether a leased job may begin. Only after the answer is anything executed.
 
-    `lease_lost` in answer means: drop the job.
+    The error `lease_lost` in answer means: drop the job.
     """
 
     fence: int
@@ -311,8 +316,8 @@ class FinishRequest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `log_bytes` is the whole log's length: the server refuses to finish with a part missing. The
     last chunks may ride along, so that a short job needs no log call of its own. `is_slot_free`:
-    the worker would take another job in its place. `is_after_loss` as in a `LogRequest`. `boot_id`
-    as in a poll: `unknown` is taken from an instance that polls, once that is clearly the
+    the worker would take another job in its place. `is_after_loss` as in a `LogRequest`, `boot_id`
+    as in a poll: an end as `unknown` is taken from an instance that polls, once that is clearly the
     only one.
     """
 

@@ -36,14 +36,14 @@ def plan_for(work: Work, org_id: str) -> CleanUpPlan | None:
     bare = msgspec.structs.replace(
         work,
         target=work.target and msgspec.structs.replace(work.target, key=""),
-        secrets={},
+        secret_values={},
         secret_environment={},
         manifest=b"",
         order=b"",
         signature=b"",
         secret_salt=b"",
     )
-    has_secrets = bool(work.secrets or work.secret_environment or work.target)
+    has_secrets = bool(work.secret_values or work.secret_environment or work.target)
     return CleanUpPlan(
         boot=process_ids.boot_id(), org_id=org_id, work=bare, has_secrets=has_secrets
     )

@@ -8,7 +8,7 @@ from opsicle.worker.masking import Masking
 
 def masking_of(work: Work, before: Masking | None = None) -> Masking | None:
     """Return what masks a job's secrets, beside what was masked before; None if it has none."""
-    values = [*work.secret_environment.values(), *work.secrets.values()]
+    values = [*work.secret_environment.values(), *work.secret_values.values()]
     values = [value for value in (*values, work.target.key if work.target else "") if value]
     if before is not None:
         before.add(values)

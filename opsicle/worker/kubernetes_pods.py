@@ -35,29 +35,13 @@ def pod_of(work: Work, phase: Phase, name: str) -> dict[str, Any]:
     A pod that is nobody's part is begun once, and never replaced by another one.
     """
     asked = phase.kubernetes or KubernetesOptions()
-    container = {
-        "name": "phase",
-        "image": phase.image,
-        "imagePullPolicy": _PULL[phase.pull],
-        "command": ["/bin/sh", f"{GIVEN}/first"],
-        "resources": _resources(asked),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": phase.read_only,
-        },
-        "volumeMounts": [
-            {"name": "given", "mountPath": GIVEN, "readOnly": True},
-            {"name": "work", "mountPath": WORKSPACE, "subPath": "workspace"},
-            {"name": "work", "mountPath": LEFT, "subPath": "left"},
-        ],
-    }
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "activeDeadlineSeconds": phase.timeout + _SECONDS_BEYOND,
         "terminationGracePeriodSeconds": 10,
         "automountServiceAccountToken": asked.service_account is not None,
         "enableServiceLinks": False,
-        "containers": [container],
+        "containers": [_container(phase, asked)],
         "volumes": [
             {"name": "given", "secret": {"secretName": name, "defaultMode": 0o444}},
             {"name": "work", "emptyDir": {}},
@@ -76,6 +60,25 @@ def pod_of(work: Work, phase: Phase, name: str) -> dict[str, Any]:
         "kind": "Pod",
         "metadata": {"name": name, "labels": labels, "annotations": about},
         "spec": spec,
+    }
+
+
+def _container(phase: Phase, asked: KubernetesOptions) -> dict[str, Any]:
+    return {
+        "name": "phase",
+        "image": phase.image,
+        "imagePullPolicy": _PULL[phase.pull],
+        "command": ["/bin/sh", f"{GIVEN}/first"],
+        "resources": _resources(asked),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": phase.read_only,
+        },
+        "volumeMounts": [
+            {"name": "given", "mountPath": GIVEN, "readOnly": True},
+            {"name": "work", "mountPath": WORKSPACE, "subPath": "workspace"},
+            {"name": "work", "mountPath": LEFT, "subPath": "left"},
+        ],
     }
 
 

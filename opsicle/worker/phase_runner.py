@@ -122,7 +122,7 @@ class PhaseRunner:
         try:
             variables |= self.results.make_files()
             paths = self._private.write_secrets(
-                {name: self._work.secrets[name] for name in phase.secrets}
+                {name: self._work.secret_values[name] for name in phase.secrets}
             )
         except OSError as problem:
             raise CannotStart(

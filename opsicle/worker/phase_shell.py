@@ -68,7 +68,8 @@ def phase_environment(
         **private,
         **outputs,
         **{
-            secret_environment_name(name): work.secrets[name] for name in work.phases[phase].secrets
+            secret_environment_name(name): work.secret_values[name]
+            for name in work.phases[phase].secrets
         },
         "OPSICLE_AUTOMATION_ID": work.automation_id,
         "OPSICLE_JOB_ID": work.job_id,

@@ -40,13 +40,11 @@ def spawn(
     stdout: int,
     stderr: int,
 ) -> int:
-    """Start `argv[0]`, a path, in a new session and `folder`.
-
-    Returns its process id.
+    """Start `argv[0]`, a path, in a new session and `folder`, and return its process id.
 
     It inherits `stdin` (None: nothing to read), `stdout` and `stderr`, which are greater than 2,
-    and no other file. Raises OSError
-    when it cannot be started, and ValueError for what no argument or variable can hold.
+    and no other file. Raises OSError when it cannot be started, and ValueError for what no argument
+    or variable can hold.
     """
     libc = _library()
     variables = [_variable(name, value) for name, value in environment.items()]
@@ -59,13 +57,7 @@ def spawn(
 
     try:
         _check(libc.posix_spawn_file_actions_addchdir_np(actions, folder))
-        if stdin is None:
-            _check(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
-        else:
-            _check(libc.posix_spawn_file_actions_adddup2(actions, stdin, 0))
-        _check(libc.posix_spawn_file_actions_adddup2(actions, stdout, 1))
-        _check(libc.posix_spawn_file_actions_adddup2(actions, stderr, 2))
-        _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
+        _add_streams(actions, stdin, stdout, stderr)
         _check(
             _library(lets_go=True).posix_spawn(
                 ctypes.byref(pid),
@@ -80,6 +72,20 @@ def spawn(
         libc.posix_spawn_file_actions_destroy(actions)
 
     return pid.value
+
+
+def _add_streams(
+    actions: ctypes.Array[ctypes.c_char], stdin: int | None, stdout: int, stderr: int
+) -> None:
+    """Let the program have these as its 0, 1 and 2, and nothing else."""
+    libc = _library()
+    if stdin is None:
+        _check(libc.posix_spawn_file_actions_addopen(actions, 0, b"/dev/null", os.O_RDONLY, 0))
+    else:
+        _check(libc.posix_spawn_file_actions_adddup2(actions, stdin, 0))
+    _check(libc.posix_spawn_file_actions_adddup2(actions, stdout, 1))
+    _check(libc.posix_spawn_file_actions_adddup2(actions, stderr, 2))
+    _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
 
 
 def _variable(name: bytes, value: bytes) -> bytes:

@@ -200,22 +200,32 @@ def _start(
         if is_plain:
             pid = posix_spawn.spawn(argv, environment, os.fsencode(folder), *files)
         else:
-            popen = subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
-                argv,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL if files.stdin is None else files.stdin,
-                stdout=files.stdout,
-                stderr=files.stderr,
-                start_new_session=True,
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=account.groups if account else None,
-            )
+            popen = _popen(argv, environment, folder, account, files)
             pid = popen.pid
         _own_children.add(pid)
 
     return _Started(pid, f"{boot_id()}/{earliest}-{ticks_since_boot()}", popen)
+
+
+def _popen(
+    argv: Sequence[bytes],
+    environment: Mapping[bytes, bytes],
+    folder: Path,
+    account: OsAccount | None,
+    files: _Files,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - running what the template says is what a worker is for
+        argv,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL if files.stdin is None else files.stdin,
+        stdout=files.stdout,
+        stderr=files.stderr,
+        start_new_session=True,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
+        extra_groups=account.groups if account else None,
+    )
 
 
 def succeeds(argv: Sequence[bytes], account: OsAccount | None = None) -> bool:

@@ -16,7 +16,7 @@ def runtime_problem(work: Work, kinds: Collection[str]) -> str:
         return work.withheld
 
     for phase in work.phases:
-        missing = [name for name in phase.secrets if name not in work.secrets]
+        missing = [name for name in phase.secrets if name not in work.secret_values]
         if missing:
             return f"phase {phase.name} needs the secret {missing[0]}, which was not handed out"
         if work.target and (problem := unfit_for_target(phase)):

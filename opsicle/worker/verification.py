@@ -214,7 +214,7 @@ def _secret(
     manifest: Manifest, order: WorkOrder, work: Work
 ) -> Iterator[tuple[str, object, object]]:
     named = tuple(named_secrets(manifest.plan)) if order.is_plan else manifest.secrets
-    yield "secrets", named, tuple(sorted(work.secrets))
+    yield "secrets", named, tuple(sorted(work.secret_values))
     ordered = {environment_name(name): text for name, text in manifest.secret_variables.items()}
     handed = {
         name: commitment(work.secret_salt, value) for name, value in work.secret_environment.items()

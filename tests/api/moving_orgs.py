@@ -28,7 +28,8 @@ from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import Enrolment, FinishRequest
 from tests.api.authenticator_app import App
 from tests.api.backing_up import KEY
-from tests.api.route_walk import MAY, QUERIES, Things, filled
+from tests.api.route_bodies import QUERIES
+from tests.api.route_walk import MAY, Things, filled
 from tests.api.running_server import ADMINS, ApiServer, Client
 
 ALICE = ADMINS["acme"]

@@ -1,11 +1,12 @@
-"""No route changes anything by a cookie alone (trust.md, W2), and none by asking to read."""
+"""No route changes anything by a cookie alone, and none by asking to read."""
 
 from __future__ import annotations
 
 import pytest
 
 from opsicle.server.http.routing import Access
-from tests.api.route_walk import BODIES, MAY, Things, call, filled, prepare
+from tests.api.route_bodies import BODIES
+from tests.api.route_walk import MAY, Things, call, filled, prepare
 from tests.api.running_server import ORIGIN, PASSWORD, ApiServer, Client
 
 

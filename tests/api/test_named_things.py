@@ -15,7 +15,8 @@ import msgspec
 import pytest
 
 from tests.api.absent_things import absent, without_ids
-from tests.api.route_walk import BODIES, PUBLIC, A, Things, filled, key, prepare
+from tests.api.route_bodies import BODIES
+from tests.api.route_walk import PUBLIC, A, Things, filled, key, prepare
 from tests.api.running_server import Answer, ApiServer, Client
 from tests.api.test_other_orgs import by_id
 from tests.api.test_templates import source

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import apsw
 import msgspec
 import pytest
 
@@ -18,7 +16,7 @@ from opsicle.security import age_keys
 from opsicle.security.age_keys import Passphrase
 from opsicle.security.audit_key import AuditPublicKey
 from opsicle.server.org_moves import importing
-from opsicle.server.store import migrations, org_tables, secrets
+from opsicle.server.store import migrations, secrets
 from opsicle.server.store.suspensions import SuspensionRow
 from opsicle.wire.audit import Checkpoint
 from opsicle.wire.order_api import OrderTrail
@@ -355,25 +353,6 @@ def test_whoever_has_an_account_there_is_somebody_else_until_told(moved: Moved, 
         stand(api_server, SuspensionRow())
         made = session.post("/api/v1/automations", {"template": "restart-web"})
         assert made.status == 201, made.content
-
-
-def test_every_table_comes_along_or_is_left_behind_for_a_reason(tmp_path: Path) -> None:
-    for name, folder in (("s", migrations.STATE_MIGRATIONS), ("l", migrations.LOG_MIGRATIONS)):
-        migrations.migrate(tmp_path / name, folder)
-    tables = set()
-    for name in ("s", "l"):
-        with closing(apsw.Connection(str(tmp_path / name))) as db:
-            query = (
-                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
-            )
-            tables |= {str(table) for (table,) in db.execute(query)}
-
-    decided = [
-        org_tables.STATE_TABLES, org_tables.CHECKPOINT_TABLES, org_tables.LOG_TABLES,
-        org_tables.LEFT_BEHIND, {org_tables.USERS: ""},
-    ]  # fmt: skip
-    assert sorted(name for each in decided for name in each) == sorted(tables)
-    assert all(org_tables.LEFT_BEHIND.values())
 
 
 def test_the_commands_take_an_org_from_one_data_folder_to_another(

@@ -16,8 +16,8 @@ import pytest
 from opsicle.domain.access import BuiltInRole, Resource
 from opsicle.server.http.routing import Access
 from tests.api.absent_things import absent, without_ids
+from tests.api.route_bodies import BODIES
 from tests.api.route_walk import (
-    BODIES,
     MAY,
     PUBLIC,
     A,

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -21,16 +21,16 @@ from opsicle.domain.errors import (
     InvalidInput,
     OpsicleError,
 )
-from opsicle.kit.clock import SystemClock
-from opsicle.security.age_files import DecryptingReader, EncryptingWriter
+from opsicle.security.age_files import EncryptingWriter
 from opsicle.security.age_keys import Passphrase
 from opsicle.server.backups import backup
 from opsicle.server.backups import restore as restoring
-from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd, BackupHead
+from opsicle.server.backups.archive import END, HEAD, STATE, BackupEnd
 from opsicle.server.backups.restore import RestoreOptions
 from opsicle.server.data_folder import RESTORING, DataFolder
 from opsicle.server.store import migrations
 from tests.api.backing_up import KEY, back_up, keep, refused, replace_master_key, restore
+from tests.api.forged_backups import FOREIGN, HEAD_OF_NOW, HEADED, ORG, forged, of, opened
 from tests.api.running_server import ApiServer
 from tests.product import CHECKOUT
 from tests.support import require
@@ -263,43 +263,6 @@ def test_a_master_key_that_is_kept_elsewhere_is_not_in_the_backup_and_is_asked_f
     restore(backup, to, RestoreOptions(master_key_file=elsewhere))
 
     assert not (to / "master.key").exists()
-
-
-HEAD_OF_NOW = BackupHead(
-    version="9", created_at=SystemClock().now(), schema=1, epoch=1, ca_fingerprint="",
-    has_logs=False, has_artifacts=False,
-)  # fmt: skip
-
-
-def forged(members: Iterator[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    """Return what somebody who knows the passphrase could make."""
-    target = io.BytesIO()
-    writer = EncryptingWriter(target, KEY)
-    with tarfile.open(fileobj=writer, mode="w|") as tar:
-        for info, body in members:
-            info.size = len(body)
-            tar.addfile(info, io.BytesIO(body))
-    writer.finish()
-    return target.getvalue()
-
-
-def opened(backup: bytes) -> bytes:
-    """Return the archive in a backup."""
-    return DecryptingReader(io.BytesIO(backup), KEY).readall() or b""
-
-
-def of(name: str, body: bytes = b"x", **more: object) -> tuple[tarfile.TarInfo, bytes]:
-    info = tarfile.TarInfo(name)
-    for field, value in more.items():
-        setattr(info, field, value)
-    return info, body
-
-
-HEADED = of(HEAD, msgspec.json.encode(HEAD_OF_NOW))
-ORG = "0" * 26
-
-
-FOREIGN = "which no backup has there"
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def test_the_worker_gets_the_newest_value_with_its_work_and_nobody_else_does(
     automation = run(alice, password=OTHER).json
     alice.call("PUT", "/api/v1/secrets/db-password", {"value": "a newer value"})
     work = work_for(api_server)
-    assert work.secrets == {"db-password": "a newer value", "api-key": "another value"}
+    assert work.secret_values == {"db-password": "a newer value", "api-key": "another value"}
     assert work.secret_environment == {"OPSICLE_VAR_PASSWORD": OTHER}
     assert work.environment == {"OPSICLE_VAR_WHO": "world"}
     shown = alice.get(f"/api/v1/automations/{automation['id']}").json
@@ -172,7 +172,7 @@ def test_a_secret_that_is_gone_when_the_work_is_handed_out_is_said_to_be(
     alice.delete("/api/v1/secrets/api-key")
     work = work_for(api_server)
     assert "api-key was deleted" in work.withheld
-    assert (work.secrets, work.secret_environment) == ({}, {})
+    assert (work.secret_values, work.secret_environment) == ({}, {})
 
 
 @pytest.mark.parametrize("table", ["secrets", "sealed_values"])
@@ -216,7 +216,7 @@ def test_no_file_of_the_server_holds_a_value(api_server: ApiServer, alice: Clien
         **{"Idempotency-Key": "k"},
     )
     assert answer.status == 201
-    assert work_for(api_server).secrets
+    assert work_for(api_server).secret_values
     for path in api_server.folder.path.iterdir():
         content = path.read_bytes() if path.is_file() else b""
         for value in (VALUE, OTHER):
@@ -276,7 +276,7 @@ def assert_everything_opens(folder: Path) -> None:
     again = ApiServer(folder)
     try:
         work = work_for(again)
-        assert (work.secrets["db-password"], work.secret_environment) == (
+        assert (work.secret_values["db-password"], work.secret_environment) == (
             VALUE,
             {"OPSICLE_VAR_PASSWORD": OTHER},
         )

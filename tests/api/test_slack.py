@@ -359,7 +359,7 @@ def test_a_refusal_is_said_and_tried_again_where_that_can_help(
     assert (delivery["state"], delivery["last_error"]) == (state, shown)
 
 
-def test_the_library_is_not_let_out_by_itself(
+def test_slack_is_reached_past_no_network_or_proxy_that_the_admin_did_not_allow(
     api_server: ApiServer,
     slack: SlackApi,
     alice: Client,

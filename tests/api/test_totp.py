@@ -1,4 +1,4 @@
-"""Authenticator apps: enrolment, login, replay, recovery codes, step-up (trust.md, W4)."""
+"""Authenticator apps: enrolment, login, replay, recovery codes, step-up."""
 
 from __future__ import annotations
 

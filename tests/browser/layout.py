@@ -54,14 +54,20 @@ LAYOUT = """() => {
       && !getComputedStyle(each).backgroundAttachment.includes("local")
       && !each.matches(".chips, .log-scroller"))
     .map((each) => each.className);
+  const bottomOf = (each) => each.getBoundingClientRect().bottom;
+  const isCutting = (each) => getComputedStyle(each).overflowY !== "visible";
+  const ancestors = function* (each, last) {
+    for (let at = each; at !== last; at = at.parentElement) yield at;
+  };
   const textsOf = (row) => {
     const walker = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
-    const unread = ".unseen, .is-tall, .button, [popover], details > :not(summary)";
+    const unread = ".unseen, .button, [popover], details > :not(summary)";
     const texts = [];
     while (walker.nextNode()) {
       const { parentElement: own, textContent } = walker.currentNode;
       if (!textContent.trim() || own.closest(unread)) continue;
-      const { bottom } = own.closest(".small, .muted, td, th").getBoundingClientRect();
+      const cutting = [...ancestors(own, row)].filter(isCutting).map((each) => bottomOf(each));
+      const bottom = Math.min(bottomOf(own.closest("td, th")), ...cutting);
       const range = document.createRange();
       range.selectNodeContents(walker.currentNode);
       const lines = [...range.getClientRects()].filter((line) => line.top < bottom - 2);
@@ -83,7 +89,9 @@ LAYOUT = """() => {
       count += 1;
       end = bottom;
     }
-    return count > 4 && !hasLongName; // which may break
+    const isCard = getComputedStyle(row).display === "flex";
+    const most = isCard ? 3 : 4;
+    return count > most && (isCard || !hasLongName); // which may break in a row
   }).map((row) => row.innerText);
   const { scrollWidth, clientWidth } = document.documentElement;
   const isFramed = document.body.classList.contains("is-framed") && clientWidth <= 1440;
@@ -97,7 +105,8 @@ LAYOUT = """() => {
     "scrolls sideways without a sign": unsigned(),
     "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
-    "rows of more than four lines": 360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
+    "rows of more than four lines, cards of more than three":
+      360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
   };
 }"""
 TYPE_SIZES = """() => [...new Set([...document.querySelectorAll("body *")]

@@ -18,7 +18,7 @@ MOST_REQUESTS = 30
 MOST_BYTES = 110_000
 """With what the API says of an org in which little has happened, which is left out here."""
 API_BYTES = 12_000
-FETCHED_LATER = {"log-excerpts.js", "linebuffer.js", "ansi.js"}
+FETCHED_LATER = {"log-excerpts.js", "linebuffer.js", "log-channel.js", "ansi.js"}
 """What reads logs for the failing lines on Home, which is drawn before."""
 SLOWER = 4
 MOST_REQUESTS_AGAIN = 3

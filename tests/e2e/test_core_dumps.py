@@ -1,4 +1,4 @@
-"""However the server or a worker dies, nothing of its memory comes to the disk (trust.md, S1)."""
+"""However the server or a worker dies, nothing of its memory comes to the disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs that wait for people, whatever is killed meanwhile (trust.md, L8).
+"""Jobs that wait for people, whatever is killed meanwhile.
 
 The judge is outside the product: every job appends its automation's id to files, and fsyncs them.
 """

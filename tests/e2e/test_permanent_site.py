@@ -275,7 +275,7 @@ def test_hangup_reads_the_settings_of_the_file_anew(site: Site) -> None:
     )
     path.write_text(path.read_text() + "log_retention_days = 8\n")  # twice: no TOML
     site.server.popen.send_signal(signal.SIGHUP)
-    wait_until(lambda: "settings not taken up" in site.server.log(), what="the complaint")
+    wait_until(lambda: "settings not taken up" in site.server.log(), what="the warning")
     assert site.server.popen.poll() is None
     assert ask_socket(site.socket, "/readyz")[0] == 200
 

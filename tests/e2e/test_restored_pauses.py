@@ -1,4 +1,4 @@
-"""A server is restored from an older copy, and workers keep paused jobs of later (trust.md, L9)."""
+"""A server is restored from an older copy, and workers keep paused jobs of later."""
 
 from __future__ import annotations
 

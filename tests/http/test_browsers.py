@@ -1,6 +1,6 @@
 """A cookie proves less than a token.
 
-What else a browser must show before anything changes (trust.md, W2).
+What else a browser must show before anything changes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Requests that can be read in two ways are refused, on both listeners (trust.md, W5)."""
+"""Requests that can be read in two ways are refused, on both listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A random walk through pushes, decisions, restarts and clock steps (trust.md, P1).
+"""A random walk through pushes, decisions, restarts and clock steps.
 
 Beside it runs a model that knows nothing of the engine: it keeps, for each automation, what was
 asked and who has said what, and says by itself whether work may come out. Whatever a worker is

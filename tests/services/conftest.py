@@ -12,6 +12,7 @@ from opsicle.server.access.actor import Actor
 from opsicle.wire.jobs import Work
 from opsicle.wire.user_api import Automation
 from tests.services.core import Core, TestWorker
+from tests.services.fanning import Fanning
 from tests.services.resuming import Failed, begun
 from tests.services.team import Team, template_source
 
@@ -42,6 +43,12 @@ def work(core: Core, alice: Actor, worker: TestWorker) -> Work:
     [work] = worker.poll().work
     worker.start(work)
     return work
+
+
+@pytest.fixture
+def fanning(core: Core, alice: Actor) -> Fanning:
+    """Return an org of three workers that fit; nothing runs yet."""
+    return Fanning(core, alice)
 
 
 @pytest.fixture

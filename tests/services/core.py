@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import gevent
 import msgspec
@@ -31,9 +30,8 @@ from opsicle.server.audit.remarks import ServerRemarks
 from opsicle.server.forwarding.options import ForwardingOptions
 from opsicle.server.keys.vault import Vault
 from opsicle.server.store import documents, memberships, orgs, users, workers
-from opsicle.server.store.database import Database
 from opsicle.server.store.log_database import LogDatabase
-from opsicle.server.store.migrations import LOG_MIGRATIONS, migrate
+from opsicle.server.store.migrations import LOG_MIGRATIONS
 from opsicle.wire.jobs import Outcome, PhaseReport, StepState, Work
 from opsicle.wire.user_api import Automation, RunRequest
 from opsicle.wire.worker_api import (
@@ -46,8 +44,7 @@ from opsicle.wire.worker_api import (
     RunningJob,
 )
 from tests.services.clocks import ManualClock
-
-STORE = Path(__file__).parents[2] / "opsicle/server/store"
+from tests.services.databases import begin_empty, open_database, raise_fatal
 
 HELLO = """
 apiVersion: v1
@@ -60,29 +57,6 @@ spec:
 """
 
 
-def open_database(folder: Path, name: str, migrations: str) -> Database:
-    """Return a database with its schema of today."""
-    if not _begin_empty(folder / name, STORE / migrations):
-        migrate(folder / name, STORE / migrations)
-    return Database(folder / name, on_fatal=_raise)
-
-
-def _begin_empty(file: Path, migrations: Path) -> bool:
-    """Make a file with the schema of today, unless there is one; return whether there was none."""
-    if file.exists():
-        return False
-    file.write_bytes(_empty(migrations))
-    return True
-
-
-@cache
-def _empty(migrations: Path) -> bytes:
-    """Return what migrations make of nothing; kept, because hundreds of tests begin with it."""
-    with TemporaryDirectory() as folder:
-        migrate(Path(folder) / "empty.db", migrations)
-        return (Path(folder) / "empty.db").read_bytes()
-
-
 @cache
 def _authority(now: datetime) -> Authority:
     """Return an authority that was made then; kept, because most tests begin at the same time."""
@@ -93,10 +67,6 @@ def _authority(now: datetime) -> Authority:
 def _parsed(source: str) -> Template:
     """Return a template; kept, because hundreds of tests begin with the same."""
     return parse_template(source.encode())
-
-
-def _raise(error: BaseException) -> None:
-    raise error
 
 
 @dataclass
@@ -117,9 +87,9 @@ class Core:
         self.database = open_database(self.folder, "opsicle.db", "migrations")
 
         remarks = ServerRemarks(self.database, self.clock)
-        _begin_empty(self.folder / "logs.db", LOG_MIGRATIONS)
+        begin_empty(self.folder / "logs.db", LOG_MIGRATIONS)
         self.logs_database = LogDatabase.open(
-            self.folder / "logs.db", _raise, self.clock.now, remarks.note_lost_logs
+            self.folder / "logs.db", raise_fatal, self.clock.now, remarks.note_lost_logs
         )
 
         core = server_core.Core(

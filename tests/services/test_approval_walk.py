@@ -1,4 +1,4 @@
-"""Whatever happens to people, policies and approvals, only what is approved runs (trust.md, P1)."""
+"""Whatever happens to people, policies and approvals, only what is approved runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From asking to deciding: who may, in which order, by when, and who hears of it (trust.md, P1)."""
+"""From asking to deciding: who may, in which order, by when, and who hears of it."""
 
 from __future__ import annotations
 

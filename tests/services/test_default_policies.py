@@ -1,4 +1,4 @@
-"""Policies that apply by themselves, and who may keep a template from them (trust.md, P1)."""
+"""Policies that apply by themselves, and who may keep a template from them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from opsicle.server.templates.service import Templates
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import Core
 from tests.services.document_pushes import ADMINS, EVERYTHING, OWN, default, push
+from tests.services.policy_scopes import SCOPES
 from tests.services.targeting import with_rules
 from tests.services.team import MANAGER, Team
 
@@ -37,54 +38,6 @@ def service_account(team: Team, owner: str = "alice") -> str:
 
 
 # What it applies to
-
-SCOPES = {
-    "everything": (EVERYTHING, "", "{}", True),
-    "a label of the worker": (
-        "{runsOn: {env: [production]}}",
-        "runsOn: {labels: {env: production}}",
-        "{}",
-        True,
-    ),
-    "another label of the worker": (
-        "{runsOn: {env: [production]}}",
-        "runsOn: {labels: {env: test}}",
-        "{}",
-        False,
-    ),
-    "a label of the worker in capitals": (
-        "{runsOn: {env: prod}}",
-        "runsOn: {labels: {env: PROD}}",
-        "{}",
-        False,
-    ),
-    "a worker of any label": ("{runsOn: {env: [production]}}", "", "{}", True),
-    "a label of the template": ("{labels: {team: payments}}", "", "{team: payments}", True),
-    "a label of the template, spelled otherwise": (
-        "{labels: {team: payments}}",
-        "",
-        "{team: Payments}",
-        True,
-    ),
-    "another label of the template": ("{labels: {team: payments}}", "", "{team: web}", False),
-    "a template without the label": ("{labels: {team: payments}}", "", "{}", True),
-    "all of a line must fit": (
-        "{runsOn: {env: [production]}, labels: {team: payments}}",
-        "runsOn: {labels: {env: production}}",
-        "{team: web}",
-        False,
-    ),
-    "any of the lines": (
-        "{runsOn: {env: [production]}}, {labels: {team: [payments, web]}}",
-        "runsOn: {labels: {env: test}}",
-        "{team: web}",
-        True,
-    ),
-    "service accounts": ("{requesters: {serviceAccounts: true}}", "", "{}", False),
-    "people by role": ("{requesters: {roles: [operator]}}", "", "{}", True),
-    "people by another role": ("{requesters: {roles: [member]}}", "", "{}", False),
-    "people by address": ("{requesters: {users: [Alice@example.com]}}", "", "{}", True),
-}
 
 
 def test_who_would_have_to_agree_is_said_for_somebody_else_to_who_may_see_people(

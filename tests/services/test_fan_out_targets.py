@@ -38,7 +38,7 @@ def test_each_target_gets_a_job_with_its_own_host_and_key(reaching: Reaching) ->
     target = works["web1"].target
     assert target is not None
     assert (target.key, target.name) == (KEY, "web1")
-    assert works["web1"].secrets == {}
+    assert works["web1"].secret_values == {}
     assert KEY not in repr(works["web1"])
     assert KEY.encode() not in works["web1"].manifest
     for work in works.values():

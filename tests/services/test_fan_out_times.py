@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from opsicle.server.access.actor import Actor
 from opsicle.server.automations.fan_out_endings import TIME_OVER
-from tests.services.core import Core
 from tests.services.fanning import Fanning
-
-
-@pytest.fixture
-def fanning(core: Core, alice: Actor) -> Fanning:
-    """Return an org of three workers that fit; nothing runs yet."""
-    return Fanning(core, alice)
 
 
 def test_what_takes_longer_than_its_time_ends_on_all_machines_wherever_they_are(

@@ -1,4 +1,4 @@
-"""What was approved runs only while that holds: it is checked before each lease (trust.md, P1)."""
+"""What was approved runs only while that holds: it is checked before each lease."""
 
 from __future__ import annotations
 

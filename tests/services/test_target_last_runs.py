@@ -9,7 +9,7 @@ from opsicle.domain.errors import NotAllowed, NotFound
 from opsicle.server.access.actor import Actor
 from opsicle.server.automations.target_last_runs import WantedLastRuns
 from opsicle.server.store.migrations import STATE_MIGRATIONS
-from opsicle.wire.target_api import TemplateOnTarget
+from opsicle.wire.target_api import TargetLastRun
 from tests.services.core import Core
 from tests.services.targeting import Reaching, push_target, targets_source, with_rules
 
@@ -39,7 +39,7 @@ def push_next_version(reaching: Reaching) -> None:
 
 def shown(reaching: Reaching, actor: Actor | None = None, **wanted: object) -> dict[str, list[str]]:
     """Return by target what is shown, such as `patch 1/2 failed 2`."""
-    page = reaching.core.services.last_on_targets.list_by_target(
+    page = reaching.core.services.target_last_runs.list_by_target(
         actor or reaching.actor,
         WantedLastRuns(**wanted),  # type: ignore[arg-type]
         "",
@@ -48,7 +48,7 @@ def shown(reaching: Reaching, actor: Actor | None = None, **wanted: object) -> d
     return {row.target: [_text(each) for each in row.templates] for row in page.items}
 
 
-def _text(each: TemplateOnTarget) -> str:
+def _text(each: TargetLastRun) -> str:
     version = each.succeeded.version if each.succeeded else "-"
     behind = f"/{each.latest_version}" if each.is_behind else ""
     return f"{each.template} {version}{behind} {each.last_run.state} {each.last_run.version}"

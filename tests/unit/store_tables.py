@@ -54,7 +54,7 @@ TABLES = {
     "channels": Table(small_because=MADE_BY_PEOPLE),
     "chat_links": Table(small_because=PEOPLE),
     "concurrency_changes": Table(
-        small_because="what has changed in concurrency groups since they were settled"
+        small_because="what has changed in concurrency groups since they were advanced"
     ),
     "content_usage": Table(small_because="one row for each org"),
     "contents": Table(f"{_SERVER}.contents.content_sweep:ContentSweep.turn", grows=True),

@@ -1,4 +1,4 @@
-"""Verifying an altered export of the audit record names the first wrong entry (trust.md, A1)."""
+"""Verifying an altered export of the audit record names the first wrong entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile certificate requests, other people's certificates, unfit TLS pairs (trust.md, E3)."""
+"""Hostile certificate requests, other people's certificates, unfit TLS pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections out lead only where they may, and nobody there can hold us up (trust.md, W7)."""
+"""Connections out lead only where they may, and nobody there can hold us up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enrolment with a man in the middle who reads, alters, replays or answers (trust.md, E2)."""
+"""Enrolment with a man in the middle who reads, alters, replays or answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bringing databases to the schema of today: complete, in order, all or nothing (trust.md, D4)."""
+"""Bringing databases to the schema of today: complete, in order, all or nothing."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_no_variable_of_a_phase_sets_an_option(tmp_path: Path) -> None:
         template="t",
         requester="r",
         phases=(phase,),
-        secrets={"key": "x" * 6},
+        secret_values={"key": "x" * 6},
     )
     private = {"OPSICLE_MASK": "", secret_file_environment_name("key"): ""}
     names = set(phase_environment(work, 0, {}, Workspace(tmp_path, "j"), private, {}))

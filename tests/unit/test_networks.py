@@ -1,4 +1,4 @@
-"""Which addresses the server connects to on an org's behalf (trust.md, W7)."""
+"""Which addresses the server connects to on an org's behalf."""
 
 from __future__ import annotations
 

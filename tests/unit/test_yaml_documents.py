@@ -1,4 +1,4 @@
-"""YAML as we take it: bounded in size, depth and time, never surprising (trust.md, W6)."""
+"""YAML as we take it: bounded in size, depth and time, never surprising."""
 
 from __future__ import annotations
 

@@ -125,9 +125,9 @@ BETWEEN: dict[str, Callable[[Site], Work]] = {
     "another salt": lambda s: replace(s.work, secret_salt=b"0" * 32),
     "no salt": lambda s: replace(s.work, secret_salt=b""),
     "a secret more": lambda s: replace(
-        s.work, secrets=s.work.secrets | {"root-password": "sesame-open"}
+        s.work, secret_values=s.work.secret_values | {"root-password": "sesame-open"}
     ),
-    "a secret less": lambda s: replace(s.work, secrets={}),
+    "a secret less": lambda s: replace(s.work, secret_values={}),
     "another requester": lambda s: replace(s.work, requester="ceo@example.com"),
     "another template": lambda s: replace(s.work, template="harmless"),
     "another automation": lambda s: replace(s.work, automation_id=s.other.automation_id),

@@ -32,7 +32,7 @@ def manifest_of(work: Work, **changes: Any) -> Manifest:
             _variable(name): commitment(work.secret_salt, text)
             for name, text in work.secret_environment.items()
         },
-        "secrets": tuple(sorted(work.secrets)),
+        "secrets": tuple(sorted(work.secret_values)),
         "volume_mounts": work.volume_mounts,
         "runs_on": {},
         "timeout": work.timeout,

@@ -168,13 +168,16 @@ def test_without_the_workspace_nothing_is_cleaned_up(
 
 @pytest.mark.parametrize(
     "more",
-    [{"secrets": {"key": "secret value"}}, {"secret_environment": {"OPSICLE_VAR_S": "secret"}}],
+    [
+        {"secret_values": {"key": "secret value"}},
+        {"secret_environment": {"OPSICLE_VAR_S": "secret"}},
+    ],
 )
 def test_nothing_is_cleaned_up_whose_secrets_are_gone_and_none_is_in_the_journal(
     worker: RunningWorker, fake_server: FakeServer, judge: Path, more: dict[str, Any]
 ) -> None:
     given = job(judge, f"echo ran >> {judge}", **more)
-    main = msgspec.structs.replace(given.phases[0], secrets=tuple(more.get("secrets", ())))
+    main = msgspec.structs.replace(given.phases[0], secrets=tuple(more.get("secret_values", ())))
 
     run_until_killed(
         worker, fake_server, judge, msgspec.structs.replace(given, phases=(main, *given.phases[1:]))

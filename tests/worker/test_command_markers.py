@@ -98,7 +98,7 @@ def test_what_is_left_in_the_background_holds_up_no_boundary(machine: Machine) -
 def test_a_secret_that_two_commands_print_is_masked_and_under_both(machine: Machine) -> None:
     commands = ["printf abc", "printf 'defghijk'", "echo lmno; echo fin"]
 
-    outcome = machine.run(phase(*commands, secrets=("s",)), secrets={"s": "abcdefghijklmno"})
+    outcome = machine.run(phase(*commands, secrets=("s",)), secret_values={"s": "abcdefghijklmno"})
 
     found = under_headings(machine.log, outcome)
     assert found == [b"abc", b"***", b"***\nfin\n"]

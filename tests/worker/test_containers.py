@@ -117,7 +117,7 @@ def test_a_secret_is_masked_and_stands_in_no_argument_and_on_no_disk(
         host,
         in_container('echo "$OPSICLE_SECRET_PIN"; cat "$OPSICLE_SECRET_FILE_PIN"; sleep 300',
               secrets=("pin",)),
-        secrets={"pin": SECRET},
+        secret_values={"pin": SECRET},
     )  # fmt: skip
     wait_until(lambda: host.log.stdout.count(b"***") >= 2, 60, "what it prints")
     [name] = podman.containers()
@@ -160,7 +160,7 @@ def test_user_and_a_read_only_root_are_as_the_phase_says(host: Machine) -> None:
             read_only=True,
             secrets=("pin",),
         ),
-        secrets={"pin": "hushhush"},
+        secret_values={"pin": "hushhush"},
     )
 
     assert host.log.stdout == b"1000\n2000\nsaid\n***\n1000 600\nrefused\n"

@@ -289,7 +289,7 @@ def test_work_whose_secrets_cannot_be_had_is_ordered_and_runs_nothing(
     blind = msgspec.structs.replace(
         stage.works["real-1"],
         withheld="the server cannot decrypt",
-        secrets={},
+        secret_values={},
         secret_environment={},
         secret_salt=b"",
     )

@@ -79,7 +79,7 @@ def test_a_phase_in_a_pod_hands_on_all_that_one_does_elsewhere(
             asked=KubernetesOptions(cpu_millis=500, memory_mib=64, service_account="ops"),
         ),
         in_pod("echo $OPSICLE_OUTPUT_OUT; exit 7", name="next"),
-        secrets={"pin": SECRET},
+        secret_values={"pin": SECRET},
     )
 
     assert (outcome.state, outcome.exit_code) == (JobState.FAILED, 7), cluster.log.everything

@@ -214,7 +214,7 @@ def test_each_stream_is_masked_on_its_own(machine: Machine) -> None:
         'echo "$0 seen"'
     )
 
-    outcome = machine.run(phase(command, secrets=("db-password",)), secrets=secret)
+    outcome = machine.run(phase(command, secrets=("db-password",)), secret_values=secret)
 
     assert outcome.state is JobState.SUCCEEDED
     assert machine.log.stdout == REPLACEMENT + b"\nwork seen\n"
@@ -228,7 +228,7 @@ def test_only_the_phase_that_names_a_secret_gets_it_and_every_phase_is_masked(
     show = 'echo "got [${OPSICLE_SECRET_DB_PASSWORD-nothing}]"'
     named = phase(show, 'printf %s "$OPSICLE_SECRET_DB_PASSWORD" > kept', secrets=("db-password",))
 
-    machine.run(named, phase(show, "cat kept", name="later"), secrets=secret)
+    machine.run(named, phase(show, "cat kept", name="later"), secret_values=secret)
 
     assert machine.log.of(phase=0) == b"got [***]\n"
     assert machine.log.of(phase=1) == b"got [nothing]\n***"
@@ -263,7 +263,7 @@ def test_nothing_is_run_without_a_secret_that_a_phase_names(machine: Machine) ->
 def test_explanations_are_masked(machine: Machine) -> None:
     outcome = machine.run(
         phase("true", secrets=("folder",), working_directory="correct horse"),
-        secrets={"folder": "correct horse"},
+        secret_values={"folder": "correct horse"},
     )
 
     assert outcome.state is JobState.FAILED
@@ -273,7 +273,7 @@ def test_explanations_are_masked(machine: Machine) -> None:
 
 def test_work_shows_no_secret_when_it_is_printed(machine: Machine) -> None:
     work = machine.work(
-        secrets={"a": "correct horse"}, secret_environment={"OPSICLE_VAR_B": "battery staple"}
+        secret_values={"a": "correct horse"}, secret_environment={"OPSICLE_VAR_B": "battery staple"}
     )
 
     assert "correct" not in repr(work)

@@ -53,7 +53,7 @@ def test_a_phase_sees_what_is_documented_and_nothing_else(
     given = msgspec.structs.replace(
         work(J1),
         phases=phases,
-        secrets={"pin": "swordfish-7"},
+        secret_values={"pin": "swordfish-7"},
         environment={"OPSICLE_VAR_SERVICE": "nginx"},
     )
     worker = RunningWorker(tmp_path, fake_server)

@@ -49,7 +49,9 @@ def test_the_plan_and_the_rest_each_have_an_order_of_their_own(fake_server: Fake
         ),
         pytest.param(OF_PLAN, True, {"is_plan": False}, id="a plan that does not say so"),
         pytest.param(OF_REST, False, {"plan_outputs": {}}, id="without what the plan hands on"),
-        pytest.param(OF_PLAN, True, {"secrets": {"key": "s3cret!"}}, id="a secret of the rest"),
+        pytest.param(
+            OF_PLAN, True, {"secret_values": {"key": "s3cret!"}}, id="a secret of the rest"
+        ),
     ],
 )
 def test_neither_order_lets_a_worker_run_anything_of_the_other(

@@ -45,7 +45,7 @@ def test_a_phase_gets_its_secrets_as_private_files_which_go_with_it(machine: Mac
             secrets=("key",),
         ),
         phase('test ! -e "$(cat path)"', 'test -z "${OPSICLE_SECRET_FILE_KEY+x}"', name="next"),
-        secrets={"key": "first line\nlast line"},
+        secret_values={"key": "first line\nlast line"},
     )
 
     assert outcome.state is JobState.SUCCEEDED, outcome.explanation
@@ -58,7 +58,7 @@ def test_the_file_of_a_secret_lies_in_memory_and_not_in_the_workspace(machine: M
     try:
         machine.run(
             phase(f'echo "{FILE}"; ls -A', f'stat -f -c %T "{FILE}"', secrets=("key",)),
-            secrets={"key": "s" * 9},
+            secret_values={"key": "s" * 9},
         )
         place, kind = machine.log.stdout.decode().split()
         assert Path(place).parent == machine.private_folder
@@ -70,10 +70,14 @@ def test_the_file_of_a_secret_lies_in_memory_and_not_in_the_workspace(machine: M
 
 
 def test_a_failed_and_a_cancelled_phase_leave_no_file_either(machine: Machine) -> None:
-    machine.run(phase("exit 1", secrets=("key",)), secrets={"key": "secret value"})
-    machine.run(phase("true", secrets=("key",), shell="/absent"), secrets={"key": "secret value"})
+    machine.run(phase("exit 1", secrets=("key",)), secret_values={"key": "secret value"})
+    machine.run(
+        phase("true", secrets=("key",), shell="/absent"), secret_values={"key": "secret value"}
+    )
 
-    machine.run(phase("sleep 60", secrets=("key",), timeout=0.2), secrets={"key": "secret value"})
+    machine.run(
+        phase("sleep 60", secrets=("key",), timeout=0.2), secret_values={"key": "secret value"}
+    )
 
     assert files_in(machine.root) == []
 
@@ -85,7 +89,7 @@ def test_openssh_takes_a_key_from_the_file(machine: Machine, tmp_path: Path) -> 
     value = key.read_text().removesuffix("\n")  # as `secrets create --value-file` keeps it
 
     outcome = machine.run(
-        phase(f'ssh-keygen -y -f "{FILE}"', secrets=("key",)), secrets={"key": value}
+        phase(f'ssh-keygen -y -f "{FILE}"', secrets=("key",)), secret_values={"key": value}
     )
 
     assert outcome.state is JobState.SUCCEEDED, machine.log.everything

@@ -98,7 +98,7 @@ def test_secrets_as_files_and_values_to_mask_are_for_the_user_too(
 
     said = output(
         running_worker,
-        msgspec.structs.replace(work(J1), phases=(phase,), secrets={"key": "swordfish-7"}),
+        msgspec.structs.replace(work(J1), phases=(phase,), secret_values={"key": "swordfish-7"}),
     )
 
     assert said.splitlines()[:3] == ["nobody 600", "12", "***"]

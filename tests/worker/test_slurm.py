@@ -133,7 +133,7 @@ def test_a_phase_in_slurm_is_like_one_without_and_shares_the_workspace(
         phase("cat sub/made; echo $OPSICLE_OUTPUT_OUT", name="after"),
         in_slurm(*number_twice(100), name="numbers"),
         job_id="job-1",
-        secrets={"pin": SECRET},
+        secret_values={"pin": SECRET},
         files=(file,),
     )
 

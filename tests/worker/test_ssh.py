@@ -180,7 +180,7 @@ def test_secrets_come_by_no_argument_and_are_masked_whatever_the_target_prints(
             secrets=("db",),
             outputs=("value",),
         ),
-        secrets={"db": secret},
+        secret_values={"db": secret},
         target=target,
     )
 

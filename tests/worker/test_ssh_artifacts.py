@@ -46,7 +46,7 @@ def test_files_come_from_a_target_as_from_here(
         machine.artifacts = ArtifactSpool(tmp_path / name / "artifacts", "job")
         outcome = machine.run(
             phase(*LEAVE, "exit 3", secrets=("db",), artifacts=PATTERNS),
-            secrets={"db": SECRET},
+            secret_values={"db": SECRET},
             secret_environment={"OPSICLE_SECRET_DB": SECRET},
             artifact_limits=ArtifactLimits(file_bytes=400_000, job_bytes=600_000),
             **({"target": sshd.target()} if machine is ssh_machine else {}),

@@ -58,7 +58,7 @@ def test_a_phase_in_a_container_shares_files_values_and_results(
                 image="docker.io/library/alpine:latest", pull=Pull.NEVER, env={"PATH": "/bin"},
             ),
             phase("cat made; rm -r sub", name="after", when=When.ALWAYS),
-            secrets={"db": SECRET},
+            secret_values={"db": SECRET},
             secret_environment={"OPSICLE_SECRET_DB": SECRET},
             environment={"OPSICLE_VAR_X": "a 'b' $(c)"},
             volume_mounts=(VolumeMount(host="./tmp", container="/shared"),),

@@ -23,7 +23,7 @@ from opsicle.server.automations.service import Automations
 from opsicle.server.automations.shared_pieces import SharedPiece
 from opsicle.server.automations.shown_targets import targets_log
 from opsicle.server.automations.target_automations import TargetAutomations
-from opsicle.server.automations.target_last_runs import LastRunsOnTargets, WantedLastRuns
+from opsicle.server.automations.target_last_runs import TargetLastRunReader, WantedLastRuns
 from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.dispatch.log_pages import MAX_LINES, LinePage
 from opsicle.server.dispatch.log_ranges import FROM_BEGINNING, TailStart
@@ -51,7 +51,7 @@ def routes(  # noqa: PLR0913, PLR0917 - all that is done with automations
     job_logs: JobLogs,
     live: LiveStreams,
     on_targets: TargetAutomations,
-    last_on_targets: LastRunsOnTargets,
+    target_last_runs: TargetLastRunReader,
     order_trails: OrderTrails,
 ) -> list[Route]:
     """Return the routes of automations."""
@@ -71,7 +71,7 @@ def routes(  # noqa: PLR0913, PLR0917 - all that is done with automations
         Route(endpoints.RERUN, partial(rerun, automations), create),
         Route(endpoints.RESUME, partial(resume, resumes), create),
         serve(target_endpoints.LIST_AUTOMATIONS, on_targets.list_newest, view),
-        Route(target_endpoints.LIST_LAST_RUNS, partial(list_last_runs, last_on_targets), view),
+        Route(target_endpoints.LIST_LAST_RUNS, partial(list_last_runs, target_last_runs), view),
         serve(target_endpoints.CHECK, on_targets.check, Action.TARGETS_USE),
         Route(endpoints.LOG, partial(log, automations, job_logs), view),
         Route(endpoints.EVENTS, partial(events, live), view),
@@ -115,7 +115,7 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     )
 
 
-def list_last_runs(last_on_targets: LastRunsOnTargets, request: Request) -> Reply:
+def list_last_runs(target_last_runs: TargetLastRunReader, request: Request) -> Reply:
     """List which version of each template last succeeded on which target, by target.
 
     `target` and `template` name the one that is asked for; with `attention` only what is behind
@@ -126,7 +126,7 @@ def list_last_runs(last_on_targets: LastRunsOnTargets, request: Request) -> Repl
     )
     return list_reply(
         request,
-        lambda actor, cursor, limit: last_on_targets.list_by_target(actor, wanted, cursor, limit),
+        lambda actor, cursor, limit: target_last_runs.list_by_target(actor, wanted, cursor, limit),
     )
 
 

@@ -20,7 +20,7 @@ from opsicle.server.store.documents import DocumentKind, VersionRow
 from opsicle.server.store.target_last_runs import TargetLastRunRow
 from opsicle.server.targets.visible import is_hidden, visible_target
 from opsicle.wire.pages import Page
-from opsicle.wire.target_api import LastRun, TargetLastRuns, TemplateOnTarget
+from opsicle.wire.target_api import LastRun, TargetLastRun, TargetLastRuns
 
 IsHidden = Callable[[TargetLastRunRow], bool]
 
@@ -38,7 +38,7 @@ class WantedLastRuns:
     needs_attention: bool = False
 
 
-class LastRunsOnTargets:
+class TargetLastRunReader:
     """Reads how templates last went on targets, as far as the caller may see both.
 
     Parts of automations that run on several targets count, drafts do not. A template that is
@@ -136,8 +136,8 @@ def _needs_attention(row: TargetLastRunRow) -> bool:
     return _is_behind(row) or row.state is not AutomationState.SUCCEEDED
 
 
-def _shown(target: str, row: TargetLastRunRow) -> TemplateOnTarget:
-    return TemplateOnTarget(
+def _shown(target: str, row: TargetLastRunRow) -> TargetLastRun:
+    return TargetLastRun(
         target=target,
         template=row.template,
         latest_version=row.latest_version,

@@ -202,7 +202,7 @@ class WorkBuilder:
                 [v for v in template.variables if v.type is not VariableType.SECRET], values
             ),
             secret_environment=environment(template.variables, opened.hidden.values),
-            secrets=opened.secrets,
+            secret_values=opened.secrets,
             withheld=opened.withheld,
             volume_mounts=template.volume_mounts,
             timeout=template.timeout,

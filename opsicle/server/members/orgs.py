@@ -91,14 +91,7 @@ class Orgs:
             code=validators.org_code(request.code, path="code"),
             name=name,
         )
-        email = (
-            validators.email_address(request.admin, path="admin") if request.admin else actor.email
-        )
-        if email != actor.email and not actor.may(Action.SERVER_MANAGE):
-            raise validators.invalid(
-                "admin", "only a server operator can make somebody else the first admin"
-            )
-
+        email = _first_admin(actor, request)
         link = self._links.new(actor, org.id, email, BuiltInRole.ADMIN, is_by_server_operator=True)
 
         def work(db: Connection) -> CreatedOrg:
@@ -155,6 +148,18 @@ class Orgs:
         if request.max_running is not UNSET:
             self._fleet.limit_changed(actor.org_id, is_limited=request.max_running is not None)
         return _shown(place, actor)
+
+
+def _first_admin(actor: Actor, request: CreateOrgRequest) -> str:
+    """Return the address of a new org's first admin. Raises InvalidInput for one not allowed."""
+    if not request.admin:
+        return actor.email
+    email = validators.email_address(request.admin, path="admin")
+    if email != actor.email and not actor.may(Action.SERVER_MANAGE):
+        raise validators.invalid(
+            "admin", "only a server operator can make somebody else the first admin"
+        )
+    return email
 
 
 def _check_limits(request: UpdateOrgRequest) -> None:

@@ -147,13 +147,7 @@ class OrgExport:
             archive = ArchiveWriter(encrypted)
             archive.add_json(ORG_HEAD, head)
             _add_keys(archive, transport)
-            add_file(archive, STATE, taken)
-            missing = self._add_logs(archive, org, copies)
-            with closing(open_untouched(taken)) as db:
-                count, lost = add_artifacts(archive, self._folder, db, self._on_progress)
-                report = _report(db, head, count, (*missing, *lost))
-
-            archive.add_json(END, BackupEnd(missing=report.missing))
+            report = self._add_contents(archive, head, org, copies)
             archive.close()
             encrypted.finish()
         return msgspec.structs.replace(report, bytes=encrypted.written)
@@ -258,6 +252,20 @@ class OrgExport:
         rebind(db, org.id, Bindings(binding), Bindings(transport.binding))
         take_along(db, org.id, binding, transport.binding)
         sign_chain(db, self._audit_key(), org.id, self._clock.now())
+
+    def _add_contents(
+        self, archive: ArchiveWriter, head: OrgHead, org: OrgRow, copies: Path
+    ) -> OrgExportReport:
+        """Add what `_take` and `_prepare` made, the logs and the files, and what ends an export."""
+        taken = copies / STATE
+        add_file(archive, STATE, taken)
+        missing = self._add_logs(archive, org, copies)
+        with closing(open_untouched(taken)) as db:
+            count, lost = add_artifacts(archive, self._folder, db, self._on_progress)
+            report = _report(db, head, count, (*missing, *lost))
+
+        archive.add_json(END, BackupEnd(missing=report.missing))
+        return report
 
     def _add_logs(self, archive: ArchiveWriter, org: OrgRow, copies: Path) -> tuple[str, ...]:
         """Add the logs, which are never a reason to have no export. Return what is missing."""

@@ -10,6 +10,7 @@ import msgspec
 from opsicle.domain.run_windows import RunWindow
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import has_changed
+from opsicle.server.store.waiting import waits
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -28,12 +29,11 @@ def lease(db: apsw.Connection, automation_id: str, before: int, fence: int, job_
     """
     return has_changed(
         db,
-        """
+        f"""
         UPDATE automations
            SET fence = :fence, job_id = :job_id
-         WHERE id = :id AND state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
-           AND fence = :before
-        """,
+         WHERE id = :id AND {waits()} AND fence = :before
+        """,  # noqa: S608 - literals
         {"id": automation_id, "before": before, "fence": fence, "job_id": job_id},
     )
 

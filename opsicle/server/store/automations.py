@@ -17,6 +17,7 @@ from opsicle.domain.run_windows import RunWindow
 from opsicle.domain.templates import DEFAULT_PRIORITY
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_one, fetch_value, index_condition, where
+from opsicle.server.store.waiting import waits
 
 
 class Turn(StrEnum):
@@ -339,12 +340,8 @@ def list_waiting(
     return fetch_all(
         db,
         SELECT
-        + """
-         WHERE a.org_id = :org_id
-           AND a.requirements = :requirements
-           AND a.state IN ('planning', 'queued')
-           AND a.job_id IS NULL
-           AND a.turn = 'ready'
+        + f"""
+         WHERE a.org_id = :org_id AND a.requirements = :requirements AND {waits("a")}
          ORDER BY a.rank LIMIT :limit
         """,
         {"org_id": org_id, "requirements": requirements, "limit": limit},

@@ -27,7 +27,7 @@ _WAITING = "org_id = :org_id AND concurrency_key = :key AND state = 'queued' AND
 
 
 class ConcurrencyChange(Row, frozen=True):
-    """An automation through which its group may look different than when it was settled last."""
+    """An automation through which its group may look different than when it was advanced last."""
 
     org_id: str
     concurrency_key: str
@@ -63,7 +63,7 @@ _MEMBER = "SELECT id, rank, turn, requirements, concurrency_limit FROM automatio
 
 
 def list_changes(db: apsw.Connection, limit: int) -> list[ConcurrencyChange]:
-    """Return what has changed in groups that were not settled since, by org and group."""
+    """Return what has changed in groups that were not advanced since, by org and group."""
     return fetch_all(
         db,
         """
@@ -77,7 +77,7 @@ def list_changes(db: apsw.Connection, limit: int) -> list[ConcurrencyChange]:
 
 
 def insert_change(db: apsw.Connection, change: ConcurrencyChange) -> None:
-    """Note that a group is to be settled again; harmless if it is noted."""
+    """Note that a group is to be advanced again; harmless if it is noted."""
     db.execute(
         "INSERT OR IGNORE INTO concurrency_changes VALUES (:org_id, :key, :id)",
         {"org_id": change.org_id, "key": change.concurrency_key, "id": change.automation_id},
@@ -85,7 +85,7 @@ def insert_change(db: apsw.Connection, change: ConcurrencyChange) -> None:
 
 
 def delete_change(db: apsw.Connection, change: ConcurrencyChange) -> None:
-    """Forget a change, as its group is settled."""
+    """Forget a change, as its group is advanced."""
     db.execute(
         """
         DELETE FROM concurrency_changes

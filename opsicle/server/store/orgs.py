@@ -8,6 +8,7 @@ import apsw
 
 from opsicle.kit.clock import to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
+from opsicle.server.store.waiting import waits
 
 
 class OrgRow(Row, frozen=True):
@@ -86,16 +87,14 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
     """
     return fetch_column(
         db,
-        """
+        f"""
         WITH RECURSIVE waiting (org_id) AS (
             SELECT min(org_id)
               FROM automations
-             WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
+             WHERE {waits()}
             UNION ALL
             SELECT (SELECT min(a.org_id) FROM automations a
-                     WHERE a.state IN ('planning', 'queued')
-                       AND a.job_id IS NULL AND a.turn = 'ready'
-                       AND a.org_id > waiting.org_id)
+                     WHERE {waits("a")} AND a.org_id > waiting.org_id)
               FROM waiting WHERE waiting.org_id IS NOT NULL
         )
         SELECT o.id
@@ -103,7 +102,7 @@ def list_shared_waiting(db: apsw.Connection) -> list[str]:
           JOIN orgs o ON o.id = waiting.org_id
          WHERE o.allows_shared_workers
          ORDER BY o.shared_served_seq, o.id
-        """,
+        """,  # noqa: S608 - literals
         {},
     )
 

@@ -9,6 +9,17 @@ import apsw
 from opsicle.server.store.rows import Row, fetch_all
 
 
+def waits(row: str = "automations") -> str:
+    """Return the condition that an automation waits for a worker, to the letter as in the index.
+
+    `row` is what the statement calls it. It waits for nothing else: neither for a job's end nor for
+    others of its concurrency group.
+    """
+    return (
+        f"{row}.state IN ('planning', 'queued') AND {row}.job_id IS NULL AND {row}.turn = 'ready'"
+    )
+
+
 class WaitingKindRow(Row, frozen=True):
     """What some waiting automations of an org require, to the letter, and the rank of the first."""
 
@@ -21,12 +32,12 @@ def list_kinds(db: apsw.Connection) -> list[WaitingKindRow]:
     """Return all that waits for a worker, of all orgs. Goes through the whole queue."""
     return fetch_all(
         db,
-        """
+        f"""
         SELECT org_id, requirements, min(rank)
           FROM automations
-         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
+         WHERE {waits()}
          GROUP BY org_id, requirements
-        """,
+        """,  # noqa: S608 - literals
         {},
         WaitingKindRow,
     )
@@ -43,7 +54,7 @@ def watch(db: apsw.Connection, note: Callable[[str, str, str], None]) -> None:
         db.execute(
             f"""
             CREATE TEMP TRIGGER waiting_after_{when[:6].lower()} AFTER {when} ON main.automations
-            WHEN NEW.state IN ('planning', 'queued') AND NEW.job_id IS NULL AND NEW.turn = 'ready'
+            WHEN {waits("NEW")}
             BEGIN
                 SELECT note_waiting(NEW.org_id, NEW.requirements, NEW.rank);
             END
@@ -63,13 +74,13 @@ def count_waiting(db: apsw.Connection) -> list[WaitingGroup]:
     """Return what waits for a worker on the whole server, the largest group first."""
     return fetch_all(
         db,
-        """
+        f"""
         SELECT org_id, requirements, count(*) AS waiting
           FROM automations
-         WHERE state IN ('planning', 'queued') AND job_id IS NULL AND turn = 'ready'
+         WHERE {waits()}
          GROUP BY org_id, requirements
          ORDER BY waiting DESC
-        """,
+        """,  # noqa: S608 - literals
         {},
         WaitingGroup,
     )

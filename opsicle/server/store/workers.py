@@ -105,6 +105,11 @@ class NewWorker(msgspec.Struct, frozen=True, kw_only=True):
     is_ephemeral: bool = False
 
 
+def _whose(org_id: str | None) -> str:
+    """Return the condition that a worker is the org's, or (None) shared."""
+    return "w.is_shared" if org_id is None else "w.org_id = :org_id AND NOT w.is_shared"
+
+
 def has_enrolled(db: apsw.Connection) -> bool:
     """Return whether the server has any worker that is not revoked."""
     return bool(
@@ -156,11 +161,9 @@ def find_enrolled(db: apsw.Connection, join_token_id: str, key: str) -> WorkerRo
 
 
 def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow | None:
-    """Return a worker by id or name, or None.
+    """Return a worker by id or name, or None. `org_id` None: a shared one, which no org has.
 
     A name is a revoked worker's only if no other bears it.
-
-    `org_id` None is for shared workers, which no org has.
     """
     # The plus keeps SQLite from the index by org, which would read all that an org ever had; those
     # by id and by name find a few.
@@ -173,14 +176,14 @@ def find(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow 
 
 
 def get(db: apsw.Connection, org_id: str | None, id_or_name: str) -> WorkerRow:
-    """Do as `find`. Raises NotFound for an absent and for another org's one alike."""
+    """Return a worker as `find` does. Raises NotFound for an absent and another org's alike."""
     return required(find(db, org_id, id_or_name), NotFound(f"there is no worker {id_or_name}"))
 
 
 def list_workers(
     db: apsw.Connection, org_id: str | None, after_id: str, limit: int
 ) -> list[WorkerRow]:
-    """Return the workers in the order of enrolment, after `after_id`; see `find`."""
+    """Return the workers in the order of enrolment, after `after_id`; `org_id` as in `find`."""
     return fetch_all(
         db,
         f"{_SELECT} WHERE {_whose(org_id)} AND w.id > :after ORDER BY w.id LIMIT :limit",
@@ -192,7 +195,7 @@ def list_workers(
 def list_in_service(
     db: apsw.Connection, org_id: str | None, after_id: str, limit: int
 ) -> list[WorkerRow]:
-    """Like `list_workers`, without those that were revoked."""
+    """Return the workers as `list_workers` does, without those that were revoked."""
     return fetch_all(
         db,
         f"""
@@ -222,16 +225,14 @@ def list_longest_unseen(db: apsw.Connection, org_id: str, limit: int) -> list[La
     )
 
 
-def _whose(org_id: str | None) -> str:
-    return "w.is_shared" if org_id is None else "w.org_id = :org_id AND NOT w.is_shared"
-
-
 def is_name_taken(db: apsw.Connection, org_id: str | None, name: str) -> bool:
     """Return whether a worker in service, of the org or (None) shared, bears this name."""
-    where = f"WHERE {_whose(org_id)} AND w.name = :name AND w.state <> 'revoked' LIMIT 1"
-    return (
-        fetch_one(db, f"{_SELECT} {where}", {"org_id": org_id, "name": name}, WorkerRow) is not None
-    )
+    sql = f"""
+        SELECT EXISTS (SELECT 1
+                         FROM workers w
+                        WHERE {_whose(org_id)} AND w.name = :name AND w.state <> 'revoked')
+    """  # noqa: S608 - literals
+    return bool(fetch_value(db, sql, {"org_id": org_id, "name": name}))
 
 
 def has_shared(db: apsw.Connection) -> bool:
@@ -265,7 +266,7 @@ def change_state(db: apsw.Connection, worker_id: str, old: WorkerState, new: Wor
 
 
 def list_silent(db: apsw.Connection, before: datetime, limit: int) -> list[SilentRow]:
-    """Return ephemeral workers without a job of whom nothing was heard since `before`."""
+    """Return ephemeral workers without a job of which nothing was heard since `before`."""
     return fetch_all(
         db,
         """
@@ -296,7 +297,7 @@ def end_ephemeral(db: apsw.Connection, worker_id: str) -> bool:
 
 
 def renew(db: apsw.Connection, worker_id: str, serial: str, expires_at: datetime) -> bool:
-    """Keep which certificate a worker has now. Return False if it has been revoked."""
+    """Record a worker's new certificate. Return False if the worker has been revoked."""
     return has_changed(
         db,
         """

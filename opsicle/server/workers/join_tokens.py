@@ -52,7 +52,6 @@ class JoinTokens:
 
         token = join_token.new(self._urls.url)
         now = self._clock.now()
-        labels = request.labels
         row = NewJoinTokenRow(
             id=token.token_id,
             org_id=actor.org_id,
@@ -61,7 +60,7 @@ class JoinTokens:
             created_at=now,
             expires_at=now + timedelta(seconds=request.ttl_seconds),
             is_shared=request.is_shared,
-            labels=_as_json(labels) if labels is not None else None,
+            labels=_as_json(request.labels) if request.labels is not None else None,
             max_uses=request.uses,
         )
 
@@ -72,13 +71,8 @@ class JoinTokens:
             )
             join_tokens.insert(db, row)
 
-            data = {
-                "ttl_seconds": request.ttl_seconds,
-                **({"uses": request.uses} if request.uses > 1 else {}),
-                **({"labels": labels} if labels is not None else {}),
-            }
-            record = None if row.is_shared else actor.org_id
-            audit.append(db, now, record, actor, "create", f"join_tokens/{row.id}", data)
+            record, resource = None if row.is_shared else actor.org_id, f"join_tokens/{row.id}"
+            audit.append(db, now, record, actor, "create", resource, _recorded(request))
 
         self._database.write(work)
         return NewJoinToken(token=token.text, id=row.id, expires_at=row.expires_at)
@@ -135,6 +129,15 @@ def _check(request: CreateJoinTokenRequest) -> None:
         )
     if request.labels is not None:
         check_labels(request.labels)
+
+
+def _recorded(request: CreateJoinTokenRequest) -> dict[str, object]:
+    data: dict[str, object] = {"ttl_seconds": request.ttl_seconds}
+    if request.uses > 1:
+        data["uses"] = request.uses
+    if request.labels is not None:
+        data["labels"] = request.labels
+    return data
 
 
 def _action(is_shared: bool) -> Action:

@@ -184,7 +184,7 @@ class SshJob:
         asked = self._work.phases[phase]
         at = str(folder.path / "script")
         shell = [asked.shell, "-e", at] if is_posix_shell(asked.shell) else [asked.shell, at]
-        secrets = {f"secret.{name}": self._work.secrets[name] for name in asked.secrets}
+        secrets = {f"secret.{name}": self._work.secret_values[name] for name in asked.secrets}
         seen = folder.environment(environment, self._work.files)
         if asked.image is not None:
             self._tries += 1

@@ -1,10 +1,10 @@
-// Versions on targets: which version of which template last succeeded where, and how it went since.
+// Last runs on targets: which version of which template last succeeded where, and how it went since.
 
 import { buttonLink } from "../components/buttons.js";
 import { chipsFilter, menuFilter } from "../components/filters.js";
 import { emptyState, pageHeading } from "../components/headings.js";
 import { List } from "../components/list.js";
-import { targetMatrix } from "../components/target-matrix.js";
+import { targetLastRuns } from "../components/target-last-runs.js";
 import { get } from "../lib/api.js";
 import { h } from "../lib/dom.js";
 import { t } from "../lib/language.js";
@@ -31,7 +31,7 @@ export function mount(root, { title, query }) {
         for (const { template: name } of templates) template.offer([name, visible(name)]);
       return found;
     },
-    view: targetMatrix(title),
+    view: targetLastRuns(title),
     key: ({ target }) => target,
     filters: [
       chipsFilter({

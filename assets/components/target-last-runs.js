@@ -7,10 +7,10 @@ import { t } from "../lib/language.js";
 import { pathOf } from "../lib/templates.js";
 import { ago } from "../lib/times.js";
 import { visible } from "../lib/visible.js";
-import { behindFact, laterEnd, versionOnTarget } from "./last-on-target.js";
+import { behindFact, laterEnd, succeededVersion } from "./target-last-run.js";
 
 /** A view for a `List` of what /target-last-runs gives. */
-export function targetMatrix(label) {
+export function targetLastRuns(label) {
   const head = h("thead", { role: "rowgroup" });
   const body = h("tbody", { role: "rowgroup" });
   const table = h("table", { role: "table", "aria-label": label }, head, body);
@@ -57,15 +57,15 @@ function rowOf({ target, templates, names }) {
   );
 }
 
-function cellOf(onTarget) {
-  if (!onTarget) return h("td", { role: "cell", class: "is-empty" }, "–");
-  const { template, succeeded } = onTarget;
-  const later = laterEnd(onTarget);
+function cellOf(lastRun) {
+  if (!lastRun) return h("td", { role: "cell", class: "is-empty" }, "–");
+  const { template, succeeded } = lastRun;
+  const later = laterEnd(lastRun);
   return h(
     "td",
     { role: "cell" },
     h("div", { class: "matrix-template" }, visible(template)),
-    h("div", {}, versionOnTarget(onTarget), behindFact(onTarget)),
+    h("div", {}, succeededVersion(lastRun), behindFact(lastRun)),
     succeeded && h("div", { class: "muted small" }, ago(succeeded.ended_at)),
     later && h("div", {}, later),
   );

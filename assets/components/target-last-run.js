@@ -7,7 +7,7 @@ import { visible } from "../lib/visible.js";
 import { stateBadge, stateDot } from "./states.js";
 
 /** The version that last succeeded there, as a link to the automation. */
-export function versionOnTarget({ target, template, succeeded }) {
+export function succeededVersion({ target, template, succeeded }) {
   if (!succeeded) return h("span", { class: "muted" }, t`never succeeded`);
   const what = h("span", { class: "unseen" }, t`${template} on ${visible(target)}`, ": ");
   return runLink(succeeded, [

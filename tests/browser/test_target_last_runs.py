@@ -40,7 +40,7 @@ def ran(installation: Installation, tmp_path_factory: pytest.TempPathFactory) ->
 
 def cell(page: Page, target: str, template: str) -> Locator:
     """Return the cell where the row of a target meets the column of a template."""
-    matrix = page.get_by_role("table", name="Versions on targets", exact=True)
+    matrix = page.get_by_role("table", name="Last runs on targets", exact=True)
     expect(matrix.get_by_role("columnheader").first).to_be_visible()
     heads = matrix.get_by_role("columnheader").all_text_contents()
     [column] = [i for i, text in enumerate(heads) if text.startswith(template)]
@@ -54,7 +54,7 @@ def test_a_person_sees_which_version_last_succeeded_where_and_what_is_behind(
     open_page: OpenPage, installation: Installation
 ) -> None:
     page = open_page("/targets")
-    page.get_by_role("link", name="Versions on targets", exact=True).click()
+    page.get_by_role("link", name="Last runs on targets", exact=True).click()
 
     expect(cell(page, "web1", "patch-packages")).to_contain_text("version 2")
     expect(cell(page, "web1", "patch-packages")).not_to_contain_text("behind")
@@ -62,7 +62,7 @@ def test_a_person_sees_which_version_last_succeeded_where_and_what_is_behind(
     expect(web2).to_contain_text("version 1behind version 2")
     expect(web2).to_contain_text(re.compile(r"failed.*version 2"))
     expect(cell(page, "db1", "rotate-keys")).to_have_class("is-empty")
-    fits_every_width_in_both_themes(page, "/target-versions")
+    fits_every_width_in_both_themes(page, "/target-last-runs")
     page.set_viewport_size({"width": 1000, "height": 740})
     assert page.locator(".matrix").evaluate(NAMES_STAY) == [True, True]
 
