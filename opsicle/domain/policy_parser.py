@@ -238,6 +238,8 @@ def _older_gate(channel: str, place: DocumentNode) -> Gate:
         rooms += [chat_id(room) for room in fields.items(_ROOMS[channel], MAX_APPROVERS)]
         fields.end()
 
+    if not responders and channel == "telegram" and all(map(_is_private_chat, rooms)):
+        responders = rooms
     if not responders:
         place.add(
             "names nobody who may agree, so that everybody in the chat could; list who may: "
@@ -252,6 +254,11 @@ def _older_gate(channel: str, place: DocumentNode) -> Gate:
         require_mfa=has_seed,
         chats=tuple(Chat(channel, name) for name in dict.fromkeys(rooms)),
     )
+
+
+def _is_private_chat(room: str) -> bool:
+    """Return whether a chat of Telegram is with one person alone, whose id is the chat's then."""
+    return room.isascii() and room.isdigit()
 
 
 def _responder(place: DocumentNode) -> tuple[str, bool]:

@@ -42,7 +42,8 @@ class PhaseRun(msgspec.Struct, kw_only=True):
     """One phase and how it went.
 
     `has_command_times` is false where commands cannot be told apart. `failed_tries` are those that
-    another one followed. `message` is what a pause asks. `called` are the templates that it calls,
+    another one followed; people who chose `retry` allow more tries than the template does.
+    `message` is what a pause asks. `called` are the templates that it calls,
     `calls` what has come of that; of each time that it did so.
     """
 

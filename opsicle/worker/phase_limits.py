@@ -19,6 +19,7 @@ from opsicle.worker.os_account import OsAccount
 from opsicle.worker.process_limits import (
     SHELLS_OWN,
     address_limit,
+    described_limits,
     exceeded_by_exit,
     process_limits,
     task_limit,
@@ -76,7 +77,13 @@ class PhaseLimits:
 
     def description(self) -> str:
         """Return the limits and by what they are kept, for the job's log."""
-        return "limits: " + "; ".join(_described(self._limits, self._cgroups))
+        cgroups = self._cgroups
+        by_cgroup = cgroups is not None and cgroups.has_memory
+        return described_limits(
+            self._limits,
+            f"memory by {CGROUP}" if by_cgroup else "address space for each process, by rlimit",
+            f"by {cgroups.name}" if cgroups else "beside what its user ran before, by rlimit",
+        )
 
     def exceeded(self, exit_code: int) -> str:
         """Return which limit a try has hit, as far as the kernel tells; "" if none.
@@ -92,22 +99,6 @@ class PhaseLimits:
         if self._cgroup:
             self._cgroup.remove()
             self._cgroup = None
-
-
-def _described(limits: ResourceLimits, cgroups: Cgroups | None) -> Iterator[str]:
-    if limits.memory_mib is not None:
-        by_cgroup = cgroups is not None and cgroups.has_memory
-        of = f"memory by {CGROUP}" if by_cgroup else "address space for each process, by rlimit"
-        yield f"{limits.memory_mib} MiB of {of}"
-    if limits.processes is not None:
-        by = f"by {cgroups.name}" if cgroups else "beside what its user ran before, by rlimit"
-        yield f"{limits.processes} processes {by}"
-    if limits.cpu_seconds is not None:
-        yield f"{limits.cpu_seconds} s of CPU for each process, by rlimit"
-    if limits.file_mib is not None:
-        yield f"{limits.file_mib} MiB for each file, by rlimit"
-    if limits.nice is not None:
-        yield f"nice {limits.nice}"
 
 
 def _count_tasks(uid: int) -> int:

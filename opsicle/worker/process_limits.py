@@ -53,3 +53,19 @@ def exceeded_by_exit(limits: ResourceLimits, exit_code: int) -> str:
     if exit_code == _BY_SIGNAL + signal.SIGXFSZ and limits.file_mib is not None:
         return f"a file was to be larger than the limit of {limits.file_mib} MiB (SIGXFSZ)"
     return ""
+
+
+def described_limits(limits: ResourceLimits, memory: str, processes: str) -> str:
+    """Return the limits of a phase and by what they are kept, for the job's log; "" if none.
+
+    `memory` is what of it is limited, and by what; `processes` says how those are counted.
+    """
+    parts = (
+        (limits.memory_mib, f"{limits.memory_mib} MiB of {memory}"),
+        (limits.processes, f"{limits.processes} processes {processes}"),
+        (limits.cpu_seconds, f"{limits.cpu_seconds} s of CPU for each process, by rlimit"),
+        (limits.file_mib, f"{limits.file_mib} MiB for each file, by rlimit"),
+        (limits.nice, f"nice {limits.nice}"),
+    )
+    texts = [text for value, text in parts if value is not None]
+    return f"limits: {'; '.join(texts)}" if texts else ""

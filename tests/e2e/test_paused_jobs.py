@@ -247,3 +247,4 @@ def test_the_command_line_gives_values_and_chooses(
     ends = wait_for(apis["admin"], [asking, failing], FINAL)
     assert set(ends.values()) == {"succeeded"}
     assert lines(judge)[f"after {asking} by-hand"] == 1
+    assert "exit code 0, at attempt 2 of 2\n" in admin.cli("automations", "show", failing)

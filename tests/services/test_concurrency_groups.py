@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 import apsw
+import gevent
 import pytest
 
 from opsicle.domain.access import BuiltInRole
@@ -108,6 +109,24 @@ def test_a_waiting_worker_hears_when_a_person_makes_room(
     assert [each.automation_id for each in poll.get(timeout=60).work] == [waits.id]
     with pytest.raises(LeaseLost):
         workers[0].start(work)
+
+
+def test_each_idle_worker_gets_one_of_several_that_may_begin_at_once(
+    core: Core, alice: Actor, workers: list[TestWorker]
+) -> None:
+    core.push(alice, grouped("read", ", limit: 3"))
+    core.run(alice, "backup")
+    given(workers[0])
+    readers = [core.run(alice, "read") for _ in range(3)]
+    idle = [core.worker(alice.org_id, name) for name in ("w3", "w4", "w5")]
+    polls = [worker.poll_in_background(LONG_SECONDS) for worker in idle]
+
+    [work] = workers[0].held.values()
+    workers[0].finish(work)
+
+    gevent.joinall(polls, timeout=60, raise_error=True)
+    given_out = [work.automation_id for poll in polls for work in poll.value.work]
+    assert sorted(given_out) == sorted(each.id for each in readers)
 
 
 def test_an_automation_that_is_triggered_while_a_worker_waits_overtakes_nobody(

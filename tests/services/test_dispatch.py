@@ -71,16 +71,6 @@ def test_one_automation_is_leased_to_one_worker_only(core: Core, alice: Actor) -
     assert len(set(leased)) == 8
 
 
-def test_work_left_by_one_worker_wakes_the_next(core: Core, alice: Actor) -> None:
-    first, second = (core.worker(alice.org_id, name).poll_in_background() for name in ("w1", "w2"))
-    core.run(alice)
-    core.run(alice)
-
-    gevent.joinall([first, second], timeout=60)
-
-    assert len(first.value.work) == len(second.value.work) == 1
-
-
 def test_another_orgs_worker_gets_nothing(core: Core, alice: Actor) -> None:
     anonymous = core.worker(core.org("globex"), "w1")
     core.run(alice)

@@ -11,6 +11,7 @@ from opsicle.domain.manifest_formats import SUPPORTED_FORMATS, Format
 from opsicle.server.access.actor import Actor
 from opsicle.wire.user_api import RunRequest
 from tests.services.core import Core
+from tests.services.queueing import LONG_SECONDS, hold_polls_for_long
 
 
 @pytest.fixture
@@ -45,6 +46,22 @@ def test_what_an_older_worker_cannot_be_told_all_of_says_so_while_it_waits(
     )
     newer = core.worker(alice.org_id, "w2")
     assert [work.automation_id for work in newer.poll().work] == [asked.id]
+
+
+@pytest.mark.usefixtures("without_reasons")
+def test_what_the_workers_that_wait_longest_are_too_old_for_goes_at_once_to_one_that_is_not(
+    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_polls_for_long(monkeypatch)
+    for name in ("w1", "w2"):
+        older = core.worker(alice.org_id, name)
+        older.formats = (1,)
+        older.poll_in_background(LONG_SECONDS)
+    newer = core.worker(alice.org_id, "w3").poll_in_background(LONG_SECONDS)
+
+    asked = core.automations.create(alice, RunRequest(template="hello", reason="it hangs"))
+
+    assert [work.automation_id for work in newer.get(timeout=60).work] == [asked.id]
 
 
 @pytest.mark.usefixtures("without_reasons")

@@ -84,10 +84,14 @@ def test_a_phase_uses_no_more_than_it_may_and_says_what_it_hit(
 def test_an_image_without_the_program_nice_does_not_run_a_phase_that_is_to_be_nice(
     host: Machine,
 ) -> None:
-    outcome = host.run(in_container("echo ran", limits=ResourceLimits(nice=3)))
+    limits = ResourceLimits(memory_mib=50, processes=9, nice=3)
+    outcome = host.run(in_container("echo ran", limits=limits))
 
     assert (outcome.state, outcome.phases[0].exit_code) == (JobState.FAILED, 127)
-    assert host.log.everything.startswith(b"opsicle: the image has no program nice")
+    assert host.log.everything.splitlines() == [
+        b"opsicle: limits: 50 MiB of memory by podman; 9 processes by podman; nice 3",
+        b"opsicle: the image has no program nice, by which limits.nice is kept",
+    ]
 
 
 def test_a_cancel_reaches_all_in_the_container_and_what_ignores_it_is_killed(

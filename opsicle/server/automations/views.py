@@ -253,7 +253,7 @@ def _phase(phase: Phase, report: PhaseReport, calls: Sequence[CalledAutomation])
         finished_at=_time(report.finished_at_ms),
         exit_code=report.exit_code,
         tries=report.tries,
-        tries_allowed=1 + (phase.retries.limit if phase.retries else 0),
+        tries_allowed=max(report.tries, 1 + (phase.retries.limit if phase.retries else 0)),
         explanation=report.explanation,
         timeout=phase.timeout,
         when=phase.when,

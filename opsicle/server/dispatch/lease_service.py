@@ -9,6 +9,7 @@ from opsicle.domain.manifest_formats import FieldNotSupported, newest_common
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
 from opsicle.server.access.actor import WorkerActor
+from opsicle.server.access.stored_values import stored_requirements
 from opsicle.server.approvals.bindings import AlteredManifest
 from opsicle.server.channels.outbox import Outbox
 from opsicle.server.dispatch.concurrency_groups import ConcurrencyGroups
@@ -264,6 +265,8 @@ class LeaseService:
             )
         except FieldNotSupported as missing:
             if self.fleet.note_unsupported(presence, row.id):
+                # Nobody else was woken for it, as this worker was chosen.
+                self.fleet.wake_one(row.org_id, stored_requirements(row.requirements))
                 log.warning(
                     "a worker of another version cannot be told all that an automation does",
                     extra={"worker": presence.name, "automation": row.id, "missing": str(missing)},

@@ -31,6 +31,7 @@ from opsicle.worker.phase_shell import folder_of, phase_environment, shell_argum
 from opsicle.worker.private_files import PrivateFiles
 from opsicle.worker.process import Child, collect_orphans
 from opsicle.worker.process_ids import instance_of, is_same_instance
+from opsicle.worker.process_limits import described_limits
 from opsicle.worker.runtimes.local_workspace import InLocalWorkspace
 from opsicle.worker.runtimes.protocol import CannotStart
 from opsicle.worker.script import Script
@@ -252,8 +253,10 @@ class ContainerJob(InLocalWorkspace):
         return [*options, *_show(path, is_read_only=True), str(path)]
 
     def limits_text(self, phase: int) -> str:
-        """Return nothing: it is the engine that keeps the limits, as everywhere."""
-        return ""
+        """Return the limits of a phase: the engine keeps those of all of the container."""
+        limits = self._work.phases[phase].limits or ResourceLimits()
+        engine = self._runtime.name
+        return described_limits(limits, f"memory by {engine}", f"by {engine}")
 
     def exceeded_limit(self, phase: int, exit_code: int) -> str:
         """Return which limit a container's end tells of."""
