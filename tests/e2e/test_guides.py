@@ -11,19 +11,22 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from shutil import which
+from zipfile import ZipFile
 
 import pytest
 
+from building.environments import SYSTEM_PYTHON
 from tests.booted import Booted, need_systemd
 from tests.built_file import built_file
 from tests.e2e.namespaces import in_network
 from tests.guides import blocks, commands, elsewhere
-from tests.processes import CHECKOUT
+from tests.processes import CHECKOUT, clean_environment
 from tests.support import wait_until
 from tests.worker.fake_kubernetes import FakeKubernetes
 
@@ -33,6 +36,8 @@ RELEASED = "opsicle-0.1.0-linux-x86_64"
 PASSWORD = "correct horse battery staple"
 SETTINGS = "/etc/opsicle/opsicle.toml"
 WORKERS_HOME = "/var/lib/opsicle-worker"
+UNPACKED = "/var/cache/opsicle-unpacked"
+"""Where the file has been unpacked for everybody: on one file system with the services' caches."""
 PASSPHRASE = "/etc/opsicle/backup-passphrase"
 ENDS = ("systemctl disable --now opsicle-worker opsicle-server", "rm -rf /etc", "rm -rf /usr")
 TYPED = "script -qefc 'opsicle orgs delete globex' /dev/null <<< globex #"
@@ -106,6 +111,7 @@ def machine() -> Iterator[Booted]:
             booted.write("/root/SHA256SUMS", f"{hashlib.sha256(content).hexdigest()}  {RELEASED}\n")
             booted.write("/etc/hosts", "127.0.0.1 localhost ops.example.com vault\n")
             booted.write("/root/password", PASSWORD)
+            unpack(booted, Path(file))
             yield booted
         finally:
             booted.end()
@@ -128,16 +134,34 @@ def site(machine: Booted) -> Booted:
     return machine
 
 
-def unpack_for_services(machine: Booted) -> None:
-    """Give the services what root has unpacked and what this has compiled of it.
+def unpack(machine: Booted, file: Path) -> None:
+    """Give root what the file has unpacked on this machine, and what it has compiled of it.
 
-    Else each would do both once more; `tests/packaging/test_first_start.py` looks at that.
+    Else it would do both once more; `tests/packaging/test_first_start.py` looks at that.
     """
-    machine.do("opsicle server --help > /dev/null")  # which compiles all that a server needs
+    start = [SYSTEM_PYTHON, str(file), "server", "--help"]  # which compiles all that a server needs
+    subprocess.run(start, check=True, capture_output=True, env=clean_environment({}))
+    with ZipFile(file) as archive:
+        (build,) = re.findall(rb'BUILD_ID = "(\w+)"', archive.read("__main__.py"))
+    ask = "import sys; print(sys.implementation.cache_tag, end='')"
+    tag = subprocess.run([SYSTEM_PYTHON, "-c", ask], check=True, capture_output=True).stdout
+    name = f"{build.decode()}-{tag.decode()}"
+    cache = str(Path.home() / ".cache/opsicle")
+    packed = subprocess.run(
+        ["tar", "-C", cache, "-c", name], check=True, capture_output=True
+    ).stdout
+    machine.do(f"install -d -m 700 {UNPACKED} .cache/opsicle")
+    subprocess.run(machine.command(f"tar -C {UNPACKED} -x"), input=packed, check=True)
+    machine.do(f"mount --bind {UNPACKED} .cache/opsicle")
+
+
+def unpack_for_services(machine: Booted) -> None:
+    """Give the services the same files."""
     for user in ("opsicle", "opsicle-worker"):
         machine.do(
             f"install -d -o {user} -g {user} -m 700 /var/cache/{user}; "
-            f"cp -a .cache/opsicle/. /var/cache/{user}; chown -R {user}: /var/cache/{user}"
+            f"cp -al {UNPACKED}/. /var/cache/{user}; "
+            f"find /var/cache/{user} -type d -exec chown {user}: {{}} +"
         )
 
 
