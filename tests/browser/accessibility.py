@@ -15,8 +15,8 @@ AXE = files(axe_playwright_python).joinpath("axe.min.js").read_text("utf-8")
 THEMED = ["color-contrast", "link-in-text-block"]
 """Rules about colours: what a page has besides is the same in both themes."""
 
-NARROW = ["target-size", "scrollable-region-focusable"]
-"""Rules about what stands elsewhere on a telephone."""
+NARROW = ["target-size", "scrollable-region-focusable", "button-name", "link-name"]
+"""Rules about what stands elsewhere on a telephone, or is left out there."""
 
 RUN = """async ([part, rules]) => {
   const options = { resultTypes: ["violations"], preload: false };

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
@@ -89,3 +91,6 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     expect(page.get_by_role("main")).not_to_contain_text("more")
     page.goto("/automations?template=on-each")
     expect(page.get_by_text("on-each on edge").first).to_be_visible()
+    page.goto("/audit?verb=start")
+    began = page.get_by_role("row", name=re.compile(r"The server began a part of on-each version"))
+    expect(began.first).to_be_visible()
