@@ -19,7 +19,7 @@ const NONE_WITHIN = t`No run within this time`;
 const COLUMNS = [
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),
-  column(t`Took`, ({ seconds }) => tookText(seconds)),
+  column(t`Took`, ({ seconds }) => tookText(seconds), { isNumber: true }),
   column(t`Version`, ({ version }) => version),
 ];
 
@@ -70,6 +70,7 @@ function runsView(runs, isAll, { since, until }) {
   return [
     numbers(runs, isAll),
     chart(runs),
+    h("p", { class: "muted small" }, whatChartShows(runs)),
     h("h2", {}, t`Newest runs`),
     tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: t`Newest runs` }),
   ];
@@ -81,7 +82,7 @@ function numbers(runs, isAll) {
   const took = runs.map(({ seconds }) => seconds ?? 0);
   const facts = [
     [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`, leftOutOfRate(runs)],
-    [t`took mostly`, tookText(usual)],
+    [t`usually took`, tookText(usual)],
     [t`took at most`, tookText(Math.max(...took) || null)],
     [t`looked at`, lookedAt(runs.length, isAll)],
   ];
@@ -122,6 +123,14 @@ function chart(runs) {
       bars,
     ),
   );
+}
+
+function whatChartShows(runs) {
+  const hasNewVersion = runs.some(({ version }) => version !== runs[0].version);
+  return [
+    t`A bar for each run, the newest at the right: its height is how long it took.`,
+    hasNewVersion && [" ", t`From a dotted line on it was another version.`],
+  ];
 }
 
 function bar({ id, state, seconds, version, created_at: at }, longest, before) {

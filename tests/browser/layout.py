@@ -6,7 +6,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import NARROW, THEMED, findings
+from tests.browser.accessibility import NARROW, THEMED, faint, findings
 from tests.support import SCALE
 
 LAYOUT = """() => {
@@ -163,7 +163,7 @@ def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -
 
     page.emulate_media(color_scheme=other)
     expect(page.locator("html")).to_have_attribute("data-theme", other)
-    found = findings(page, [*THEMED, *NARROW], part)
+    found = [*findings(page, [*THEMED, *NARROW], part), *faint(page, part)]
     assert found == [], f"{path}, {other}, {last} pixels"
 
 
