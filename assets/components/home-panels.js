@@ -112,8 +112,8 @@ export function failedRow(automation) {
       h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, isOwn ? t`Your run ended badly: ${why}` : why),
     ),
-    side(ago(at)),
     code,
+    side(ago(at)),
   );
   showLine(automation.findLine(), code, row);
   if (!more) return row;

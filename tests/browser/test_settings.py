@@ -84,7 +84,8 @@ LOOKS = """(chosen) => {
 CUT = """() => [...document.querySelectorAll("main *")].filter((each) => {
   if (![...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
     return false;
-  if (!each.checkVisibility() || each.closest(".unseen, .is-short > span, option, textarea"))
+  const unread = ".unseen, :is(.is-short, .log-bar > .button) > span, option, textarea";
+  if (!each.checkVisibility() || each.closest(unread))
     return false;
   const { overflowX, overflowY, textOverflow, webkitLineClamp } = getComputedStyle(each);
   const isCut = ({ overflow, inner, outer }) =>
