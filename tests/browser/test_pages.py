@@ -346,6 +346,11 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("deny execute templates/env=prod", exact=True)).to_be_visible()
 
+    page.goto("/roles?show=role:dba")
+    expect(dialog.get_by_label("Rules")).to_have_value(re.compile("^allow view templates"))
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("/roles$"))
+
     page.get_by_role("button", name="New group…").click()
     dialog.get_by_label("Name").fill("oncall")
     dialog.get_by_role("button", name="Save").click()
