@@ -83,6 +83,7 @@ SUITES = {
             "tests/http/test_openapi.py",
             "tests/packaging/test_first_start.py",
             "tests/packaging/test_pythons.py",
+            "tests/packaging/test_release.py",
             "tests/services/test_approval_walk.py",
             "tests/services/test_lease_model.py",
             "tests/services/test_power_cuts.py",

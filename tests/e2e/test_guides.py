@@ -22,6 +22,7 @@ import pytest
 from tests.booted import Booted, need_systemd
 from tests.built_file import built_file
 from tests.e2e.namespaces import in_network
+from tests.e2e.unpacked import unpack, unpack_for_services
 from tests.guides import blocks, commands, elsewhere
 from tests.processes import CHECKOUT
 from tests.support import wait_until
@@ -106,6 +107,7 @@ def machine() -> Iterator[Booted]:
             booted.write("/root/SHA256SUMS", f"{hashlib.sha256(content).hexdigest()}  {RELEASED}\n")
             booted.write("/etc/hosts", "127.0.0.1 localhost ops.example.com vault\n")
             booted.write("/root/password", PASSWORD)
+            unpack(booted, Path(file))
             yield booted
         finally:
             booted.end()
@@ -126,19 +128,6 @@ def site(machine: Booted) -> Booted:
     )
     machine.write(PASSPHRASE, PASSWORD)
     return machine
-
-
-def unpack_for_services(machine: Booted) -> None:
-    """Give the services what root has unpacked and what this has compiled of it.
-
-    Else each would do both once more; `tests/packaging/test_first_start.py` looks at that.
-    """
-    machine.do("opsicle server --help > /dev/null")  # which compiles all that a server needs
-    for user in ("opsicle", "opsicle-worker"):
-        machine.do(
-            f"install -d -o {user} -g {user} -m 700 /var/cache/{user}; "
-            f"cp -a .cache/opsicle/. /var/cache/{user}; chown -R {user}: /var/cache/{user}"
-        )
 
 
 def run(machine: Booted, command: str, name: str = "act") -> str:

@@ -95,13 +95,13 @@ def _run(user: User, template: str, who: str) -> str:
     return str(found["id"])
 
 
-def _ends_well(user: User, automation: str, old_worker: Worker | None = None) -> None:
+def _ends_well(here: Installation, automation: str, old_worker: Worker | None = None) -> None:
     def is_over() -> bool:
         if old_worker and old_worker.process.popen.poll() == -signal.SIGSEGV:
             _start_old(old_worker)
-        shown = user.json("automations", "show", automation)
-        assert shown["state"] in {"awaiting_approval", "queued", "running", "succeeded"}, shown
-        return bool(shown["state"] == "succeeded")
+        state = here.state(automation)
+        assert state in {"awaiting_approval", "queued", "running", "succeeded"}, automation
+        return state == "succeeded"
 
     wait_until(is_over, 60.0, f"{automation} to succeed")
 
@@ -133,9 +133,9 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
     use(old)
     _start_old(worker)
     for automation in (queued, approved, awaiting):
-        _ends_well(alice, automation, worker)
+        _ends_well(installation, automation, worker)
     of_old_worker = _run(alice, "plain", "new-server-old-worker")
-    _ends_well(alice, of_old_worker, worker)
+    _ends_well(installation, of_old_worker, worker)
     worker.process.stop()
 
     use(new)
@@ -145,7 +145,7 @@ def test_what_waited_in_the_version_before_runs_after_the_upgrade_on_workers_of_
         each for each in dave.json("approvals", "list") if each["automation_id"] == with_approval
     ]
     dave.cli("approvals", "approve", newest["id"])
-    _ends_well(alice, with_approval)
+    _ends_well(installation, with_approval)
     expected = ["approved", "awaiting", "new-server-new-worker", "new-server-old-worker", "queued"]
     assert sorted(_ran(log)) == expected
     bound = alice.json("audit", "list", "--verb", "bind")
@@ -169,5 +169,5 @@ def test_a_worker_of_this_version_works_for_a_server_of_the_one_before(
     dave.cli("approvals", "approve", asked["id"])
 
     for automation in (plain, careful):
-        _ends_well(installation.admin, automation)
+        _ends_well(installation, automation)
     assert sorted(_ran(log)) == ["careful", "plain"]
