@@ -1,4 +1,9 @@
-"""Lists, filters, inbox and dispatch after a million ended automations, beside after a thousand."""
+"""Lists, filters, inbox and dispatch after a million ended automations, beside after a thousand.
+
+Each list is asked for no more than the thousand fill, so that both answer with as many rows: to
+read, describe and send a page of fifty takes three times as long as one of five, whatever lies
+behind it. Of the thousand, 19 have failed, 9 of these of one template.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +29,11 @@ MOST = 1.5
 _LIST = "/api/v1/automations?limit=50"
 PATHS = {
     "list": _LIST,
-    "filter by state": f"{_LIST}&state=failed",
+    "filter by state": "/api/v1/automations?limit=19&state=failed",
     "filter by a rare state": f"{_LIST}&state=expired",
     "filter by template": f"{_LIST}&template=past-7",
-    "filter by template and state": f"{_LIST}&template=past-7&state=cancelled",
+    "filter by template and state": "/api/v1/automations?limit=9&template=past-11&state=failed",
+    "filter by template and a rare state": f"{_LIST}&template=past-7&state=timed_out",
     "inbox": "/api/v1/approvals?state=pending",
     "approvals": "/api/v1/approvals?limit=50",
     "record": "/api/v1/audit?limit=50",

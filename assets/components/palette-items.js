@@ -10,7 +10,8 @@ import { showKeys } from "./keys.js";
 import { stateText } from "./states.js";
 import { t } from "../lib/language.js";
 
-const AUTOMATIONS = 100; // the newest; older ones are found by their page's filters
+const AUTOMATIONS = 100; // the newest; older ones are led to by their template, or by their id
+const ID = /^[0-9a-hjkmnp-tv-z]{26}$/;
 
 /** What needs nothing from the server. */
 export function actionsAndPages(pages, logOut) {
@@ -65,13 +66,27 @@ async function templates(signal) {
     const detail = title === template.name ? "" : template.name;
     const path = pathOf(template);
     const labels = Object.entries(template.labels).map((pair) => pair.join("="));
-    const text = [title, template.name, ...labels].join(" ");
+    const text = [template.name, title, ...labels].join(" ");
     const page = item(t`Templates`, { title, detail, text, symbol: "templates", href: path });
-    if (!may("automations.create")) return [page];
+    const ran = may("automations.view") ? [runsOf(template.name, title, text)] : [];
+    if (!may("automations.create")) return [page, ...ran];
     const run = { title: t`Run ${title}`, detail, symbol: "run", href: `${path}/run` };
-    return [page, item(t`Run`, { ...run, text: t`run ${text}`, isOffered: true })];
+    return [page, ...ran, item(t`Run`, { ...run, text: t`run ${text}`, isOffered: true })];
   };
   return found.flatMap(offer);
+}
+
+/** All that a template has run, however old. */
+function runsOf(name, title, text) {
+  const href = `/automations?template=${encodeURIComponent(name)}`;
+  return item(t`All runs`, { title: t`Runs of ${title}`, text, symbol: "automations", href });
+}
+
+/** The automation whose id is typed, of which nothing has been asked. */
+export function byId(typed) {
+  if (!ID.test(typed) || !may("automations.view")) return [];
+  const href = `/automations/${typed}`;
+  return [item(t`Automations`, { title: typed, symbol: "automations", href })];
 }
 
 async function automations(signal) {

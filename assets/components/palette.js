@@ -6,10 +6,19 @@ import { navigate } from "../lib/router.js";
 import { whoAmI } from "../lib/session.js";
 import { announce } from "./announcer.js";
 import { icon } from "./icons.js";
-import { actionsAndPages, loadedThings } from "./palette-items.js";
+import { actionsAndPages, byId, loadedThings } from "./palette-items.js";
 import { t } from "../lib/language.js";
 
-const KINDS = [t`Actions`, t`Templates`, t`Run`, t`Automations`, t`Pages`, t`Workers`, t`People`];
+const KINDS = [
+  t`Actions`,
+  t`Templates`,
+  t`Run`,
+  t`Automations`,
+  t`All runs`,
+  t`Pages`,
+  t`Workers`,
+  t`People`,
+];
 const MOST = 5; // of each kind, so that all kinds are in sight
 const isMac = /mac|iphone|ipad/i.test(navigator.platform);
 
@@ -115,7 +124,9 @@ class Choice {
   #draw(kept) {
     const typed = this.#input.value.trim();
     const wanted = typed ? this.#items : this.#items.filter(({ isOffered }) => isOffered);
-    const groups = KINDS.map((kind) => bestOf(kind, wanted, typed));
+    const isThere = wanted.some(({ href }) => href?.endsWith(`/${typed}`));
+    const all = isThere ? wanted : [...wanted, ...byId(typed)];
+    const groups = KINDS.map((kind) => bestOf(kind, all, typed));
     if (typed) groups.sort((a, b) => b.score - a.score);
     this.#shown = groups.flatMap(({ items }) => items);
     let number = 0;

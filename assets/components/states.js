@@ -83,8 +83,8 @@ export function stateBadge(state, detail = "") {
 
 /** A state as what a filter offers. */
 export function stateChoice(state) {
-  const words = h("span", { "aria-hidden": "true" }, stateText(state));
-  return { value: state, content: [stateDot(state), words] };
+  const shape = h("span", { class: `state-dot state-${state}` }, icon(state));
+  return { value: state, content: [shape, h("span", {}, stateText(state))] };
 }
 
 /** A state as a shape alone, with its text for screen readers. */

@@ -5,7 +5,6 @@ import { h, replace } from "../lib/dom.js";
 import { may } from "../lib/session.js";
 import { ago } from "../lib/times.js";
 import { visible, visibleLine } from "../lib/visible.js";
-import { reasonOf, sentenceOf } from "./audit-sentences.js";
 import { loading } from "./headings.js";
 import { icon } from "./icons.js";
 import { noticeBox, problemBox } from "./problems.js";
@@ -28,11 +27,13 @@ export function trailRecord(automation, signal) {
 
 async function fill(place, automation, signal) {
   try {
-    const [approval, entries] = await Promise.all([
+    const [approval, entries, sentences] = await Promise.all([
       approvalOf(automation, signal),
       entriesOf(automation, signal),
+      import("./audit-sentences.js"), // no other page but Audit needs them
     ]);
-    replace(place, approval && approvalView(approval), entries && recordView(entries, approval));
+    const record = entries && recordView(entries, approval, sentences);
+    replace(place, approval && approvalView(approval), record);
   } catch (error) {
     if (!signal.aborted) replace(place, problemBox(error));
   }
@@ -86,7 +87,7 @@ function approvalView({ gates, policy, is_intact: isIntact, manifest_digest: dig
   );
 }
 
-function recordView(entries, approval) {
+function recordView(entries, approval, { reasonOf, sentenceOf }) {
   const bound = entries.findLast(({ data }) => data.manifest)?.data.manifest;
   const isSame = bound === approval?.manifest_digest;
   return h(

@@ -45,6 +45,7 @@ export function mount(root, { title, query }) {
     endpoint: "/channels",
     columns: [...CHANNEL, actionsColumn((channel) => channelActions(channel, reload))],
     key: ({ name }) => name,
+    show: (channel) => changing(channel, reload),
     empty: nothingYet,
     signal: page.signal,
   });
@@ -111,6 +112,15 @@ const CHANNEL = [
   column(t`Changed`, ({ updated_at: at }) => ago(at), { card: "none" }),
 ];
 
+/** What opens the form with the settings of a channel; null for who may not change them. */
+function changing(channel, done) {
+  if (!may("channels.manage")) return null;
+  return opensWith(
+    () => getAll("/channel-kinds"),
+    (kinds) => openChangeForm(channel, kinds, done),
+  );
+}
+
 function channelActions(channel, done) {
   const { name, is_enabled: isOn } = channel;
   if (!may("channels.manage")) return null;
@@ -142,15 +152,11 @@ function channelActions(channel, done) {
       run: () => remove("/channels/{channel}", { path }),
       done,
     });
-  const change = opensWith(
-    () => getAll("/channel-kinds"),
-    (kinds) => openChangeForm(channel, kinds, done),
-  );
   const act = (verb, label, onclick) =>
     button(t`${verb}…`, { look: "quiet", "aria-label": label, onclick });
   return [
     isOn && act(t`Test`, t`Test ${name}`, test),
-    act(t`Change`, t`Change ${name}`, change),
+    act(t`Change`, t`Change ${name}`, changing(channel, done)),
     act(turn, isOn ? t`Turn off ${name}` : t`Turn on ${name}`, toggle),
     act(t`Delete`, t`Delete ${name}`, end),
   ];

@@ -31,6 +31,13 @@ export function mount(root, { title }) {
       "aria-label": t`Change ${user.email}`,
       onclick: show(user),
     });
+  const secure = (user) =>
+    user.id !== whoAmI().user.id &&
+    button(t`Security…`, {
+      look: "quiet",
+      "aria-label": t`Security of ${user.email}`,
+      onclick: () => openSecurity(user, list.reload),
+    });
   const show = (user) =>
     may("users.manage")
       ? opensWith(roles, (known) => openForm(user, known, list.reload))
@@ -38,9 +45,13 @@ export function mount(root, { title }) {
   const list = new List({
     label: title,
     load: () => load(page),
-    columns: [...COLUMNS, may("users.manage") && actionsColumn(change)],
+    columns: [
+      ...COLUMNS,
+      may("users.manage") && actionsColumn((user) => [change(user), secure(user)]),
+    ],
     show: (user) => show(user),
     showNamed: () => () => ask(NOBODY),
+    nameOf: ({ email }) => email,
     shownAs: ({ email }) => email,
     rowClass: (user) => (user.is_disabled ? "is-off" : null),
     signal: page.signal,
@@ -143,7 +154,7 @@ function showPerson({ email, name, role, manager, created_at: at }) {
   ask({ title: visible(email), content: pairs(rows), actions: [], back: t`Close` });
 }
 
-/** The form for a new person, or for one that there is. */
+/** The form for a new person, or for who one is that there is. */
 function openForm(user, roles, done) {
   const was = { email: "", name: "", role: "member", manager: "", ...user };
   const fields = [
@@ -160,13 +171,8 @@ function openForm(user, roles, done) {
       help: t`Approves what this person runs, where a template asks for it.`,
       control: input({ type: "email", value: was.manager ?? "" }),
     }),
-    field({
-      label: user ? t`New password` : t`First password`,
-      path: "password",
-      help: user ? t`Leave it empty to keep the old one.` : null,
-      control: input({ type: "password", autocomplete: "new-password" }),
-    }),
-  ];
+    !user && passwordField(t`First password`),
+  ].filter(Boolean);
   const send = () => {
     const typed = Object.fromEntries(fields.map(({ path, control }) => [path, control.value]));
     if (user) return update(user, changes(was, typed));
@@ -178,8 +184,25 @@ function openForm(user, roles, done) {
     send,
     action: user ? t`Save` : t`Add the person`,
     done,
-    more: user && user.id !== whoAmI().user.id ? moreActions(user, done) : [],
   });
+}
+
+/** What concerns how a person logs in, and whether; apart from who they are. */
+function openSecurity(user, done) {
+  const password = passwordField(t`New password`);
+  askForm({
+    title: t`Security of ${user.email}`,
+    fields: [password],
+    send: () => update(user, { password: password.control.value }),
+    action: t`Set the password`,
+    done,
+    more: securityActions(user, done),
+  });
+}
+
+function passwordField(label) {
+  const control = input({ type: "password", autocomplete: "new-password" });
+  return field({ label, path: "password", control });
 }
 
 /** Change a person. Who does so hears of approvals that nobody can give since. */
@@ -195,7 +218,7 @@ async function update(user, body) {
   });
 }
 
-function moreActions(user, done) {
+function securityActions(user, done) {
   const path = { user: user.id };
   const link = async () => {
     const made = await post("/users/{user}/reset", { path });
@@ -266,11 +289,10 @@ function askAboutLeaving(user, { detail }, done) {
 }
 
 /** What of a person was changed in the form. */
-function changes(was, { name, role, manager, password }) {
+function changes(was, { name, role, manager }) {
   const changed = {};
   if (name !== was.name) changed.name = name;
   if (role !== was.role) changed.role = role;
   if (manager !== (was.manager ?? "")) changed.manager = manager || null;
-  if (password) changed.password = password;
   return changed;
 }

@@ -61,6 +61,8 @@ function section(label, kind, page) {
       may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),
     ],
     key: ({ name }) => name,
+    show: (thing) => mayChange(kind, thing) && (() => openForm(kind, thing, list.reload)),
+    shownAs: ({ name }) => `${kind.word}:${name}`, // one may be called as the other
     empty: noGroups,
     signal: page.signal,
   });
@@ -68,6 +70,11 @@ function section(label, kind, page) {
   const add = may(kind.may) && button(t`${kind.add}…`, { name: "plus", onclick: open });
   const head = h("div", { class: "part-head" }, h("h2", {}, label), add);
   return h("section", { class: "part" }, head, list.element);
+}
+
+/** All but the role of admins, which has all rights for good. */
+function mayChange(kind, { name }) {
+  return may(kind.may) && !(kind === ROLE && name === "admin");
 }
 
 function nameOf({ name, description, is_built_in: isBuiltIn }) {
@@ -124,7 +131,7 @@ function actions(kind, thing, done) {
     button(t`${verb}…`, { look, "aria-label": `${label} ${thing.name}`, onclick });
   return [
     kind === GROUP && act(t`Add`, t`Add to`, () => openJoin(thing.name, done)),
-    thing.name !== "admin" && act(t`Change`, t`Change`, () => openForm(kind, thing, done)),
+    mayChange(kind, thing) && act(t`Change`, t`Change`, () => openForm(kind, thing, done)),
     !thing.is_built_in && act(t`Delete`, t`Delete`, end, "quiet"),
   ];
 }

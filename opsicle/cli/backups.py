@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import stat
 import sys
 import tempfile
 import time
@@ -18,6 +17,7 @@ import msgspec
 from opsicle.cli.input_files import STDIN, FileName, FolderName
 from opsicle.cli.invocation import current
 from opsicle.cli.output import emit
+from opsicle.cli.output_files import require_file
 from opsicle.cli.root import VerbCommand
 from opsicle.cli.terminal import StatusLine, printable, read_password, say
 from opsicle.domain.errors import InvalidInput, UsageError
@@ -239,8 +239,7 @@ def target_of(file: str) -> Iterator[BinaryIO]:
         return
     path = Path(file)
     try:
-        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
-            raise InvalidInput(f"{file} is no file", hint="Use - to write into a pipe or device.")
+        require_file(path)
         with files.written_whole(path) as target:
             yield target
     except OSError as error:

@@ -21,10 +21,11 @@ from opsicle.client.api import Api
 from opsicle.client.automations import read_log
 from opsicle.client.live_stream import LogPiece
 from opsicle.client.live_stream import follow as follow_live
-from opsicle.client.logs import MAX_PAGE, find_lines, read_lines
+from opsicle.client.logs import find_lines, read_lines
 from opsicle.domain.errors import UsageError
 from opsicle.wire.endpoints import automations as endpoints
 from opsicle.wire.endpoints import logs as log_endpoints
+from opsicle.wire.pages import MAX_PAGE_SIZE
 from opsicle.wire.user_api import Automation
 
 _CUT_BYTES = 64 * 1024
@@ -146,7 +147,7 @@ def _print_matches(api: Api, automation_id: str, timestamps: bool, wanted: dict[
         "regex": wanted["regex"],
         "ignore_case": wanted["ignore_case"],
         "stream": wanted["stream"],
-        "limit": MAX_PAGE,
+        "limit": MAX_PAGE_SIZE,
     }
     found = find_lines(api, automation_id, query)
 

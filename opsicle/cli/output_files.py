@@ -15,12 +15,23 @@ from opsicle.domain.problems import quoted
 from opsicle.kit import files
 
 
+def require_file(path: Path, hint: str = "Use - to write into a pipe or device.") -> None:
+    """Raise InvalidInput for a device, a pipe or a folder, whose place no file is to take.
+
+    So is a link to what a process has open, as /dev/stdout is. Raises OSError.
+    """
+    is_open_one = path.is_symlink() and str(path.readlink()).startswith("/proc/")
+    if is_open_one or (path.exists() and not path.is_file()):
+        raise InvalidInput(f"{path} is no file", hint=hint)
+
+
 def write_whole(file: Path, pieces: Iterable[bytes]) -> None:
     """Put pieces into a file, readable for its owner alone: whole, or not at all.
 
     Raises InvalidInput if it cannot be written, and what the pieces raise.
     """
     try:
+        require_file(file)
         with files.written_whole(file) as target:
             target.writelines(pieces)
     except OSError as error:
@@ -33,6 +44,7 @@ def replace_private(file: Path, content: bytes) -> None:
     Raises InvalidInput if it cannot be written.
     """
     try:
+        require_file(file, hint="Name one in a folder that nobody else reads.")
         files.replace(file, content)
     except OSError as error:
         raise InvalidInput(f"{file} cannot be written: {error.strerror or error}") from error

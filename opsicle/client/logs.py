@@ -11,11 +11,9 @@ import msgspec
 from opsicle.client.api import Api
 from opsicle.wire.endpoints import logs as endpoints
 from opsicle.wire.log_api import FoundLogLine, FoundLogLines, LogLine, LogMatch
+from opsicle.wire.pages import MAX_PAGE_SIZE
 
 Query = Mapping[str, Any]
-
-MAX_PAGE = 200
-"""Found lines in one answer, at most."""
 
 
 def read_lines(api: Api, automation_id: str, query: Query) -> Iterator[tuple[LogLine, bytes]]:
@@ -75,7 +73,7 @@ def search_logs(
     From where `progress` stands on, which says how far it has come at the end.
     """
     while most > 0:
-        wanted = {**query, "cursor": progress.cursor, "limit": min(most, MAX_PAGE)}
+        wanted = {**query, "cursor": progress.cursor, "limit": min(most, MAX_PAGE_SIZE)}
         page = api.call(endpoints.SEARCH, query=wanted)
         progress.add(page)
         yield from page.items

@@ -20,8 +20,9 @@ ever signed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cache
+from operator import attrgetter
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -340,25 +341,34 @@ def _struct(value: msgspec.Struct, number: int) -> dict[str, object]:
     plan = _plan(type(value), number)
 
     written = {
-        name: item if type(item := getattr(value, name)) in _PLAIN else _jsonable(item, number)
-        for name in plan.always
+        name: item if type(item) in _PLAIN else _jsonable(item, number)
+        for name, item in zip(plan.always, plan.always_of(value), strict=True)
     }
+    rest = plan.rest_of(value)
+    if rest == plan.defaults:
+        return written
 
-    for name, default in plan.later:
-        if getattr(value, name) != default:
-            written[name] = _jsonable(getattr(value, name), number)
-
-    for name, default in plan.unknown:
-        if getattr(value, name) != default:
-            raise FieldNotSupported(f"{type(value).__name__}.{name}")
+    for name, item, default in zip(plan.rest, rest, plan.defaults, strict=True):
+        if item != default:
+            if name in plan.unknown:
+                raise FieldNotSupported(f"{type(value).__name__}.{name}")
+            written[name] = _jsonable(item, number)
 
     return written
 
 
 class _Plan(NamedTuple):
+    """What is written of a kind of struct: some fields always, the `rest` if not their `defaults`.
+
+    `always_of` and `rest_of` return the values: to look at each would cost most.
+    """
+
     always: tuple[str, ...]
-    later: tuple[tuple[str, object], ...]
-    unknown: tuple[tuple[str, object], ...]
+    rest: tuple[str, ...]
+    unknown: frozenset[str]
+    defaults: tuple[object, ...]
+    always_of: Callable[[msgspec.Struct], tuple[object, ...]]
+    rest_of: Callable[[msgspec.Struct], tuple[object, ...]]
 
 
 @cache
@@ -369,12 +379,16 @@ def _plan(kind: type[msgspec.Struct], number: int) -> _Plan:
 
     always, later = form.always[name], form.later.get(name, ())
     defaults = {each.name: _default(each) for each in msgspec.structs.fields(kind)}
-    unknown = defaults.keys() - set(always) - set(later)
-    return _Plan(
-        always,
-        tuple((each, defaults[each]) for each in later),
-        tuple((each, defaults[each]) for each in sorted(unknown)),
-    )
+    unknown = frozenset(defaults.keys() - set(always) - set(later))
+    rest = (*later, *sorted(unknown))
+    values = tuple(defaults[each] for each in rest)
+    return _Plan(always, rest, unknown, values, _values_of(always), _values_of(rest))
+
+
+def _values_of(names: tuple[str, ...]) -> Callable[[msgspec.Struct], tuple[object, ...]]:
+    if len(names) > 1:  # of one name, `attrgetter` returns no tuple
+        return attrgetter(*names)
+    return lambda value: tuple(getattr(value, name) for name in names)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

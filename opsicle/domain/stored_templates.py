@@ -56,11 +56,19 @@ def decode_approval(document: str | bytes) -> PolicyUse | None:
 
     It is as careful as `decode_template`.
     """
+    is_short = len(document) <= _LONGEST_REMEMBERED
+    return _approval_cache(document) if is_short else _decode_approval(document)
+
+
+def _decode_approval(document: str | bytes) -> PolicyUse | None:
     try:
         return msgspec.json.decode(document, type=_ApprovalPart).approval_policy
     except (ValueError, RecursionError):
         tree = stored_json.read(document, dict[str, object], "the template")
         return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)
+
+
+_approval_cache = lru_cache(_MOST_REMEMBERED)(_decode_approval)
 
 
 def _use_in(said: object) -> object:

@@ -62,7 +62,7 @@ def read(source: bytes, problems: Problems) -> Node:
 def _decoded(source: bytes) -> str:
     if len(source) > MAX_BYTES:
         raise refuse(
-            _SUBJECT, f"it has {len(source):,} bytes; at most {MAX_BYTES:,} (1 MiB) are taken"
+            _SUBJECT, f"it is larger than {MAX_BYTES:,} bytes (1 MiB), the most that are taken"
         )
     try:
         return source.decode("utf-8-sig")

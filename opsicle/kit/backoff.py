@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 
+_SOURCE = random.SystemRandom()
+
 
 class Backoff:
     """Full jitter: each delay is drawn from the whole range up to a ceiling that doubles.
@@ -20,7 +22,7 @@ class Backoff:
     ) -> None:
         self._shortest = shortest
         self._longest = longest
-        self._source = source or random.SystemRandom()
+        self._source = source or _SOURCE
         self._ceiling = shortest
 
     def next_delay(self) -> float:
@@ -36,4 +38,4 @@ class Backoff:
 def delay_after(tries: int, shortest: float, longest: float) -> float:
     """Return the seconds to wait after `tries` in vain, for a caller who keeps the count."""
     ceiling = min(longest, shortest * 2 ** min(tries, 32))
-    return random.SystemRandom().uniform(shortest, ceiling)
+    return _SOURCE.uniform(shortest, ceiling)

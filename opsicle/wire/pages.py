@@ -8,6 +8,9 @@ import msgspec
 
 T = TypeVar("T")
 
+PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
+"""Items of a page: unless told otherwise, and at most."""
+
 
 class Page(msgspec.Struct, Generic[T]):
     """Part of a list.

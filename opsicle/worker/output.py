@@ -100,8 +100,10 @@ class JobOutput:
 
     def without_secrets(self, text: str) -> str:
         """Return a text about the job with its secrets masked, and what it has asked to mask."""
+        if not text:
+            return text
         self._read_mask_requests()
-        return self.masking.text(text) if self.masking and text else text
+        return self.masking.text(text) if self.masking else text
 
     def add(
         self, fd: int, phase: int, stream: int, markers: CommandMarkers | None = None

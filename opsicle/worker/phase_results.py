@@ -167,6 +167,8 @@ def read_left(path: Path, limit: int, *, from_end: bool = False) -> bytes:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             raise OSError("it is no file")
+        if not found.st_size:
+            return b""
         start = max(0, found.st_size - limit) if from_end else 0
         return _read_up_to(fd, start, limit)
     finally:

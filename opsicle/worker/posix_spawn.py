@@ -47,8 +47,10 @@ def spawn(
     or variable can hold.
     """
     libc = _library()
-    variables = [_variable(name, value) for name, value in environment.items()]
-    if any(b"\0" in text for text in (*argv, *variables, folder)):
+    if b"=" in b"".join(environment):
+        raise ValueError("illegal environment variable name")
+    variables = [b"%b=%b" % item for item in environment.items()]
+    if b"\0" in b"".join((*argv, *variables, folder)):
         raise ValueError("embedded null byte")
 
     actions = ctypes.create_string_buffer(_OPAQUE_BYTES)
@@ -86,12 +88,6 @@ def _add_streams(
     _check(libc.posix_spawn_file_actions_adddup2(actions, stdout, 1))
     _check(libc.posix_spawn_file_actions_adddup2(actions, stderr, 2))
     _check(libc.posix_spawn_file_actions_addclosefrom_np(actions, 3))
-
-
-def _variable(name: bytes, value: bytes) -> bytes:
-    if b"=" in name:
-        raise ValueError("illegal environment variable name")
-    return name + b"=" + value
 
 
 def _null_ended(texts: Sequence[bytes]) -> ctypes.Array[ctypes.c_char_p]:

@@ -87,6 +87,16 @@ def _remove(path: Path) -> None:
         remove_folder(path)
 
 
+def _open_new(path: Path) -> int:
+    """Open a new file of mode 0600 for writing, in the place of whatever is there."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileExistsError:  # an earlier run of the worker left it, or the job put it there
+        _remove(path)
+        return os.open(path, flags, 0o600)
+
+
 class PrivateFiles:
     """The files of one job.
 
@@ -123,11 +133,11 @@ class PrivateFiles:
         `is_ours`: it is for a program of the worker's own, and for nothing of the job.
         """
         path = Path(f"{self._start}.{name}")
-        _remove(path)
         self._secrets.append(path)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = _open_new(path)
         try:
-            os.fchmod(fd, mode)
+            if mode != 0o600:
+                os.fchmod(fd, mode)
             if not is_ours:
                 self._hand_over(path)
             files.write_all(fd, content)

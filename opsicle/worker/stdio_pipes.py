@@ -73,11 +73,18 @@ class NamedPipes(StdioPipes):
 
     def __init__(self, start: str, hand_over: Callable[[Path], None]) -> None:
         super().__init__()
-        self.paths = (Path(f"{start}.stdout"), Path(f"{start}.stderr"))
+        self._start = start
         self._hand_over = hand_over
+        self._is_made = False
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """Where they are, or would be: most phases need none."""
+        return Path(f"{self._start}.stdout"), Path(f"{self._start}.stderr")
 
     def make(self) -> ShellStreams:
         """Make them, anew if they are there. Raises OSError."""
+        self._is_made = True
         self.close()
         try:
             for path in self.paths:
@@ -97,6 +104,6 @@ class NamedPipes(StdioPipes):
     def close(self) -> None:
         """Close what is open, and remove the names."""
         super().close()
-        for path in self.paths:
+        for path in self.paths if self._is_made else ():
             with suppress(OSError):
                 path.unlink()

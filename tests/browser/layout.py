@@ -6,7 +6,7 @@ from typing import Literal
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import NARROW, THEMED, findings
+from tests.browser.accessibility import NARROW, THEMED, faint, findings
 from tests.support import SCALE
 
 LAYOUT = """() => {
@@ -93,6 +93,15 @@ LAYOUT = """() => {
     const most = isCard ? 3 : 4;
     return count > most && (isCard || !hasLongName); // which may break in a row
   }).map((row) => row.innerText);
+  const isInText = (own) => getComputedStyle(own).display === "inline"
+    && [...own.parentElement.childNodes].some((each) => each !== own && each.textContent.trim());
+  const small = () => [...document.querySelectorAll("main :is(a[href], button, summary, input)")]
+    .filter((own) => own.checkVisibility() && !own.matches(".unseen, .log-fold") && !isInText(own))
+    .filter((own) => {
+      const { width, height } = (own.closest("label") ?? own).getBoundingClientRect();
+      return Math.min(width, height) < 24 && getComputedStyle(own, "::after").content === "none";
+    })
+    .map((own) => own.outerHTML.slice(0, 120));
   const { scrollWidth, clientWidth } = document.documentElement;
   const isFramed = document.body.classList.contains("is-framed") && clientWidth <= 1440;
   const mainRight = document.querySelector("main").getBoundingClientRect().right;
@@ -105,6 +114,7 @@ LAYOUT = """() => {
     "scrolls sideways without a sign": unsigned(),
     "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
+    "pressed, and less than 24 pixels high or wide": small(),
     "rows of more than four lines, cards of more than three":
       360 <= clientWidth && clientWidth <= 768 ? highRows() : [],
   };
@@ -153,7 +163,7 @@ def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -
 
     page.emulate_media(color_scheme=other)
     expect(page.locator("html")).to_have_attribute("data-theme", other)
-    found = findings(page, [*THEMED, *NARROW], part)
+    found = [*findings(page, [*THEMED, *NARROW], part), *faint(page, part)]
     assert found == [], f"{path}, {other}, {last} pixels"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
@@ -85,7 +87,12 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     page.goto(f"/approvals/{outer['approval_id']}")
     expect(page.get_by_role("main")).to_contain_text("on each of edge")
     page.goto("/")
-    expect(page.get_by_role("main")).to_contain_text("it ended failed on edge")
-    expect(page.get_by_role("main")).not_to_contain_text("more")
+    waiting = page.get_by_role("list", name="Waits for you", exact=True)
+    row = waiting.get_by_role("link", name=re.compile("^failed on-each "))
+    expect(row).to_contain_text("it ended failed on edge")
+    expect(row).not_to_contain_text("more")
     page.goto("/automations?template=on-each")
     expect(page.get_by_text("on-each on edge").first).to_be_visible()
+    page.goto("/audit?verb=start")
+    began = page.get_by_role("row", name=re.compile(r"The server began a part of on-each version"))
+    expect(began.first).to_be_visible()

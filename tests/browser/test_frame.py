@@ -26,6 +26,8 @@ FOUND = (
     ("audit", "Audit"),
     ("planned", "Planned starts"),
     ("add a wo", "Add a worker"),
+    ("greet", "Runs of Greet somebody"),  # also those that are older than what was asked for
+    ("06h1wnsztgrrb64zz45j31pfqf", "06h1wnsztgrrb64zz45j31pfqf"),
 )
 """What is typed into the search, and what is among what it finds then."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.reading import choose
 from tests.product import Installation
 
 
@@ -16,7 +17,7 @@ def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_own
         "service-accounts", "create", "left-behind", "--role", "member", "--owner", gone.email
     )
     page = open_page("/people")
-    page.get_by_role("button", name=f"Change {gone.email}").click()
+    choose(page, gone.email, f"Security of {gone.email}")
     page.get_by_role("button", name="Remove from the org").click()
     page.get_by_role("dialog").last.get_by_role("button", name="Remove", exact=True).click()
     dialog = page.get_by_role("dialog", name=f"More goes with {gone.email}")
@@ -26,7 +27,7 @@ def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_own
     expect(dialog.locator(".field-error")).to_contain_text("cannot answer for service accounts")
     dialog.get_by_label("Who answers for their service accounts").fill(installation.admin.email)
     dialog.get_by_role("button", name="Remove all the same").click()
-    expect(page.get_by_role("button", name=f"Change {gone.email}")).to_have_count(0)
+    expect(page.get_by_role("button", name=f"More for {gone.email}")).to_have_count(0)
     assert (
         installation.admin.json("users", "show", "left-behind@acme.service")["owner"]
         == installation.admin.email

@@ -18,8 +18,8 @@ PAGES = [
 STEADY = 12
 """Looks in a row, some tens of milliseconds apart."""
 
-ROUNDS = max(3, round(3 * SCALE))
-"""Through all pages, after as many that let the browser compile; 200 changes of page in all."""
+ROUNDS = 17 if SCALE > 1 else 3
+"""Through all pages, after three that let the browser compile: 200 changes of page every night."""
 
 COMPILED_BYTES = 512 * 1024
 """What a browser keeps of code that is run often. After that a heap grows by a third of a kilobyte

@@ -299,7 +299,14 @@ def test_an_admin_adds_a_person_mistakes_stand_at_their_fields_and_removing_asks
     dialog.get_by_label("First password").fill(PASSWORD)
     dialog.get_by_role("button", name="Add the person").click()
     expect(page.locator("tr", has_text="carol@example.com")).to_contain_text("member")
-    page.get_by_role("button", name="Change carol@example.com").click()
+    choose(page, "carol@example.com", "Change carol@example.com")
+    expect(dialog.get_by_label("Name", exact=True)).to_be_visible()
+    expect(dialog.get_by_label(re.compile("password"))).to_have_count(0)  # that stands apart
+    page.keyboard.press("Escape")
+    choose(page, "carol@example.com", "Security of carol@example.com")
+    dialog.get_by_label("New password").fill("short")
+    dialog.get_by_role("button", name="Set the password").click()
+    expect(dialog.locator(".field.is-wrong")).to_have_count(1)
     dialog.get_by_role("button", name="Remove from the org").click()
     expect(dialog).to_have_count(1)
     expect(dialog).to_contain_text("They are logged out")
@@ -338,6 +345,11 @@ def test_a_role_and_a_group_are_made_changed_and_deleted(open_page: OpenPage) ->
     dialog.get_by_label("Rules").fill("allow view templates\ndeny execute templates/env=prod")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_text("deny execute templates/env=prod", exact=True)).to_be_visible()
+
+    page.goto("/roles?show=role:dba")
+    expect(dialog.get_by_label("Rules")).to_have_value(re.compile("^allow view templates"))
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("/roles$"))
 
     page.get_by_role("button", name="New group…").click()
     dialog.get_by_label("Name").fill("oncall")

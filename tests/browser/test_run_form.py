@@ -19,7 +19,7 @@ type: AutomationTemplate
 metadata: {name: deploy}
 spec:
   approvalPolicy: {spec: {gates: [{
-    name: lead, approvers: {roles: [manager]}, when: [{variable: site, in: [fra]}]}]}}
+    name: lead, approvers: {users: [lead@example.com]}, when: [{variable: site, in: [fra]}]}]}}
   variables:
     - {id: site, type: string, pattern: "[a-z]{3}", default: ams}
     - {id: pin, type: secret}
@@ -55,16 +55,16 @@ def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
     expect(page.get_by_label("Reason")).to_have_value("INC-1")
     expect(page.locator(".field.is-wrong")).to_contain_text("does not match the pattern")
 
+    page.get_by_label("Worker").select_option("edge")  # others of its kind may have joined
     page.get_by_label("site").fill("fra")
     preview = page.locator(".run-preview")
-    expect(preview).to_contain_text("lead@example.com must agree")
+    expect(preview).to_contain_text("lead: lead@example.com must agree")
     expect(preview).to_contain_text("It runs on edge.")
     expect(page.get_by_role("button", name="Ask to run")).to_be_visible()
     expect(page.locator(".field.is-wrong")).to_have_count(0)
 
     page.get_by_label("site").fill("ams")
     expect(preview).to_contain_text("Nobody has to agree.")
-    page.get_by_label("Worker").select_option("edge")
     page.get_by_label("data").evaluate(DROP)
     expect(page.get_by_text("dropped.txt, 11 B, is uploaded")).to_be_visible()
     run_now(page)

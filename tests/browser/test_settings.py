@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.accessibility import findings
+from tests.browser.accessibility import flaws
 from tests.browser.conftest import OpenPage
 from tests.browser.page_table import PAGE_TABLE
 from tests.browser.reading import has_no_horizontal_scroll
@@ -215,7 +215,7 @@ def _look_into_dialog(page: Page, opener: str, place: str) -> None:
     for script in (UNMARKED, CUT, LOST):
         assert page.evaluate(script.replace("main ", "dialog ")) == [], place
     page.emulate_media(forced_colors="none")  # by which axe-core would take contrasts wrongly
-    assert findings(page, None, "dialog") == [], place
+    assert flaws(page, "dialog") == [], place
     page.emulate_media(forced_colors="active")
     page.keyboard.press("Escape")
     expect(dialog, place).to_have_count(0)

@@ -11,22 +11,20 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from shutil import which
-from zipfile import ZipFile
 
 import pytest
 
-from building.environments import SYSTEM_PYTHON
 from tests.booted import Booted, need_systemd
 from tests.built_file import built_file
 from tests.e2e.namespaces import in_network
+from tests.e2e.unpacked import unpack, unpack_for_services
 from tests.guides import blocks, commands, elsewhere
-from tests.processes import CHECKOUT, clean_environment
+from tests.processes import CHECKOUT
 from tests.support import wait_until
 from tests.worker.fake_kubernetes import FakeKubernetes
 
@@ -36,8 +34,6 @@ RELEASED = "opsicle-0.1.0-linux-x86_64"
 PASSWORD = "correct horse battery staple"
 SETTINGS = "/etc/opsicle/opsicle.toml"
 WORKERS_HOME = "/var/lib/opsicle-worker"
-UNPACKED = "/var/cache/opsicle-unpacked"
-"""Where the file has been unpacked for everybody: on one file system with the services' caches."""
 PASSPHRASE = "/etc/opsicle/backup-passphrase"
 ENDS = ("systemctl disable --now opsicle-worker opsicle-server", "rm -rf /etc", "rm -rf /usr")
 TYPED = "script -qefc 'opsicle orgs delete globex' /dev/null <<< globex #"
@@ -132,37 +128,6 @@ def site(machine: Booted) -> Booted:
     )
     machine.write(PASSPHRASE, PASSWORD)
     return machine
-
-
-def unpack(machine: Booted, file: Path) -> None:
-    """Give root what the file has unpacked on this machine, and what it has compiled of it.
-
-    Else it would do both once more; `tests/packaging/test_first_start.py` looks at that.
-    """
-    start = [SYSTEM_PYTHON, str(file), "server", "--help"]  # which compiles all that a server needs
-    subprocess.run(start, check=True, capture_output=True, env=clean_environment({}))
-    with ZipFile(file) as archive:
-        (build,) = re.findall(rb'BUILD_ID = "(\w+)"', archive.read("__main__.py"))
-    ask = "import sys; print(sys.implementation.cache_tag, end='')"
-    tag = subprocess.run([SYSTEM_PYTHON, "-c", ask], check=True, capture_output=True).stdout
-    name = f"{build.decode()}-{tag.decode()}"
-    cache = str(Path.home() / ".cache/opsicle")
-    packed = subprocess.run(
-        ["tar", "-C", cache, "-c", name], check=True, capture_output=True
-    ).stdout
-    machine.do(f"install -d -m 700 {UNPACKED} .cache/opsicle")
-    subprocess.run(machine.command(f"tar -C {UNPACKED} -x"), input=packed, check=True)
-    machine.do(f"mount --bind {UNPACKED} .cache/opsicle")
-
-
-def unpack_for_services(machine: Booted) -> None:
-    """Give the services the same files."""
-    for user in ("opsicle", "opsicle-worker"):
-        machine.do(
-            f"install -d -o {user} -g {user} -m 700 /var/cache/{user}; "
-            f"cp -al {UNPACKED}/. /var/cache/{user}; "
-            f"find /var/cache/{user} -type d -exec chown {user}: {{}} +"
-        )
 
 
 def run(machine: Booted, command: str, name: str = "act") -> str:

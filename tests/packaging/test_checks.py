@@ -1,5 +1,6 @@
 """`python3 build.py check` finds what it is there to find."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,15 @@ import pytest
 
 from building import asset_checks, checks
 from building.project import ROOT
+
+EXAMPLE_OF_A_PAGE = next(
+    example
+    for example in re.findall(
+        "^```js\n(.*?)^```", (ROOT / "docs/frontend.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    if "export function mount(" in example
+)
+"""What a newcomer begins with."""
 
 
 @pytest.fixture
@@ -166,6 +176,7 @@ def test_an_import_that_points_up_or_from_page_to_page_is_found(
         ("lib/a.js", "export const a = nowhere;", "no-undef"),
         ("lib/a.js", "const unused = 1;", "no-unused-vars"),
         ("lib/api.js", 'export const a = fetch("/api/v1/whoami");', None),
+        ("pages/widgets.js", EXAMPLE_OF_A_PAGE, None),
     ],
 )
 def test_the_linter_holds_the_browsers_code_to_its_rules(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 
 from opsicle.cli.invocation import Invocation
 from opsicle.cli.output import Column, emit, emit_list
+from opsicle.cli.output_files import replace_private, write_whole
 from opsicle.cli.terminal import printable
 from opsicle.client.saved_logins import SavedLogin, SavedLogins
 from opsicle.domain.errors import InvalidInput, Problem, UsageError
@@ -162,3 +166,19 @@ def test_a_damaged_session_is_explained(tmp_path: Path) -> None:
 def test_a_profile_cannot_name_another_file(tmp_path: Path, profile: str) -> None:
     with pytest.raises(UsageError):
         SavedLogins(tmp_path).find(profile)
+
+
+@pytest.mark.parametrize("put", [write_whole, replace_private])
+def test_no_file_takes_the_place_of_a_pipe_a_folder_or_what_a_process_has_open(
+    put: Callable[[Path, Any], None], tmp_path: Path
+) -> None:
+    pipe, link, stdout = (tmp_path / name for name in ("pipe", "link", "stdout"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    stdout.symlink_to("/proc/self/fd/1")
+
+    for path in (pipe, link, stdout, tmp_path):
+        before = path.lstat()
+        with pytest.raises(InvalidInput, match="is no file"):
+            put(path, b"")
+        assert path.lstat() == before

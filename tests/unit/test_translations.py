@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from opsicle.domain.automations import FINAL, AutomationState
 from opsicle.domain.errors import BY_CODE, TooManyRequests
 from opsicle.domain.template_schema import template_schema
 from opsicle.kit import resources
@@ -36,6 +37,7 @@ COMPOSED = {
     "has label",
     "it could not start on",
     "it did not begin on",
+    *(f"it ended {state} on" for state in FINAL - {AutomationState.SUCCEEDED}),
 }
 """What the server puts together from words."""
 

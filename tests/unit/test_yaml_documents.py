@@ -35,7 +35,7 @@ BOMBS = {
     "blocks 10,000 deep": (b"- " * 10_000, "nested deeper than 64"),
     "keys 10,000 deep": (b"? " * 10_000, "a key must be text"),
     "deep lines": (b"".join(b" " * i + b"a:\n" for i in range(1_000)), "nested deeper than 64"),
-    "2 MiB": (b"a: " + b"x" * 2 * MAX_BYTES, "at most 1,048,576 (1 MiB)"),
+    "2 MiB": (b"a: " + b"x" * 2 * MAX_BYTES, "larger than 1,048,576 bytes (1 MiB)"),
     "a million items": (b"[" + b"a," * 500_000 + b"]", "more than 5,000 keys and values"),
     "a million keys": (
         b"".join(b"k%d: 1\n" % i for i in range(90_000)),

@@ -183,11 +183,11 @@ class Application:
     def _sendable(
         self, reply: Reply, *, is_host_ours: bool
     ) -> tuple[list[tuple[str, str]], Iterable[bytes]]:
-        own = {name for name, _ in reply.headers}
-        headers = [
-            *(header for header in self._common_headers if header[0] not in own),
-            *reply.headers,
-        ]
+        headers = list(self._common_headers)
+        if reply.headers:
+            own = {name for name, _ in reply.headers}
+            headers = [header for header in headers if header[0] not in own]
+            headers += reply.headers
         if is_host_ours:
             headers.append(HSTS)
         if reply.status in _BODILESS:

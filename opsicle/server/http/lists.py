@@ -9,10 +9,9 @@ from typing import TypeVar
 from opsicle.kit.ids import lowest_id
 from opsicle.server.access.actor import Actor
 from opsicle.server.http.routing import Page, Reply, Request
+from opsicle.wire.pages import MAX_PAGE_SIZE, PAGE_SIZE
 
 T = TypeVar("T")
-
-PAGE_SIZE, MAX_PAGE_SIZE = 50, 200
 
 
 def newest_before(cursor: str, until: datetime | None) -> str:

@@ -85,11 +85,12 @@ class Request:
     @property
     def actor(self) -> Actor:
         """The person who asks. Raises NotAuthenticated if nobody is logged in."""
-        if not isinstance(self._caller.actor, Actor):
+        actor = self._caller.actor
+        if not isinstance(actor, Actor):
             raise NotAuthenticated(
                 "this call is for people", hint="Use the users' address of the server."
             )
-        return self._caller.actor
+        return actor
 
     @property
     def is_caller_still_good(self) -> bool:
@@ -99,9 +100,10 @@ class Request:
     @property
     def worker(self) -> WorkerActor:
         """The worker that asks. Raises NotAuthenticated on the users' listener."""
-        if not isinstance(self._caller.actor, WorkerActor):
+        actor = self._caller.actor
+        if not isinstance(actor, WorkerActor):
             raise NotAuthenticated("this call is for workers", hint="Enrol with a join token.")
-        return self._caller.actor
+        return actor
 
     @property
     def worker_identity(self) -> WorkerIdentity:

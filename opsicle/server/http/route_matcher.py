@@ -63,7 +63,7 @@ class RouteMatcher:
     def find(self, method: str, path: str) -> Match | WrongMethod | None:
         """Return the route for a request; GET's also for HEAD. None if no route has this path."""
         allowed: set[str] = set()
-        for node, values in _walk(self._root, path.split("/"), ()):
+        for node, values in _ends(self._root, path.split("/")):
             found = node.routes.get(method) or (
                 node.routes.get("GET") if method == "HEAD" else None
             )
@@ -74,15 +74,17 @@ class RouteMatcher:
         return WrongMethod(",".join(sorted(allowed))) if allowed else None
 
 
-def _walk(
-    node: _Node, segments: Sequence[str], values: tuple[str, ...]
-) -> Iterator[tuple[_Node, tuple[str, ...]]]:
-    """Go down to where paths of these segments end; a name matches anything but nothing."""
-    if not segments:
-        yield node, values
-        return
-    first, rest = segments[0], segments[1:]
-    if first in node.by_text:
-        yield from _walk(node.by_text[first], rest, values)
-    if node.named and first:
-        yield from _walk(node.named, rest, (*values, first))
+def _ends(root: _Node, segments: Sequence[str]) -> Iterator[tuple[_Node, tuple[str, ...]]]:
+    """Yield where paths of these segments end; a name matches anything but nothing."""
+    length = len(segments)
+    left: list[tuple[_Node, int, tuple[str, ...]]] = [(root, 0, ())]
+    while left:
+        node, depth, values = left.pop()
+        if depth == length:
+            yield node, values
+            continue
+        segment = segments[depth]
+        if node.named and segment:
+            left.append((node.named, depth + 1, (*values, segment)))
+        if following := node.by_text.get(segment):  # looked at first
+            left.append((following, depth + 1, values))

@@ -10,12 +10,12 @@ from opsicle.domain.errors import InvalidInput, Problem
 from opsicle.domain.patterns import BadPattern, SearchPattern
 from opsicle.server.automations.log_queries import line_range, stream
 from opsicle.server.dispatch.log_pages import LineRange
-from opsicle.server.http.lists import MAX_PAGE_SIZE, PAGE_SIZE
 from opsicle.server.http.routing import Reply, Request, Route
 from opsicle.server.logs.org_search import LogsFilter
 from opsicle.server.logs.search import LineQuery, SearchBudget
 from opsicle.server.logs.service import SEARCH_SECONDS, Logs
 from opsicle.wire.endpoints import logs as endpoints
+from opsicle.wire.pages import MAX_PAGE_SIZE, PAGE_SIZE
 
 
 def routes(logs: Logs) -> list[Route]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from opsicle.domain.access import Action, BuiltInRole
-from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, Suspended
+from opsicle.domain.errors import Conflict, NotAuthenticated, NotFound, Suspended, required
 from opsicle.domain.rights import missing_rights
 from opsicle.kit.clock import Clock
 from opsicle.kit.ids import new_id
@@ -112,7 +112,9 @@ class Invitations:
         self._step_up.require(actor, Action.USERS_MANAGE)
 
         def old(db: Connection) -> InvitationRow:
-            return invitations.get_open(db, actor.org_id, invitation_id, self._clock.now())
+            now = self._clock.now()
+            found = invitations.find_open_by_id(db, actor.org_id, invitation_id, now)
+            return required(found, _not_open(invitation_id))
 
         found = self._database.read(old)
         link = self._links.new(actor, actor.org_id, found.email, found.role)
@@ -177,10 +179,7 @@ class Invitations:
         def work(db: Connection) -> None:
             now = self._clock.now()
             if not invitations.revoke(db, actor.org_id, invitation_id, now):
-                raise NotFound(
-                    f"there is no open invitation {invitation_id}",
-                    hint="`opsicle users invitations`",
-                )
+                raise _not_open(invitation_id)
             audit.append(db, now, actor.org_id, actor, "revoke", f"invitations/{invitation_id}")
 
         self._database.write(work)
@@ -362,4 +361,11 @@ def _is_inviter_entitled(db: Connection, found: InvitationRow) -> bool:
 def _no_longer_good() -> NotAuthenticated:
     return NotAuthenticated(
         "this invitation is no longer good", hint="Ask whoever invited you for a new one."
+    )
+
+
+def _not_open(invitation_id: str) -> NotFound:
+    return NotFound(
+        f"there is no open invitation {invitation_id}",
+        hint="`opsicle users invitations`",
     )

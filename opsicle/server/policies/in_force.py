@@ -54,13 +54,13 @@ def in_force(
     What only the older one names comes on top of what applies by itself; and that none is to apply
     counts only if both say so. Raises Conflict for a policy that is not there.
     """
-    header = templates.find_approval(db, org_id, template.name)
-    newest = decode_approval(header) if header else None
+    document = templates.find_newest(db, org_id, template.name)
+    newest = decode_approval(document) if document is not None else None
     own = template.approval_policy
     if newest and not newest.is_waived:
         return named_policy(db, org_id, newest)
 
-    is_new = header is None or newest == own
+    is_new = document is None or newest == own
     if own and not own.is_waived:
         named = named_policy(db, org_id, own)
         return (

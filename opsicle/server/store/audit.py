@@ -215,6 +215,11 @@ def list_names(db: apsw.Connection, org_id: str, resources: Sequence[str]) -> li
         SELECT resource, coalesce(u.former_email, u.email)
           FROM asked CROSS JOIN users u ON u.id = asked.id
          WHERE asked.kind = 'users'
+         UNION ALL
+        SELECT resource, a.template || ' version ' || a.version
+          FROM asked
+         CROSS JOIN automations a ON a.id = substr(asked.id, 1, instr(asked.id, '/') - 1)
+         WHERE asked.kind = 'fan-outs' AND a.org_id = :org_id
         """,
         {"org_id": org_id, "resources": json_list(resources)},
         ResourceName,

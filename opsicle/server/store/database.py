@@ -34,6 +34,7 @@ from opsicle.server.store.units import (
     Unchecked,
     Unit,
     in_snapshot,
+    run_bare,
     run_unit,
     touch,
 )
@@ -195,11 +196,9 @@ class Database:
         self._is_writer_busy = True
         try:
             before = self._writer.total_changes()
-            self._writer.execute("BEGIN IMMEDIATE")
-            if self._commits:
-                self._commits.begin(self._writer)
-
-            outcomes = [run_unit(self._writer, unit) for unit in units]
+            self._begin()
+            outcomes = [self._run_first(units[0])]
+            outcomes += [run_unit(self._writer, unit) for unit in units[1:]]
 
             is_of_nothing = self._writer.total_changes() == before and not (
                 _release_pages in units or touch in units
@@ -227,6 +226,22 @@ class Database:
             self._is_writer_busy = False
 
         return outcomes
+
+    def _begin(self) -> None:
+        self._writer.execute("BEGIN IMMEDIATE")
+        if self._commits:
+            self._commits.begin(self._writer)
+
+    def _run_first(self, unit: Unit) -> Outcome:
+        """Run the first unit of a transaction, which the whole of it undoes: mostly it is alone.
+
+        A savepoint for it would cost a copy of each page that it changes.
+        """
+        outcome = run_bare(self._writer, unit)
+        if outcome[1] is not None:
+            self._roll_back()
+            self._begin()
+        return outcome
 
     def _wait_for_disk(self, units: list[Unit], outcomes: list[Outcome]) -> None:
         """Commit in the thread, and do here what goes besides."""

@@ -7,7 +7,6 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.channels import DeliveryState
-from opsicle.domain.errors import NotFound, required
 from opsicle.kit.clock import from_text, to_text
 from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, has_changed, where
 
@@ -98,19 +97,15 @@ def find_open(db: apsw.Connection, token_hash: str, at: datetime) -> InvitationR
     return fetch_one(db, _SELECT + "AND i.token_hash = :token_hash", parameters, InvitationRow)
 
 
-def get_open(db: apsw.Connection, org_id: str, invitation_id: str, at: datetime) -> InvitationRow:
-    """Return one of an org's invitations. Raises NotFound if there is none that may be used."""
-    found = fetch_one(
+def find_open_by_id(
+    db: apsw.Connection, org_id: str, invitation_id: str, at: datetime
+) -> InvitationRow | None:
+    """Return one of an org's invitations that may be used, or None."""
+    return fetch_one(
         db,
         _SELECT + "AND i.org_id = :org_id AND i.id = :id",
         {"org_id": org_id, "id": invitation_id, "at": to_text(at)},
         InvitationRow,
-    )
-    return required(
-        found,
-        NotFound(
-            f"there is no open invitation {invitation_id}", hint="`opsicle users invitations`"
-        ),
     )
 
 

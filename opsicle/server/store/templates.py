@@ -12,7 +12,14 @@ import apsw
 from opsicle.domain.errors import NotFound
 from opsicle.kit.clock import to_text
 from opsicle.server.store.documents import VersionRow
-from opsicle.server.store.rows import Row, fetch_all, fetch_column, fetch_one, fetch_value
+from opsicle.server.store.rows import (
+    Row,
+    fetch_all,
+    fetch_column,
+    fetch_one,
+    fetch_text,
+    fetch_value,
+)
 
 
 class TemplateRow(Row, frozen=True):
@@ -58,24 +65,21 @@ def find(db: apsw.Connection, org_id: str, name: str) -> TemplateRow | None:
     return fetch_one(db, _SELECT + where, {"org_id": org_id, "name": name}, TemplateRow)
 
 
-def find_approval(db: apsw.Connection, org_id: str, name: str) -> str | None:
-    """Return what the newest version of a template says of approvals, or None if it is deleted.
+def find_newest(db: apsw.Connection, org_id: str, name: str) -> str | None:
+    """Return the document of a template's newest version, or None if it is deleted.
 
-    It is JSON in the form of `TemplateRow.header`, with nothing else in it.
+    Whole: whoever asks has decoded the same text before, and to take a part out costs more.
     """
-    found = fetch_value(
+    return fetch_text(
         db,
         """
-        SELECT iif(json_valid(v.document),
-                   json_object('approval_policy', v.document -> '$.approval_policy'),
-                   '')
+        SELECT v.document
           FROM templates t
           JOIN template_versions v ON v.template_id = t.id AND v.version = t.latest_version
          WHERE t.org_id = :org_id AND t.name = :name AND t.deleted_at IS NULL
         """,
         {"org_id": org_id, "name": name},
     )
-    return str(found) if found is not None else None
 
 
 def list_naming(db: apsw.Connection, org_id: str, policy: str, limit: int) -> list[str]:

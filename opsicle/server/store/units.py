@@ -45,17 +45,21 @@ def touch(db: Connection) -> None:
 def run_unit(connection: Connection, unit: Unit) -> Outcome:
     """Run one unit in a savepoint; only I/O trouble may end the others' transaction."""
     connection.execute("SAVEPOINT unit")
+    outcome = run_bare(connection, unit)
+    if outcome[1] is not None:
+        connection.execute("ROLLBACK TO unit")
+    connection.execute("RELEASE unit")
+    return outcome
+
+
+def run_bare(connection: Connection, unit: Unit) -> Outcome:
+    """Run one unit without a savepoint; whoever calls undoes what it has done if it has failed."""
     try:
-        value = unit(connection)
+        return unit(connection), None
     except (apsw.FullError, apsw.IOError):
         raise
     except Exception as error:  # noqa: BLE001 - it belongs to the caller who waits for this unit
-        connection.execute("ROLLBACK TO unit")
-        connection.execute("RELEASE unit")
         return None, error
-
-    connection.execute("RELEASE unit")
-    return value, None
 
 
 def in_snapshot(connection: Connection, query: Callable[[Connection], T]) -> T:

@@ -217,7 +217,10 @@ def _start(  # noqa: PLR0913, PLR0917 - all that a phase's shell is given
     try:
         folder = folder_of(phase, workspace)
         argv = shell_arguments(phase, script, workspace)
-        encoded = {_bytes(name): _bytes(value) for name, value in environment.items()}
+        encoded = {
+            name.encode(errors="surrogateescape"): value.encode(errors="surrogateescape")
+            for name, value in environment.items()
+        }
         if limits:
             if "/" in phase.shell and not (folder / phase.shell).exists():
                 raise FileNotFoundError  # what limits itself first would only exit with 127
@@ -243,7 +246,3 @@ def _explain(phase: Phase, problem: OSError) -> CannotStart:
     if problem.errno == errno.E2BIG:
         return CannotStart("the variables are together larger than this system hands to a process")
     return CannotStart(f"the shell {phase.shell} could not be started: {problem.strerror}")
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")

@@ -44,9 +44,7 @@ class ResponseWriter:
 
         Without `write` and `exc_info`, which our applications do not use.
         """
-        has_length = any(name == "Content-Length" for name, _ in headers) or status.startswith(
-            _BODILESS
-        )
+        has_length = "Content-Length" in dict(headers) or status.startswith(_BODILESS)
         self._is_chunked = not has_length and self._minor_version == 1
         self.keeps_alive = self.keeps_alive and (has_length or self._is_chunked)
         every_header = [*headers, ("Date", _http_date())]
@@ -59,7 +57,7 @@ class ResponseWriter:
 
         lines = [
             f"HTTP/1.1 {status}",
-            *(f"{name}: {_on_one_line(value)}" for name, value in every_header),
+            *[f"{name}: {_on_one_line(value)}" for name, value in every_header],
             "",
             "",
         ]
