@@ -16,11 +16,14 @@ const VIEW = "/artifacts/{artifact_id}/view";
 
 const COLUMNS = [
   column(t`File`, fileText),
-  column(t`Size`, (artifact) =>
-    artifact.id ? h("span", { title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size)) : "–",
-  ),
+  column(t`Size`, sizeCell, { isNumber: true }),
   actionsColumn(viewButton),
 ];
+
+function sizeCell(artifact) {
+  if (!artifact.id) return "–";
+  return h("span", { title: `SHA-256 ${artifact.sha256}` }, sizeText(artifact.size));
+}
 
 /** The list of what was kept, and of what was not, with the reasons. */
 export function artifactsView({ artifacts, missing }) {

@@ -107,7 +107,7 @@ const KINDS = {
   announcements: t`an announcement`,
   approvals: t`the request for`,
   automations: "",
-  "fan-outs": t`a part of`,
+  "fan-outs": "",
   files: t`the file`,
   invitations: t`an invitation`,
   join_tokens: t`a join token`,
@@ -129,6 +129,12 @@ const KINDS = {
   artifacts: t`the artifact`,
   users: "",
 };
+
+/** What stands before the name of what is only called so where its name is known. */
+const NAMED = { invitations: t`an invitation for` };
+
+/** What an org has, by what stands behind its code. */
+const OF_ORG = { quotas: t`the quotas of` };
 
 /** What stands in the record without a name of its own. */
 const WHOLE = {
@@ -217,13 +223,19 @@ function thingOf({ resource, about, data }, hasLinks) {
   const slash = resource.indexOf("/");
   if (slash < 0) return h("strong", {}, WHOLE[resource] ?? visible(resource));
   const [kind, id] = [resource.slice(0, slash), resource.slice(slash + 1)];
-  const before = KINDS[kind] ?? `the ${singular(kind)}`;
+  const [code, part] = id.split("/");
+  if (kind === "orgs" && OF_ORG[part]) return [OF_ORG[part], " ", h("strong", {}, visible(code))];
+  const before = visible(beforeName(kind, about));
   const called = said(about) || (NAMELESS.has(kind) ? visible(String(data.name ?? "")) : id);
-  if (!called) return visible(before);
+  if (!called) return before;
   const name = visible(called);
   const hasPage = hasLinks && PAGES.has(kind) && /^[\w-]+$/.test(id);
   const shown = hasPage ? h("a", { href: `/${kind}/${id}` }, name) : h("strong", {}, name);
-  return [before && `${visible(before)} `, shown];
+  return [before && `${before} `, shown];
+}
+
+function beforeName(kind, about) {
+  return (about && NAMED[kind]) || (KINDS[kind] ?? `the ${singular(kind)}`);
 }
 
 function singular(kind) {

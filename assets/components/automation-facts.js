@@ -142,8 +142,7 @@ function jobView(job) {
     "li",
     {},
     t`${stateBadge(job.state)} on ${visible(job.worker.name)}`,
-    " ",
-    job.started_at && duration(job.started_at, job.finished_at),
+    job.started_at && [", ", duration(job.started_at, job.finished_at)],
     job.explanation && h("p", { class: "muted" }, visible(said(job.explanation))),
     job.workspace_kept_until && keptView(job),
   );

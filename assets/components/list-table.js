@@ -14,12 +14,13 @@ const NOTHING = "–"; // what stands in a cell where there is nothing; a card l
  * `size` is "grow" for what says what the item is and takes the room that is left (the first column,
  * unless another says so), "tall" for what must not be cut off, "wide" for what is besides as wide
  * as that; else the column is as wide as what is in it. An `isMinor` column is left out where there
- * is little room. A card says `label` before it, which is what stands above it unless given; it has no
- * minor column, nor one whose `card` is "none", and gives one whose `card` is "line" a line of its
- * own, of which there may be one in a list.
+ * is little room. What stands in one that `isNumber` ends below each other. A card says `label` before
+ * it, which is what stands above it unless given; it has no minor column, nor one whose `card` is
+ * "none", and gives one whose `card` is "line" a line of its own, of which there may be one in a list.
  */
-export function column(head, cell, { size = "", isMinor = false, label = head, card = "" } = {}) {
-  return { head, cell, size, isMinor, label, card };
+export function column(head, cell, options = {}) {
+  const { size = "", isMinor = false, isNumber = false, label = head, card = "" } = options;
+  return { head, cell, size, isMinor, isNumber, label, card };
 }
 
 /** The last column, in which an item's buttons stand; more than one of them go into a menu. */
@@ -123,13 +124,14 @@ function mainOf(columns) {
   return columns.find(({ size }) => size === "grow") ?? columns.find((each) => !each.isChoice);
 }
 
-function classOf({ size, isMinor, isActions, isChoice, card }, isMain) {
+function classOf({ size, isMinor, isNumber, isActions, isChoice, card }, isMain) {
   const classes = [
     isActions && "table-actions",
     isChoice && "table-choice",
     isMain && "is-main",
     size in SIZES && "is-tall",
     isMinor && "is-minor",
+    isNumber && "is-number",
     card === "line" && "is-line",
     card === "none" && "is-off-card",
   ];

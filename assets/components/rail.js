@@ -16,6 +16,7 @@ const BELONGS = {
   "/planned": "/schedules",
   "/join-tokens": "/workers",
   "/access": "/people",
+  "/target-versions": "/targets",
 };
 
 /**

@@ -12,7 +12,7 @@ import { t } from "../lib/language.js";
 const COLUMNS = [
   column(t`Target`, ({ name }) => visible(name)),
   column(t`State`, ({ state }) => stateBadge(state)),
-  column(t`Took`, tookText),
+  column(t`Took`, tookText, { isNumber: true }),
   column(t`Exit code`, ({ exit_code: code }) => code ?? "–"),
   column(t`Why`, ({ reason }) => visible(said(reason)) || "–", { size: "tall" }),
 ];

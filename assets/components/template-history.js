@@ -15,7 +15,7 @@ const MOST_ROWS = 10;
 const COLUMNS = [
   column(t`State`, ({ state }) => stateBadge(state)),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),
-  column(t`Took`, ({ seconds }) => tookText(seconds)),
+  column(t`Took`, ({ seconds }) => tookText(seconds), { isNumber: true }),
   column(t`Version`, ({ version }) => version),
 ];
 
@@ -53,6 +53,7 @@ function runsView(runs) {
   return [
     numbers(runs),
     chart(runs),
+    h("p", { class: "muted small" }, whatChartShows(runs)),
     h("h2", {}, t`Newest runs`),
     tableOf(COLUMNS, h("tbody", { role: "rowgroup" }, rows), { label: t`Newest runs` }),
   ];
@@ -64,7 +65,7 @@ function numbers(runs) {
   const took = runs.map(({ seconds }) => seconds ?? 0);
   const facts = [
     [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`, leftOutOfRate(runs)],
-    [t`took mostly`, tookText(usual)],
+    [t`usually took`, tookText(usual)],
     [t`took at most`, tookText(Math.max(...took) || null)],
     [t`looked at`, runs.length === 1 ? t`the only run` : t`the newest ${runs.length} runs`],
   ];
@@ -100,6 +101,14 @@ function chart(runs) {
       bars,
     ),
   );
+}
+
+function whatChartShows(runs) {
+  const hasNewVersion = runs.some(({ version }) => version !== runs[0].version);
+  return [
+    t`A bar for each run, the newest at the right: its height is how long it took.`,
+    hasNewVersion && [" ", t`From a dotted line on it was another version.`],
+  ];
 }
 
 function bar({ id, state, seconds, version, created_at: at }, longest, before) {

@@ -40,18 +40,24 @@ export function timelineView(timeline, { goTo, resume }) {
   return h(
     "div",
     { class: "timeline" },
-    h(
-      "p",
-      { class: "muted small timeline-ends" },
-      h("span", {}, exactTime(timeline.created_at)),
-      h("span", {}, timeline.finished_at ? exactTime(timeline.finished_at) : t`now`),
-    ),
+    ends(timeline),
     axis(end - begin),
     h(
       "ol",
       { "aria-label": t`Timeline`, style: { "--tick": `${tickPart(end - begin)}%` } },
       spans.map((span) => spanView(span, place, { goTo, resume })),
     ),
+  );
+}
+
+/** From when to when; what was over within the second in which it began has one time. */
+function ends({ created_at: from, finished_at: to }) {
+  const [begin, end] = [exactTime(from), to ? exactTime(to) : t`now`];
+  const texts = begin === end ? [begin] : [begin, end];
+  return h(
+    "p",
+    { class: "muted small timeline-ends" },
+    texts.map((text) => h("span", {}, text)),
   );
 }
 

@@ -156,9 +156,10 @@ function soonText(iso) {
   return seconds < 60 ? RELATIVE.format(seconds, "second") : relativeTime(iso);
 }
 
-/** "850 ms", "4.2 s", "3 min 05 s", "2 h 10 min". */
+/** "< 1 ms", "850 ms", "4.2 s", "3 min 05 s", "2 h 10 min". */
 export function durationText(milliseconds) {
   const ms = Math.max(0, milliseconds);
+  if (ms < 1) return "< 1 ms";
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${number(Math.floor(ms / 100) / 10, TENTHS)} s`;
   const seconds = Math.floor(ms / 1000);

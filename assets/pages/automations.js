@@ -111,6 +111,7 @@ const COLUMNS = [
   column(t`On`, ({ worker }) => (worker ? visible(worker.name) : "–"), { isMinor: true }),
   column(t`Triggered`, ({ created_at: at }) => ago(at)),
   column(t`Took`, ({ started_at: from, finished_at: to }) => duration(from, to), {
+    isNumber: true,
     label: "",
   }),
 ];

@@ -56,7 +56,7 @@ function section(label, kind, page) {
       column(
         t`People`,
         (thing) => (kind === ROLE ? String(thing.member_count) : people(thing, list.reload)),
-        { size: kind === ROLE ? "" : "wide" },
+        { size: kind === ROLE ? "" : "wide", isNumber: kind === ROLE },
       ),
       may(kind.may) && actionsColumn((thing) => actions(kind, thing, list.reload)),
     ],

@@ -69,7 +69,7 @@ function healthOf({
       ...(lag === null ? [] : [[t`Replica`, lagText(lag)]]),
       [t`Databases`, sizeText(databases)],
       [t`Free on the disk`, sizeText(free)],
-      [t`Epoch`, number(epoch)],
+      [t`Restored`, epoch > 1 ? t`yes: it is in epoch ${epoch}` : t`never`],
     ]),
   ];
 }
@@ -107,12 +107,18 @@ const COLUMNS = [
     ],
     { size: "tall" },
   ),
-  column(t`Automations, last day`, ({ usage }) => number(usage.automations_last_day)),
+  column(t`Automations, last day`, ({ usage }) => number(usage.automations_last_day), {
+    isNumber: true,
+  }),
   column(t`Automations, 30 days`, ({ usage }) => number(usage.automations_last_30_days), {
     isMinor: true,
+    isNumber: true,
   }),
-  column(t`Logs`, ({ usage }) => sizeText(usage.log_bytes)),
-  column(t`Files`, ({ usage }) => sizeText(usage.artifact_bytes), { isMinor: true }),
+  column(t`Logs`, ({ usage }) => sizeText(usage.log_bytes), { isNumber: true }),
+  column(t`Files`, ({ usage }) => sizeText(usage.artifact_bytes), {
+    isMinor: true,
+    isNumber: true,
+  }),
   column(t`Last activity`, ({ usage }) => ago(usage.last_activity_at), { isMinor: true }),
 ];
 

@@ -151,7 +151,9 @@ function runs({ name }, { signal }) {
       column(t`State`, ({ state }) => stateBadge(state)),
       column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
       column(t`Triggered`, ({ created_at: at }) => ago(at)),
-      column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000))),
+      column(t`Took`, ({ seconds }) => (seconds === null ? "–" : durationText(seconds * 1000)), {
+        isNumber: true,
+      }),
     ],
     link: ({ id }) => `/automations/${id}`,
     nameOf: ({ id }) => id,
@@ -166,10 +168,8 @@ function history({ name }, { signal }) {
     label: t`Versions`,
     load: (query) => get("/targets/{target}/versions", { path: { target: name }, query, signal }),
     columns: [
-      column(t`Version`, ({ version }) => String(version)),
-      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host}:${port}`)), {
-        size: "grow",
-      }),
+      column(t`Version`, ({ version }) => h("strong", {}, t`version ${version}`)),
+      column(t`Host`, ({ host, port }) => h("code", {}, visible(`${host}:${port}`))),
       column(t`User`, ({ user }) => visible(user)),
       column(t`Private key`, ({ secret }) => h("code", {}, visible(secret))),
       column(t`Pushed`, ({ pushed_at: at }) => ago(at), { card: "line" }),

@@ -132,7 +132,7 @@ function jobsList(name, { signal }) {
       column(t`State`, ({ state }) => OF_ATTEMPTS[state] ?? stateBadge(state)),
       column(t`Template`, ({ template }) => visible(template), { size: "grow" }),
       column(t`Handed out`, ({ leased_at: at }) => ago(at)),
-      column(t`Took`, tookText, { label: "" }),
+      column(t`Took`, tookText, { isNumber: true, label: "" }),
     ],
     key: ({ automation_id: id, leased_at: at }) => `${id} ${at}`,
     link: ({ automation_id: id }) => `/automations/${id}`,

@@ -181,8 +181,10 @@ def test_a_search_through_all_logs_leads_to_the_line(open_page: OpenPage, long_l
     expect(page.locator(".found-line mark")).to_have_text("line 004711")
     expect(page.get_by_text("Searched ")).to_be_visible()
     boxes = "fields => fields.map(each => each.getBoundingClientRect())"
-    fields = page.locator(".filter-form :is(input, button)").evaluate_all(boxes)
-    assert len({(round(box["width"]), round(box["height"])) for box in fields}) == 1
+    *fields, send = page.locator(".filter-form :is(input, button)").evaluate_all(boxes)
+    assert len({round(box["height"]) for box in (*fields, send)}) == 1
+    assert len({round(box["width"]) for box in fields}) == 1
+    assert send["width"] < fields[0]["width"]
 
     page.get_by_role("link", name="long-log, line 4,711").click()
 

@@ -22,7 +22,7 @@ def test_what_takes_longer_than_its_time_ends_on_all_machines_wherever_they_are(
     fanning.workers["e1"].finish(running, "cancelled", None)
     assert fanning.turn().now.state == "timed_out"
     assert fanning.now.explanation == (
-        f"{TIME_OVER}; it ended cancelled on e1, e2; it did not begin on e3: {TIME_OVER}"
+        f"{TIME_OVER}; it was cancelled on e1, e2; it did not begin on e3: {TIME_OVER}"
     )
     assert (
         fanning.targets[2].reason

@@ -48,12 +48,22 @@ def test_it_succeeds_once_all_have(fanning: Fanning) -> None:
     assert [verb for verb, _ in steps] == ["run", "start", "finish"]
 
 
-@pytest.mark.parametrize("state", ["failed", "timed_out", "cancelled", "unknown"])
-def test_it_fails_if_one_has_not_succeeded_and_says_which(fanning: Fanning, state: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "verb"),
+    [
+        ("failed", "failed"),
+        ("timed_out", "timed out"),
+        ("cancelled", "was cancelled"),
+        ("unknown", "ended unknown"),
+    ],
+)
+def test_it_fails_if_one_has_not_succeeded_and_says_which(
+    fanning: Fanning, state: str, verb: str
+) -> None:
     fanning.push().run().carry_out("e1").carry_out("e2", state, 3).carry_out("e3")
 
     assert fanning.now.state == "failed"
-    assert fanning.now.explanation == f"it ended {state} on e2"
+    assert fanning.now.explanation == f"it {verb} on e2"
     assert fanning.states == {"e1": "succeeded", "e2": state, "e3": "succeeded"}
 
 
@@ -88,7 +98,7 @@ def test_after_too_many_failures_no_further_one_begins(fanning: Fanning) -> None
     assert fanning.now.state == "failed"
     assert fanning.states == {"e1": "failed", "e2": "failed", "e3": "cancelled"}
     assert fanning.now.explanation == (
-        "it ended failed on e1, e2; "
+        "it failed on e1, e2; "
         "it did not begin on e3: more machines have failed than its template allows"
     )
     assert len(started(fanning.core, fanning.actor)) == 3

@@ -37,6 +37,11 @@ COMPOSED = {
     "has label",
     "it could not start on",
     "it did not begin on",
+    "it expired on",
+    "it failed on",
+    "it timed out on",
+    "it was cancelled on",
+    "it was rejected on",
     *(f"it ended {state} on" for state in FINAL - {AutomationState.SUCCEEDED}),
 }
 """What the server puts together from words."""

@@ -24,6 +24,15 @@ CANCELLED = "the automation was cancelled"
 TIME_OVER = "the time that its template gives to all of its machines is over"
 OTHER_MACHINES = "what is stored of its machines is not what it was bound to"
 
+_ENDED = {
+    AutomationState.FAILED: "failed",
+    AutomationState.CANCELLED: "was cancelled",
+    AutomationState.TIMED_OUT: "timed out",
+    AutomationState.REJECTED: "was rejected",
+    AutomationState.EXPIRED: "expired",
+}
+"""What it says of a machine whose automation ended so."""
+
 _MOST_NAMED = 20
 """Machines that are named for each way in which it went."""
 
@@ -100,7 +109,7 @@ def _how_it_went(members: Sequence[FanOutMemberRow]) -> Iterator[str]:
 
 def _way(member: FanOutMemberRow) -> tuple[str, str]:
     """Return what became of a machine, and why unless its own automation says that."""
-    if member.automation_state is not None:
-        return f"ended {member.automation_state}", ""
+    if (state := member.automation_state) is not None:
+        return _ENDED.get(state, f"ended {state}"), ""
     verb = "did not begin" if member.state is MemberState.SKIPPED else "could not start"
     return verb, member.reason

@@ -198,8 +198,10 @@ def list_names(db: apsw.Connection, org_id: str, resources: Sequence[str]) -> li
              (SELECT value AS resource, substr(value, 1, instr(value, '/') - 1) AS kind,
                      substr(value, instr(value, '/') + 1) AS id
                 FROM json_each(:resources))
-        SELECT resource, a.template || ' version ' || a.version
-          FROM asked CROSS JOIN automations a ON a.id = asked.id
+        SELECT resource, a.template || ' version ' || a.version || coalesce(' on ' || m.name, '')
+          FROM asked
+         CROSS JOIN automations a ON a.id = asked.id
+          LEFT JOIN fan_out_members m ON m.automation_id = a.id
          WHERE asked.kind = 'automations' AND a.org_id = :org_id
          UNION ALL
         SELECT resource, a.template || ' version ' || a.version
@@ -216,10 +218,17 @@ def list_names(db: apsw.Connection, org_id: str, resources: Sequence[str]) -> li
           FROM asked CROSS JOIN users u ON u.id = asked.id
          WHERE asked.kind = 'users'
          UNION ALL
-        SELECT resource, a.template || ' version ' || a.version
+        SELECT resource, i.email
+          FROM asked CROSS JOIN invitations i ON i.id = asked.id
+         WHERE asked.kind = 'invitations' AND i.org_id = :org_id
+         UNION ALL
+        SELECT resource, a.template || ' version ' || a.version || ' on ' || m.name
           FROM asked
-         CROSS JOIN automations a ON a.id = substr(asked.id, 1, instr(asked.id, '/') - 1)
-         WHERE asked.kind = 'fan-outs' AND a.org_id = :org_id
+         CROSS JOIN fan_out_members m
+            ON m.parent_id = substr(asked.id, 1, instr(asked.id, '/') - 1)
+           AND m.position = CAST(substr(asked.id, instr(asked.id, '/') + 1) AS INTEGER)
+         CROSS JOIN automations a ON a.id = m.parent_id
+         WHERE asked.kind = 'fan-outs' AND m.org_id = :org_id
         """,
         {"org_id": org_id, "resources": json_list(resources)},
         ResourceName,
