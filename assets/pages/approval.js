@@ -34,6 +34,8 @@ const GATE_STATES = {
   expired: t`Did not decide in time`,
 };
 
+const ABSENT = ", which "; // behind it stands why a worker takes nothing
+
 export function mount(root, { id, title }) {
   const page = new AbortController();
   const { signal } = page;
@@ -243,10 +245,7 @@ function where(approval) {
   const facts = [
     [approval.fan_out ? t`Labels` : t`Worker’s labels`, visible(labels.join(", ")) || t`any`],
     [t`In the queue`, visible(queueTexts(approval).join(", ")) || t`like others`],
-    [
-      approval.fan_out ? t`Runs on each of` : t`Workers that fit`,
-      visible(approval.workers.map(workerText).join(", ")) || t`none is connected`,
-    ],
+    [approval.fan_out ? t`Runs on each of` : t`Workers that fit`, workersText(approval)],
     approval.fan_out && [t`How many`, fanOutText(approval.fan_out)],
     approval.keep_workspace && [
       t`Its workspace`,
@@ -259,9 +258,17 @@ function where(approval) {
   return pairs(facts.filter(Boolean));
 }
 
+/** Those that are there; where none is, who would fit is not said to do so. */
+function workersText({ workers, fan_out: fanOut }) {
+  const names = visible(workers.map(workerText).join(", "));
+  if (!names) return t`none is connected`;
+  const isAnyHere = fanOut || workers.some((text) => !text.includes(ABSENT));
+  return isAnyHere ? names : t`none is connected; these would: ${names}`;
+}
+
 /** A worker's name, and why it is not there if none is. */
 function workerText(text) {
-  const [name, why] = text.split(", which ");
+  const [name, why] = text.split(ABSENT);
   return why ? t`${name}, which ${ofServer(why)}` : name;
 }
 

@@ -69,7 +69,7 @@ function healthOf({
       ...(lag === null ? [] : [[t`Replica`, lagText(lag)]]),
       [t`Databases`, sizeText(databases)],
       [t`Free on the disk`, sizeText(free)],
-      [t`Epoch`, number(epoch)],
+      [t`Restored`, epoch > 1 ? t`yes: it is in epoch ${epoch}` : t`never`],
     ]),
   ];
 }

@@ -94,5 +94,6 @@ def test_the_machines_are_shown_from_the_approval_to_their_ends(
     page.goto("/automations?template=on-each")
     expect(page.get_by_text("on-each on edge").first).to_be_visible()
     page.goto("/audit?verb=start")
-    sentence = page.get_by_text("The server began on-each version 1 on edge", exact=True)
-    expect(sentence.first).to_be_visible()
+    for who in ("The server", "Worker edge"):
+        sentence = page.get_by_text(f"{who} began on-each version 1 on edge", exact=True)
+        expect(sentence.first).to_be_visible()

@@ -19,6 +19,7 @@ spec:
   template:
     phases: [{name: act, timeout: 600, commands: ["echo begun; sleep 600"]}]
 """
+GATE = " {spec: {gates: [{name: lead, approvers: {roles: [admin]}, allowRequester: true}]}}"
 
 
 def test_a_person_who_has_looked_at_the_target_releases_the_group_and_resumes(
@@ -61,3 +62,15 @@ def test_a_person_who_has_looked_at_the_target_releases_the_group_and_resumes(
     unknown = page.locator(f".bell-entry[href$='{first['id']}']")
     expect(unknown).to_contain_text("lost")
     worker.process.kill()
+
+    # Who is dead is not said to fit.
+    asked = TEMPLATE.replace(
+        "name: lost}\nspec:", "name: lost-asks}\nspec:\n  approvalPolicy:" + GATE
+    )
+    installation.push(asked)
+    approval = installation.admin.json("run", "lost-asks")["approval_id"]
+    page.goto(f"/approvals/{approval}")
+    expect(
+        page.get_by_text(re.compile("^none is connected; these would: lost, which"))
+    ).to_be_visible()
+    installation.admin.cli("approvals", "withdraw", approval)

@@ -198,8 +198,10 @@ def list_names(db: apsw.Connection, org_id: str, resources: Sequence[str]) -> li
              (SELECT value AS resource, substr(value, 1, instr(value, '/') - 1) AS kind,
                      substr(value, instr(value, '/') + 1) AS id
                 FROM json_each(:resources))
-        SELECT resource, a.template || ' version ' || a.version
-          FROM asked CROSS JOIN automations a ON a.id = asked.id
+        SELECT resource, a.template || ' version ' || a.version || coalesce(' on ' || m.name, '')
+          FROM asked
+         CROSS JOIN automations a ON a.id = asked.id
+          LEFT JOIN fan_out_members m ON m.automation_id = a.id
          WHERE asked.kind = 'automations' AND a.org_id = :org_id
          UNION ALL
         SELECT resource, a.template || ' version ' || a.version
