@@ -274,13 +274,23 @@ class Installation:
         return worker.start(token)
 
     def person(self, email: str, role: str) -> User:
-        """Add somebody to the org and log them in."""
-        user = User(self.folder / email.partition("@")[0], email, self.user_place)
-        self.admin.cli(
-            "users", "create", "--email", email, "--role", role,
-            "--password-file", str(user.password_file),
-        )  # fmt: skip
+        """Add somebody to the org and log them in at a terminal."""
+        user = self.account(email, role)
         user.login(self.server)
+        return user
+
+    def account(self, email: str, role: str) -> User:
+        """Add somebody to the org who is at no terminal yet."""
+        user = User(self.folder / email.partition("@")[0], email, self.user_place)
+        if self._is_called_from_here:
+            with self._api() as api:
+                body = {"email": email, "role": role, "password": PASSWORD}
+                api.json("POST", "/api/v1/users", body)
+        else:
+            self.admin.cli(
+                "users", "create", "--email", email, "--role", role,
+                "--password-file", str(user.password_file),
+            )  # fmt: skip
         return user
 
     def access(self, user: User | None = None) -> Access:
@@ -301,10 +311,19 @@ class Installation:
         """Return the state of an automation."""
         return str(self.look_at(f"automations/{automation_id}")["state"])
 
+    @property
+    def _is_called_from_here(self) -> bool:
+        """Whether the API is called as the admin: a command takes ten times as long as a call."""
+        return self._login is not None and not self.server_place.prefix
+
+    def _api(self) -> Api:
+        assert self._login
+        return Api(Access(self.server.url, self._login.ca_pem, self._login.token))
+
     def push(self, source: str) -> None:
-        """Push a template: without a command where it can be, for that takes ten times as long."""
-        if self._login and not self.server_place.prefix:
-            with Api(Access(self.server.url, self._login.ca_pem, self._login.token)) as api:
+        """Push a template."""
+        if self._is_called_from_here:
+            with self._api() as api:
                 api.json("POST", "/api/v1/templates", {"source": source})
             return
         path = self.folder / "template.yaml"

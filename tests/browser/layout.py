@@ -161,7 +161,7 @@ def fits_every_width_in_both_themes(page: Page, path: str, part: str = "main") -
     """
     is_narrow = page.viewport_size is not None and page.viewport_size["width"] <= NARROWEST
     first, *between, last = sorted(WIDTHS, reverse=not is_narrow)
-    widths = [first, *(between if SCALE > 1 else between[::2]), last]
+    widths = [first, *(between if SCALE > 1 else between[::3]), last]
     theme = page.locator("html").get_attribute("data-theme")
     other: Literal["dark", "light"] = "dark" if theme == "light" else "light"
 

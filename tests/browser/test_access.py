@@ -12,7 +12,7 @@ from tests.product import Installation
 def test_the_page_says_what_the_command_line_says_and_keeps_the_question_in_the_address(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    dana = installation.person("dana-asked-about@example.com", "reporter")
+    dana = installation.account("dana-asked-about@example.com", "reporter")
     page = open_page("/people")
     page.get_by_role("link", name="Who may do what").click()
     page.get_by_label("Who", exact=True).fill(dana.email)

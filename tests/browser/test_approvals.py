@@ -114,7 +114,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(
 def test_one_asks_who_would_have_to_agree_and_nothing_runs(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    installation.person("dana-would-ask@example.com", "member")
+    installation.account("dana-would-ask@example.com", "member")
     before = installation.admin.json("automations", "list")
     page = open_page("/policies")
     page.get_by_role("button", name="Who would agree…").click()
@@ -260,7 +260,7 @@ spec:
 def test_a_policy_that_applies_by_itself_is_said_and_so_is_an_approval_that_nobody_can_give(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    installation.person("cashier@example.com", "approver")
+    installation.account("cashier@example.com", "approver")
     page = open_page("/policies")
     page.get_by_role("button", name="Push a policy").click()
     page.get_by_label("Policy (YAML)").fill(ORG_RULES.replace("gates: [{", "gates: [{x: 1, "))

@@ -44,7 +44,7 @@ KEPT = "Here is what you had entered."
 def olga(installation: Installation, request: pytest.FixtureRequest) -> User:
     """Return an admin of this test's own, whose sessions the other one ends."""
     name = re.sub("[^a-z]+", "-", request.node.name)[-40:].strip("-")
-    return installation.person(f"{name}@example.com", "admin")
+    return installation.account(f"{name}@example.com", "admin")
 
 
 def end_sessions(installation: Installation, who: User) -> None:

@@ -58,7 +58,7 @@ def test_anything_is_found_and_done_by_keyboard_alone(open_page: OpenPage) -> No
 def test_the_search_offers_only_what_the_person_may_do(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    page = open_page("/templates", who=installation.person("seeks@example.com", "reporter"))
+    page = open_page("/templates", who=installation.account("seeks@example.com", "reporter"))
 
     page.get_by_role("button", name="Find or do…").click()
     page.keyboard.type("greet")
@@ -77,7 +77,7 @@ def test_the_search_offers_only_what_the_person_may_do(
 def test_what_waits_for_ones_decision_is_counted_while_the_page_is_open(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    boss = installation.person("counts@example.com", "approver")
+    boss = installation.account("counts@example.com", "approver")
     installation.push(DECISION_REQUESTS % boss.email)
     page = open_page("/templates", who=boss)
     link = page.locator(".main-nav").get_by_role("link", name="Approvals")

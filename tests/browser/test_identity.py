@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from opsicle.security import totp
 from tests.browser.conftest import OpenPage
@@ -42,19 +42,11 @@ def person(installation: Installation, request: pytest.FixtureRequest, role: str
     return installation.person(f"{request.node.name.replace('_', '-')[:40]}@example.com", role)
 
 
-def page_of(open_page: OpenPage, who: User, path: str) -> Page:
-    page = open_page("/login", is_known=False)
-    log_in(page, who.email)
-    page.get_by_role("heading", level=1, name="Home").wait_for()
-    page.goto(path)
-    return page
-
-
 def test_an_app_is_enrolled_and_then_logging_in_asks_for_its_code(
     open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
 ) -> None:
     bob = person(installation, request, "member")
-    page = page_of(open_page, bob, "/profile")
+    page = open_page("/profile", who=bob)
     page.get_by_role("button", name="Enrol an app…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("img", name="QR code for the authenticator app")).to_be_visible()
@@ -92,7 +84,7 @@ def test_a_change_that_needs_a_fresh_code_asks_for_it_and_goes_on(
     open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
 ) -> None:
     carol = person(installation, request, "member")
-    page = page_of(open_page, carol, "/tokens")
+    page = open_page("/tokens", who=carol)
     app = App(carol.json("totp", "enrol")["secret"])
     carol.json("totp", "confirm", "--totp", app.code())
     page.get_by_role("button", name="New token…").click()
@@ -112,7 +104,7 @@ def test_a_template_that_asks_for_a_code_says_so_beforehand_and_then_asks_for_it
 ) -> None:
     installation.push(CODED)
     mona = person(installation, request, "member")
-    page = page_of(open_page, mona, "/templates/coded")
+    page = open_page("/templates/coded", who=mona)
     expect(page.locator("main")).to_contain_text("shows a fresh code of their authenticator app")
     expect(page.locator("main")).to_contain_text("group sre, telegram room 7 (timed out)")
     page.goto("/templates/coded/run")
@@ -134,7 +126,7 @@ def test_a_session_is_ended_and_the_password_changed_on_the_profile(
     open_page: OpenPage, installation: Installation, request: pytest.FixtureRequest
 ) -> None:
     dave = person(installation, request, "member")
-    page = page_of(open_page, dave, "/profile")
+    page = open_page("/profile", who=dave)
     page.get_by_role("button", name=re.compile("End Command line at")).click()
     page.get_by_role("button", name="End the session").click()
     expect(page.locator(".table tbody tr")).to_have_count(1)

@@ -54,7 +54,7 @@ def log_in(page: Page) -> None:
 def test_a_person_reads_the_pages_in_their_language_wherever_they_log_in(
     installation: Installation, open_in: Open
 ) -> None:
-    installation.person(EMAIL, "member")
+    installation.account(EMAIL, "member")
     german = open_in("de-AT", "/login")
     expect(german.locator("html")).to_have_attribute("lang", "de")
     expect(german.get_by_role("heading", level=1)).to_have_text("Anmelden")

@@ -12,7 +12,7 @@ from tests.product import Installation
 def test_whoever_removes_somebody_sees_what_goes_with_them_and_names_another_owner(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    gone = installation.person("leaves-soon@example.com", "operator")
+    gone = installation.account("leaves-soon@example.com", "operator")
     installation.admin.cli(
         "service-accounts", "create", "left-behind", "--role", "member", "--owner", gone.email
     )

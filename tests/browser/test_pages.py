@@ -119,7 +119,7 @@ def go_to(page: Page, path: str) -> None:
 def test_whoever_is_led_to_a_page_may_see_what_is_on_it(
     open_page: OpenPage, installation: Installation, role: str
 ) -> None:
-    somebody = installation.person(f"led-{role}@example.com", role)
+    somebody = installation.account(f"led-{role}@example.com", role)
     page = open_page("/", who=somebody)
     allowed = page.evaluate(
         """async () => (await import("/lib/session.js")).whoAmI().permissions"""

@@ -43,7 +43,7 @@ DROP = """(control) => {
 def test_a_link_fills_the_form_which_says_what_would_happen_with_what_is_typed(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    installation.person("lead@example.com", "manager")
+    installation.account("lead@example.com", "manager")
     installation.push(TEMPLATE)
 
     page = open_page("/templates/deploy/run?var.site=NOWHERE&var.pin=4711&var.gone=1&reason=INC-1")

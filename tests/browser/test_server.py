@@ -17,7 +17,7 @@ from tests.product import Installation
 def test_an_operator_bounds_suspends_and_deletes_an_org_and_its_people_see_it(
     open_page: OpenPage, installation: Installation
 ) -> None:
-    olga = installation.person("olga-of-doomed@example.com", "operator")
+    olga = installation.account("olga-of-doomed@example.com", "operator")
     installation.admin.cli("orgs", "create", "doomed", "--admin", olga.email)
     page = open_page("/server")
     row = page.get_by_role("row").filter(has_text="doomed")
@@ -135,7 +135,7 @@ def test_those_who_manage_an_org_see_how_much_of_its_quotas_it_uses_and_others_d
     assert is_accessible(page)
     installation.admin.cli("orgs", "quota", "acme", "--automations-an-hour", "0")
 
-    oscar = installation.person("oscar-without-usage@example.com", "operator")
+    oscar = installation.account("oscar-without-usage@example.com", "operator")
     seen = open_page("/usage", who=oscar)
     expect(seen.locator("main")).to_contain_text("may not do this")
     expect(seen.get_by_role("link", name="Usage", exact=True)).to_have_count(0)

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, CDPSession, Page, ViewportSize
 
 VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 MOTION: Literal["reduce"] = "reduce"
@@ -36,17 +36,18 @@ class UsedPages:
         self._browser, self._url = browser, url
         self._cookies = json.loads(session.read_text())["cookies"]
         self._free: list[Page] = []
+        self._sessions: dict[Page, CDPSession] = {}
 
     def take(self, *, is_known: bool, width: int, theme: Theme) -> Page:
         """Return a page, of one who has logged in or of one who has not."""
-        page = self._free.pop() if self._free else self._new_context().new_page()
+        page = self._free.pop() if self._free else self._new_page()
         context = page.context
-        page.set_viewport_size({"width": width, "height": VIEWPORT["height"]})
+        size: ViewportSize = {"width": width, "height": VIEWPORT["height"]}
+        if page.viewport_size != size:
+            page.set_viewport_size(size)
         page.emulate_media(color_scheme=theme, forced_colors="none", reduced_motion=MOTION)
         kept = {"origin": self._url.rstrip("/"), "storageTypes": "all"}
-        session = context.new_cdp_session(page)
-        session.send("Storage.clearDataForOrigin", kept)
-        session.detach()
+        self._sessions[page].send("Storage.clearDataForOrigin", kept)
         context.clear_cookies()
         if is_known:
             context.add_cookies(self._cookies)
@@ -56,6 +57,7 @@ class UsedPages:
         """Leave what a page shows, close the windows beside it, and have it used again."""
         context = page.context
         if page.is_closed():
+            del self._sessions[page]
             context.close()
             return
         for other in context.pages:
@@ -67,9 +69,12 @@ class UsedPages:
         page.evaluate(FORGET)
         self._free.append(page)
 
-    def _new_context(self) -> BrowserContext:
-        return self._browser.new_context(
+    def _new_page(self) -> Page:
+        context = self._browser.new_context(
             ignore_https_errors=True,  # for requests of a test's own, which Node makes
             base_url=self._url,
             reduced_motion=MOTION,
         )
+        page = context.new_page()
+        self._sessions[page] = context.new_cdp_session(page)
+        return page
