@@ -16,7 +16,8 @@ from opsicle.server.dispatch.job_logs import JobLogs
 from opsicle.server.store.log_database import LogDatabase
 from opsicle.wire.jobs import Outcome
 from opsicle.wire.worker_api import FinishRequest, LogRequest
-from tests.services.core import Core, _raise
+from tests.services.core import Core
+from tests.services.databases import raise_fatal
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
     lost: list[str] = []
     clock = DamagingClock(path, 2)  # the second time it hits what is set aside anyway
 
-    database = LogDatabase.open(path, _raise, clock.now, lost.append, is_expected=True)
+    database = LogDatabase.open(path, raise_fatal, clock.now, lost.append, is_expected=True)
     try:
         assert database.read(lambda db: db.execute("SELECT count(*) FROM losses").fetchone()) == (
             1,
@@ -129,7 +130,7 @@ def test_a_new_file_that_is_damaged_at_once_is_replaced_as_well(tmp_path: Path) 
 def test_files_that_are_always_damaged_at_once_are_told_in_plain_words(tmp_path: Path) -> None:
     clock = DamagingClock(tmp_path / "logs.db", 100)
     with pytest.raises(Unavailable, match="damaged as soon as it is written"):
-        LogDatabase.open(tmp_path / "logs.db", _raise, clock.now, [].append, is_expected=True)
+        LogDatabase.open(tmp_path / "logs.db", raise_fatal, clock.now, [].append, is_expected=True)
 
 
 @pytest.mark.parametrize("what", ["missing", "empty", "noise", "cut", "folder", "other"])
@@ -155,7 +156,7 @@ def test_a_start_with_damaged_logs_goes_on_without(
             apsw.Connection(str(path)).execute("CREATE TABLE a (b); PRAGMA user_version = 99")
 
     lost: list[str] = []
-    LogDatabase.open(path, _raise, core.clock.now, lost.append, is_expected=True).close()
+    LogDatabase.open(path, raise_fatal, core.clock.now, lost.append, is_expected=True).close()
     assert lost
 
     core.__post_init__()
