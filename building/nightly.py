@@ -84,6 +84,7 @@ SUITES = {
             "tests/packaging/test_first_start.py",
             "tests/packaging/test_pythons.py",
             "tests/packaging/test_release.py",
+            "tests/packaging/test_reproducible.py",
             "tests/services/test_approval_walk.py",
             "tests/services/test_lease_model.py",
             "tests/services/test_power_cuts.py",

@@ -29,6 +29,18 @@ MOST_CHARACTERS = 40
 LONGEST_FIRST = ("browser", "http", "e2e", "api", "worker", "packaging", "services", "unit")
 """The folders in the order in which they begin: what is left for the end is short, so all processes
 end together."""
+LONG_FILES = frozenset(
+    {
+        "tests/unit/test_audit_record.py",
+        "tests/unit/test_cli_demo.py",
+        "tests/unit/test_cli_odd_arguments.py",
+        "tests/unit/test_cli_standard_streams.py",
+        "tests/unit/test_migrations.py",
+        "tests/unit/test_warm_cli.py",
+        "tests/unit/test_yaml_documents.py",
+    }
+)
+"""Those of the last folder that take seconds; they begin before its others."""
 SHARES_A_SERVER = {"browser": 2, "http": 1}
 """Folders whose tests share a server, and a Chromium, and in how many processes, each with its own:
 the browser's are a quarter of all work, and one process with them would be the last to end."""
@@ -59,9 +71,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest; within a folder the order stays."""
+    """Begin with what takes longest; within a folder the order of the others stays."""
     rank = {folder: place for place, folder in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(_folder(item.nodeid), 0))
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        is_short = item.nodeid.partition("::")[0] not in LONG_FILES
+        return rank.get(_folder(item.nodeid), 0), is_short
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(trylast=True)

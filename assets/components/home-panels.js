@@ -111,8 +111,8 @@ export function failedRow(automation) {
       { class: "tile-what" },
       h("strong", {}, visible(whatRuns(automation))),
       h("span", {}, isOwn ? t`Your run ended badly: ${why}` : why),
-      code,
     ),
+    code,
     side(ago(at)),
   );
   showLine(automation.findLine(), code, row);

@@ -2,6 +2,7 @@
 
 import { h } from "../lib/dom.js";
 import { remember, remembered } from "../lib/storage.js";
+import { zoneName } from "../lib/times.js";
 import { iconButton } from "./buttons.js";
 import { input } from "./fields.js";
 import { number, t } from "../lib/language.js";
@@ -9,7 +10,7 @@ import { number, t } from "../lib/language.js";
 const PAUSE_MS = 120; // after the last key, before the search begins
 
 /**
- * The switches of a log: { elements, endErrorsOnly() }. `followed(isOn)` and `setErrorsOnly(isOn)`
+ * The switches of a log: { element, endErrorsOnly() }. `followed(isOn)` and `setErrorsOnly(isOn)`
  * are told of theirs.
  */
 export function toggles(view, { followed, setErrorsOnly }) {
@@ -23,6 +24,7 @@ export function toggles(view, { followed, setErrorsOnly }) {
     remembered("log.times", false),
     (isOn) => (remember("log.times", isOn), view.setTimed(isOn)),
   );
+  times.title = t`Times of day in the time zone ${zoneName()}`;
   const errors = toggle(t`Errors`, false, setErrorsOnly);
   errors.title = t`Show standard error alone`;
   const fold = toggle(t`Fold`, false, (isOn) => view.foldAll(isOn));
@@ -36,7 +38,8 @@ export function toggles(view, { followed, setErrorsOnly }) {
     errors.setAttribute("aria-pressed", "false");
     setErrorsOnly(false);
   };
-  return { elements: [errors, fold, wrap, times, follow], endErrorsOnly };
+  const element = h("span", { class: "log-toggles" }, errors, fold, wrap, times, follow);
+  return { element, endErrorsOnly };
 }
 
 function toggle(text, isOn, changed) {

@@ -80,7 +80,7 @@ export class LogPanel {
         this.#size,
         h("span", { class: "grow" }),
         bar,
-        this.#toggles.elements,
+        this.#toggles.element,
         copy,
         download,
       ),

@@ -7,6 +7,7 @@ import { t } from "../lib/language.js";
 
 const PARAMETER = "log";
 const PLAN = "plan";
+const MOVES = ["wheel", "touchmove", "keydown", "pointerdown"];
 
 /** Both logs as `element`, of which one is in sight; which one stands in the address. */
 export class LogPanels {
@@ -70,9 +71,17 @@ export class LogPanels {
     if (!this.#isPlanShown) this.#live.openAt(number);
   }
 
-  /** Whoever goes to a line sees it, where the log stands further down the page too. */
+  /**
+   * Whoever goes to a line sees it, where the log stands further down the page too: also once its
+   * lines have come and it is higher for that, until somebody moves on.
+   */
   #comeIntoSight() {
-    requestAnimationFrame(() => this.#place.scrollIntoView({ block: "nearest" }));
+    const { signal } = this.#options;
+    const growth = new ResizeObserver(() => this.#place.scrollIntoView({ block: "nearest" }));
+    growth.observe(this.#place);
+    const end = () => growth.disconnect();
+    signal.addEventListener("abort", end);
+    for (const kind of MOVES) addEventListener(kind, end, { once: true, passive: true, signal });
   }
 
   /** The plan has a log of its own as soon as another job has begun. */

@@ -5,13 +5,11 @@ import { LineBuffer } from "../lib/linebuffer.js";
 import { LogParts } from "../lib/log-parts.js";
 import { selectionFrom, textOf, whenMovedUp } from "../lib/log-selection.js";
 import { Rows } from "../lib/rows.js";
+import { LogCanvas, ROW_HEIGHT } from "./log-canvas.js";
 import { LogChoice } from "./log-choice.js";
 import { LogMatches } from "./log-matches.js";
-import { drawRow } from "./log-rows.js";
 import { t } from "../lib/language.js";
 
-const ROW_HEIGHT = 18; // pixels; --log-row in css/log.css
-const MARGIN_ROWS = 12; // drawn beyond each edge, so that scrolling shows no gaps
 const NEAR_EDGE_ROWS = 100; // then the next part of the log is asked for
 const NEAR_END = 4; // pixels from the end that still count as being there
 
@@ -39,12 +37,10 @@ export class LogView {
   #isTimed = false;
   /** The key of the heading that was pressed, which is to have the focus when it is drawn anew. */
   #pressed = "";
-  #drawn = new Map();
-  #epoch = 0;
   #frame = 0;
   #width = 0;
   #takesPlace;
-  #canvas = h("div", { class: "log-canvas" });
+  #canvas = new LogCanvas();
   /** What is looked for and found. */
   matches = new LogMatches(this);
   #choice = new LogChoice(this);
@@ -56,7 +52,7 @@ export class LogView {
     this.element = h(
       "div",
       { class: "log-scroller", tabindex: "0", role: "group", "aria-label": t`Log lines` },
-      this.#canvas,
+      this.#canvas.element,
       this.#ruler,
     );
     this.element.addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -276,14 +272,14 @@ export class LogView {
   /** Scroll there by ourselves, as high as the lines are now. */
   #moveTo(y) {
     const { scrollTop } = this.element;
-    this.#size();
+    this.#canvas.size(this.#rows);
     this.element.scrollTop = y;
     if (this.element.scrollTop !== scrollTop) this.#isOwnScroll = true;
   }
 
   /** Draw everything anew, as how rows look has changed. */
   redraw() {
-    this.#epoch++;
+    this.#canvas.forget();
     this.#ask();
   }
 
@@ -306,26 +302,17 @@ export class LogView {
   #draw() {
     if (!this.element.isConnected) return;
     this.#layOut();
-    this.#size();
+    this.#canvas.size(this.#rows);
     this.#catchUp();
     if (this.matches.searchOn()) this.#ask();
     const { scrollTop, clientHeight } = this.element; // read before anything is changed
-    const first = Math.max(0, Math.floor(scrollTop / ROW_HEIGHT) - MARGIN_ROWS);
-    const end = Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT);
-    const last = Math.min(this.#rows.count, end + MARGIN_ROWS);
     const look = {
       choice: this.#choice,
       expression: this.matches.expression,
       isTimed: this.#isTimed,
       parts: this.parts,
     };
-    const drawn = new Map();
-    for (let row = first; row < last; row++)
-      if (!this.#rows.at(row).isRest) drawn.set(row, this.#element(row, look));
-    for (const [row, { element }] of this.#drawn)
-      if (drawn.get(row)?.element !== element) element.remove();
-    for (const { element } of drawn.values()) if (!element.parentNode) this.#canvas.append(element);
-    this.#drawn = drawn;
+    this.#canvas.draw(this.#rows, { top: scrollTop, bottom: scrollTop + clientHeight, look });
     this.element.querySelector(`[data-fold="${this.#pressed}"]`)?.focus({ preventScroll: true });
     this.#pressed = "";
     this.#noteTop(scrollTop, clientHeight);
@@ -347,31 +334,15 @@ export class LogView {
     return { index: line.index, start, rest: y % ROW_HEIGHT };
   }
 
-  #element(row, look) {
-    const piece = this.#rows.at(row);
-    const { line, start, hidden, heading } = piece;
-    const print = `${this.#epoch} ${line.index} ${line.version} ${start} ${hidden} ${heading?.key}`;
-    const old = this.#drawn.get(row);
-    if (old?.print === print) return old;
-    const element = drawRow(piece, look);
-    element.style.transform = `translateY(${row * ROW_HEIGHT}px)`;
-    return { print, element };
-  }
-
   #layOut() {
     const gutter = this.#isTimed ? 20 : 8; // characters; see css/log.css
     const character = this.#ruler.getBoundingClientRect().width / 100 || 7.2;
     const columns = Math.floor(this.element.clientWidth / character) - gutter;
     if (columns !== this.#width) {
       this.#width = columns;
-      this.#epoch++;
+      this.#canvas.forget();
     }
     this.#rows.layOut({ isWrapped: this.#isWrapped, columns });
-  }
-
-  #size() {
-    const height = `${this.#rows.count * ROW_HEIGHT}px`;
-    if (this.#canvas.style.height !== height) this.#canvas.style.height = height;
   }
 
   #catchUp() {

@@ -1,16 +1,20 @@
 // How a template's newest automations went: how many succeeded, how long they took, one by one.
 
+import { get } from "../lib/api.js";
 import { h, replace } from "../lib/dom.js";
 import { setQuery } from "../lib/router.js";
 import { ago, durationText, exactTime, withInstants } from "../lib/times.js";
+import { busyWhile, button } from "./buttons.js";
 import { emptyState } from "./headings.js";
 import { leftOutOfRate, successRate, usualSeconds } from "./last-runs.js";
 import { column, rowOf, tableOf } from "./list-table.js";
+import { loadInto } from "./loading.js";
 import { spanFilter } from "./span-filter.js";
 import { stateBadge, stateText } from "./states.js";
 import { t } from "../lib/language.js";
 
 const MOST_ROWS = 10;
+const NONE_WITHIN = t`No run within this time`;
 
 const COLUMNS = [
   column(t`State`, ({ state }) => stateBadge(state)),
@@ -23,35 +27,48 @@ const COLUMNS = [
  * Numbers, a chart with a bar for each run, and the newest of them as a list with links: of the span
  * that the `query` of the address names.
  */
-export function historyView(runs, { name }, query) {
-  if (!runs.length) return emptyState(t`It has never run`);
-  const more = h("a", {}, t`All runs`);
-  const links = [{ link: more, path: "/automations", parameters: { template: name } }];
+export function historyView({ name }, query, signal) {
+  const all = h("a", {}, t`All runs`);
+  const links = [{ link: all, path: "/automations", parameters: { template: name } }];
   const span = spanFilter(query, links);
   const place = h("div", {});
-  const draw = () => replace(place, runsView(runs.filter(isWithin(span.values()))));
+  const load = (cursor) =>
+    get("/templates/{name}/recent-runs", {
+      path: { name },
+      query: { ...withInstants(span.values()), cursor },
+      signal,
+    });
+  const draw = (runs, next) =>
+    replace(place, runsView(runs, !next, span.values()), earlier(runs, next));
+  const earlier = (runs, next) => {
+    if (!next) return null;
+    const more = button(t`Show earlier runs`, {
+      onclick: () =>
+        busyWhile(more, async () => {
+          const found = await load(next);
+          if (more.isConnected) draw([...runs, ...found.runs], found.next_cursor);
+        }),
+    });
+    return h("div", { class: "pager" }, more);
+  };
+  const show = () =>
+    loadInto(place, signal, load, ({ runs, next_cursor: next }) => draw(runs, next));
   span.listen(() => {
     setQuery({ ...Object.fromEntries(new URLSearchParams(location.search)), ...span.values() });
-    draw();
+    show();
   });
-  draw();
-  return [h("div", { class: "toolbar" }, span.element), place, h("p", {}, more)];
+  show();
+  return [h("div", { class: "toolbar" }, span.element), place, h("p", {}, all)];
 }
 
-function isWithin(span) {
-  const { since, until } = withInstants(span);
-  const [from, to] = [Date.parse(since), Date.parse(until)]; // NaN, which nothing is below: none
-  return ({ created_at: at }) => !(Date.parse(at) < from) && !(Date.parse(at) >= to);
-}
-
-function runsView(runs) {
-  if (!runs.length) return emptyState(t`No run within this time`);
+function runsView(runs, isAll, { since, until }) {
+  if (!runs.length) return emptyState(since || until ? NONE_WITHIN : t`It has never run`);
   const rows = runs.slice(0, MOST_ROWS).map((run) => {
     const label = `${stateText(run.state)}, ${exactTime(run.created_at)}`;
     return rowOf(COLUMNS, run, { name: label, href: `/automations/${run.id}` });
   });
   return [
-    numbers(runs),
+    numbers(runs, isAll),
     chart(runs),
     h("p", { class: "muted small" }, whatChartShows(runs)),
     h("h2", {}, t`Newest runs`),
@@ -59,7 +76,7 @@ function runsView(runs) {
   ];
 }
 
-function numbers(runs) {
+function numbers(runs, isAll) {
   const rate = successRate(runs);
   const usual = usualSeconds(runs);
   const took = runs.map(({ seconds }) => seconds ?? 0);
@@ -67,7 +84,7 @@ function numbers(runs) {
     [t`succeeded`, rate === null ? "–" : `${Math.round(rate * 100)} %`, leftOutOfRate(runs)],
     [t`usually took`, tookText(usual)],
     [t`took at most`, tookText(Math.max(...took) || null)],
-    [t`looked at`, runs.length === 1 ? t`the only run` : t`the newest ${runs.length} runs`],
+    [t`looked at`, lookedAt(runs.length, isAll)],
   ];
   return h(
     "dl",
@@ -81,6 +98,11 @@ function numbers(runs) {
       ),
     ),
   );
+}
+
+function lookedAt(count, isAll) {
+  if (!isAll) return t`the newest ${count} runs`;
+  return count === 1 ? t`the only run` : t`all ${count} runs`;
 }
 
 /** The oldest at the left. What it shows stands in the numbers and in the list as well. */

@@ -85,7 +85,7 @@ export function ago(iso, none = "–") {
   if (!iso) return h("span", { class: "muted" }, none);
   const isExact = whoAmI()?.display.times === "exact";
   const [text, title] = isExact
-    ? [format("short").format(Date.parse(iso)), relativeTime(iso)]
+    ? [format("short").format(Date.parse(iso)), relativeInZone(iso)]
     : [relativeTime(iso), exactTime(iso)];
   const dataset = { relative: isExact ? "title" : "text" };
   return h("time", { datetime: iso, title, dataset }, text);
@@ -128,9 +128,8 @@ export function countdown(iso) {
 /** Bring every time on the page up to date; called once a second. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll("time[data-relative]")) {
-    const text = relativeTime(element.dateTime);
-    if (element.dataset.relative === "text") setText(element, text);
-    else element.title = text;
+    if (element.dataset.relative === "text") setText(element, relativeTime(element.dateTime));
+    else element.title = relativeInZone(element.dateTime);
   }
   for (const element of document.querySelectorAll("time[data-soon]"))
     setText(element, soonText(element.dateTime));
@@ -148,6 +147,11 @@ function relativeTime(iso) {
     if (Math.abs(seconds) >= size) return RELATIVE.format(Math.round(seconds / size), unit);
   }
   return Math.abs(seconds) < 10 ? t`just now` : RELATIVE.format(Math.round(seconds), "second");
+}
+
+/** What the title of an exact time adds to it: how long ago that is, and of which zone it is. */
+function relativeInZone(iso) {
+  return `${relativeTime(iso)} (${zoneName()})`;
 }
 
 function soonText(iso) {

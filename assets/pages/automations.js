@@ -132,6 +132,6 @@ function empty(isNarrowed) {
   return emptyState(
     t`Nothing has run yet`,
     h("p", {}, t`Choose a template and run it; what it does shows up here, live.`),
-    may("templates.view") && buttonLink(t`To the templates`, "/templates", { look: "primary" }),
+    may("templates.view") && buttonLink(t`To the templates`, "/templates"),
   );
 }

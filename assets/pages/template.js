@@ -105,20 +105,17 @@ function notices(template) {
 
 function views({ template, need }, query, page) {
   const { signal } = page;
-  const history = () => {
-    const place = h("div", {});
-    const path = { name: template.name };
-    const load = () => get("/templates/{name}/recent-runs", { path, signal });
-    loadInto(place, signal, load, ({ runs }) => replace(place, historyView(runs, template, query)));
-    return place;
-  };
   const all = [
     {
       key: "plan",
       text: t`What it does`,
       content: () => [flowView(template, need), planPanel(template, need, signal)],
     },
-    may("automations.view") && { key: "history", text: t`History`, content: history },
+    may("automations.view") && {
+      key: "history",
+      text: t`History`,
+      content: () => historyView(template, query, signal),
+    },
     {
       key: "source",
       text: t`Source`,

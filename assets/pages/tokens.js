@@ -41,7 +41,7 @@ export function mount(root, { title }) {
 const COLUMNS = [
   column(t`Name`, ({ name }) => h("strong", {}, visible(name))),
   column(t`Begins with`, ({ prefix }) => h("code", {}, prefix), { isMinor: true }),
-  column(t`May`, scopesOf, { size: "tall" }),
+  column(t`May`, scopesOf, { size: "tall", card: "line" }),
   column(t`Made`, ({ created_at: at }) => ago(at), { card: "none" }),
   column(t`Last used`, ({ last_used_at: at }) => ago(at, t`never`)),
   column(t`Expires`, ({ expires_at: at }) => ago(at, t`never`)),

@@ -4,6 +4,7 @@ import { button, copyButton } from "../components/buttons.js";
 import { ask, confirm, opensWith } from "../components/dialogs.js";
 import { firstOne, OPERATORS } from "../components/first-one.js";
 import { pageHeading } from "../components/headings.js";
+import { rowOf, tableOf } from "../components/list-table.js";
 import { actionsColumn, column, List } from "../components/list.js";
 import { keptNotice, noticeBox } from "../components/problems.js";
 import { openPushDialog } from "../components/push-dialog.js";
@@ -151,21 +152,17 @@ function sentTo(url) {
   return h("p", {}, t`Webhooks are sent to ${address}.`);
 }
 
+const CALL_COLUMNS = [
+  column(t`At`, ({ at }) => exactTime(at)),
+  column(t`Outcome`, outcome, { size: "tall" }),
+  column(t`Values`, ({ values }) => valuesText(values), { size: "tall" }),
+  column(t`From`, ({ address }) => visible(address)),
+];
+
 function callsTable(calls) {
-  const heads = [t`At`, t`Outcome`, t`Values`, t`From`].map((text) =>
-    h("th", { scope: "col" }, text),
-  );
-  const rows = calls.map((call) =>
-    h(
-      "tr",
-      {},
-      h("td", {}, exactTime(call.at)),
-      h("td", {}, outcome(call)),
-      h("td", {}, valuesText(call.values)),
-      h("td", {}, visible(call.address)),
-    ),
-  );
-  return h("table", { class: "table" }, h("thead", {}, h("tr", {}, heads)), h("tbody", {}, rows));
+  const rows = calls.map((call) => rowOf(CALL_COLUMNS, call, { name: call.at }));
+  const body = h("tbody", { role: "rowgroup" }, rows);
+  return tableOf(CALL_COLUMNS, body, { label: t`Newest calls` });
 }
 
 function valuesText(values) {

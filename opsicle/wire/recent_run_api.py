@@ -25,11 +25,13 @@ class RecentRun(msgspec.Struct, kw_only=True):
 class TemplateRuns(msgspec.Struct, kw_only=True):
     """A template's newest automations, newest first.
 
-    30 at most in a list of templates, 100 of one template.
+    30 at most in a list of templates, 100 of one template: of that `next_cursor` leads to earlier
+    ones.
     """
 
     template: str
     runs: list[RecentRun]
+    next_cursor: str = ""
 
 
 class WorkerJob(msgspec.Struct, kw_only=True):

@@ -93,6 +93,15 @@ LAYOUT = """() => {
     const most = isCard ? 3 : 4;
     return count > most && (isCard || !hasLongName); // which may break in a row
   }).map((row) => row.innerText);
+  const primary = () => [...document.querySelectorAll("main .primary")]
+    .filter((button) => button.checkVisibility() && !button.closest("dialog, [popover]"))
+    .map((button) => button.textContent)
+    .slice(1);
+  const rail = () => {
+    const { width } = document.querySelector(".main-nav").getBoundingClientRect();
+    const wanted = innerWidth >= 1100 ? 220 : innerWidth >= 740 ? 56 : innerWidth;
+    return document.body.classList.contains("is-framed") ? width - wanted : 0;
+  };
   const isInText = (own) => getComputedStyle(own).display === "inline"
     && [...own.parentElement.childNodes].some((each) => each !== own && each.textContent.trim());
   const small = () => [...document.querySelectorAll("main :is(a[href], button, summary, input)")]
@@ -114,6 +123,8 @@ LAYOUT = """() => {
     "scrolls sideways without a sign": unsigned(),
     "pages end before the window by": isFramed ? clientWidth - mainRight : 0,
     "last cells of lists end before the lists by": gutters(),
+    "primary buttons besides the first": primary(),
+    "the rail is wider than it should be by": rail(),
     "pressed, and less than 24 pixels high or wide": small(),
     "rows of more than four lines, cards of more than three":
       360 <= clientWidth && clientWidth <= 768 ? highRows() : [],

@@ -78,7 +78,7 @@ def test_one_asks_decides_on_a_telephone_and_it_runs(
     assert is_accessible(page)
     width, height = ZOOMED["400 %"]
     page.set_viewport_size({"width": width, "height": height})
-    assert page.evaluate(FREE) > 0.5
+    assert page.evaluate(FREE) > 2 / 3  # what is decided about is to be read: nothing sticks
     assert page.evaluate(LOST) == []
     approve.click()
     asked: list[str] = []

@@ -156,6 +156,11 @@ def test_a_link_to_a_line_in_the_middle_of_a_large_log_and_a_search_fetch_that_p
         assert page.locator(".log-text mark").first.inner_text() == "row 1234"
 
     assert 1 < max(tasks) < LONGEST_TASK_MS
+    for width in (1200, 1440):
+        page.set_viewport_size({"width": width, "height": 740})
+        bar = page.locator(".log-bar").bounding_box()
+        assert bar
+        assert bar["height"] < 48, "one line"
 
 
 @contextmanager

@@ -35,6 +35,13 @@ FREE = """() => {
 }"""
 """Which share of the window's height nothing lies upon."""
 
+SMALL_FIELDS = """() => [...document.querySelectorAll("input, select, textarea")]
+  .filter((each) => each.checkVisibility() && !each.closest(".unseen"))
+  .filter((each) => !/^(checkbox|radio|file|date|datetime-local)$/.test(each.type))
+  .filter((each) => parseFloat(getComputedStyle(each).fontSize) < 16)
+  .map((each) => each.outerHTML.slice(0, 160))"""
+"""Fields at which iOS enlarges the page around them; dates are chosen from a calendar."""
+
 MOVING = """() => [...document.querySelectorAll("*")].flatMap((each) => {
   const { animationName, animationDuration, transitionDuration, scrollBehavior } =
     getComputedStyle(each);
@@ -77,7 +84,8 @@ LOOKS = """(chosen) => {
 CUT = """() => [...document.querySelectorAll("main *")].filter((each) => {
   if (![...each.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim()))
     return false;
-  if (!each.checkVisibility() || each.closest(".unseen, .is-short > span, option, textarea"))
+  const unread = ".unseen, :is(.is-short, .log-bar > .button) > span, option, textarea";
+  if (!each.checkVisibility() || each.closest(unread))
     return false;
   const { overflowX, overflowY, textOverflow, webkitLineClamp } = getComputedStyle(each);
   const isCut = ({ overflow, inner, outer }) =>
@@ -178,6 +186,7 @@ def test_every_page_can_be_read_at_400_percent_and_in_forced_colours(
             assert page.evaluate(FREE) > 0.5, f"{path} at {zoom}"
             assert page.evaluate(CUT) == [], f"{path} at {zoom}"
         assert page.evaluate(LOST) == [], path
+        assert _small_fields(page) == [], path
         for opener in page.evaluate(OPENERS):
             if opener not in seen | SELF_OPENING:
                 seen.add(opener)
@@ -206,12 +215,24 @@ def _pages_by_id(installation: Installation) -> tuple[str, list[str]]:
     return asked["id"], [*ended, f"/approvals/{approval}"]
 
 
+def _small_fields(page: Page) -> list[str]:
+    """Return the fields that are too small where one types with a finger."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    assert page.evaluate("matchMedia('(pointer: coarse)').matches")
+    found: list[str] = page.evaluate(SMALL_FIELDS)
+    devtools.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    devtools.detach()
+    return found
+
+
 def _look_into_dialog(page: Page, opener: str, place: str) -> None:
     """Open a dialog, see that all of it can be read and reached, and close it."""
     page.evaluate(PRESS, opener)
     dialog = page.locator("dialog[open]")
     dialog.wait_for()
     assert not page.evaluate(WIDER), place
+    assert _small_fields(page) == [], place
     for script in (UNMARKED, CUT, LOST):
         assert page.evaluate(script.replace("main ", "dialog ")) == [], place
     page.emulate_media(forced_colors="none")  # by which axe-core would take contrasts wrongly

@@ -13,6 +13,7 @@ from opsicle.domain.errors import Conflict, LeaseLost, NotAllowed, NotFound
 from opsicle.domain.rights import Rights, grants_of
 from opsicle.domain.rules import parse_rule
 from opsicle.server.access.actor import Actor
+from opsicle.server.automations import recent_runs
 from opsicle.server.store.automations import AutomationFilter
 from opsicle.wire.jobs import Outcome, PhaseReport
 from opsicle.wire.user_api import RunRequest
@@ -187,7 +188,7 @@ def test_how_automations_went_is_hidden_with_their_template(core: Core, alice: A
 
 
 def test_how_one_template_went_is_shown_with_the_version_of_each_run_to_who_may_see_it(
-    core: Core, alice: Actor
+    core: Core, alice: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = core.run(alice)
     core.push_again(alice, HELLO.replace("echo hello", "echo goodbye"))
@@ -197,6 +198,14 @@ def test_how_one_template_went_is_shown_with_the_version_of_each_run_to_who_may_
     shown = core.automations.recent.of_template(alice, "hello")
 
     assert [(run.id, run.version) for run in shown.runs] == [(new.id, 2), (old.id, 1)]
+    earlier = core.automations.recent.of_template(alice, "hello", before=new.id)
+    later = core.automations.recent.of_template(alice, "hello", since=new.id)
+    assert [[run.id for run in each.runs] for each in (earlier, later)] == [[old.id], [new.id]]
+    monkeypatch.setattr(recent_runs, "RUNS_OF_ONE", 1)
+    first = core.automations.recent.of_template(alice, "hello")
+    last = core.automations.recent.of_template(alice, "hello", before=first.next_cursor)
+    assert [first.runs, last.runs] == [[run] for run in shown.runs]
+    assert not shown.next_cursor + last.next_cursor
     for who, name in ((mallory, "hello"), (alice, "absent")):
         with pytest.raises(NotFound):
             core.automations.recent.of_template(who, name)

@@ -18,10 +18,10 @@ RESTART_EVERY = max(1, round(10 / SCALE))
 SMALL = [
     ((PAUSES,), Bounds((3,), worker_crashes=1, late_requests=1, lapses=1)),
     ((REQUEUED,), Bounds((4,), worker_crashes=1, lapses=1)),
-    ((PAUSES, REQUEUED), Bounds((2, 3), worker_crashes=1)),
     ((PAUSES, REQUEUED), Bounds((2, 3), late_requests=1)),
 ]
 LARGE = [
+    ((PAUSES, REQUEUED), Bounds((2, 3), worker_crashes=1)),
     ((REQUEUED,), Bounds((4,), worker_crashes=1, late_requests=1, lapses=1)),
     ((PAUSES, REQUEUED), Bounds((2, 3), lapses=1)),
     ((PAUSES, REQUEUED), Bounds((2, 3), worker_crashes=1, lapses=1)),

@@ -22,7 +22,7 @@ RUNS_PER_TEMPLATE = 30
 """As many as the strip has that pages show of a template."""
 
 RUNS_OF_ONE = 100
-"""As many as the chart on the page of a template shows."""
+"""As many as the page of a template asks for at once."""
 
 
 class RecentRuns:
@@ -78,20 +78,30 @@ class RecentRuns:
 
         return self._database.read(query)
 
-    def of_template(self, actor: Actor, name: str) -> TemplateRuns:
+    def of_template(
+        self, actor: Actor, name: str, before: str = "", since: str = ""
+    ) -> TemplateRuns:
         """Return a template's newest automations, as far as the caller may see them.
 
-        Raises NotFound for a template that the org has not, or that is hidden from the caller.
+        Those with ids below `before` and not below `since`, if any. Raises NotFound for a template
+        that the org has not, or that is hidden from the caller.
         """
         actor.require(Action.AUTOMATIONS_VIEW)
 
-        def query(db: Connection) -> list[RunRow]:
+        def query(db: Connection) -> Page[RecentRun]:
             if templates.find(db, actor.org_id, name) is None or is_hidden(db, actor, name):
                 raise document_not_found(DocumentKind.TEMPLATE, name)
-            return _visible_runs(db, actor, name, RUNS_OF_ONE)
+            limit = RUNS_OF_ONE
+            return page_of(
+                recent_runs.list_newest(db, actor.org_id, name, limit + 1, before, since),
+                limit,
+                _run,
+                lambda row: row.id,
+                partial(is_automation_hidden, db, actor),
+            )
 
-        rows = self._database.read_long(query, actor.org_id)
-        return TemplateRuns(template=name, runs=[_run(row) for row in rows])
+        found = self._database.read_long(query, actor.org_id)
+        return TemplateRuns(template=name, runs=found.items, next_cursor=found.next_cursor)
 
 
 def _visible_runs(db: Connection, actor: Actor, template: str, limit: int) -> list[RunRow]:

@@ -63,7 +63,7 @@ def routes(  # noqa: PLR0913, PLR0917 - all that is done with automations
         serve(endpoints.PLANNED, automations.planned.list_next, view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
         serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
-        serve(endpoints.TEMPLATE_RUNS, automations.recent.of_template, view),
+        Route(endpoints.TEMPLATE_RUNS, partial(show_runs_of_template, automations), view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.ORDERS, order_trails.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
@@ -113,6 +113,18 @@ def list_automations(automations: Automations, request: Request) -> Reply:
             actor, wanted, newest_before(cursor, until), limit
         ),
     )
+
+
+def show_runs_of_template(automations: Automations, request: Request, name: str) -> Reply:
+    """Show how the newest automations of one template went, 100 at most.
+
+    `since` and `until`, between which they were triggered, are times as RFC 3339 has them, or dates
+    in UTC; `cursor` is where an earlier answer ended.
+    """
+    since, until = request.query_time("since"), request.query_time("until")
+    before = newest_before(request.query("cursor"), until)
+    since_id = lowest_id(since) if since else ""
+    return Reply(200, automations.recent.of_template(request.actor, name, before, since_id))
 
 
 def list_last_runs(target_last_runs: TargetLastRunReader, request: Request) -> Reply:

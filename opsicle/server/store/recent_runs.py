@@ -7,7 +7,7 @@ from datetime import datetime
 import apsw
 
 from opsicle.domain.automations import AutomationState, JobState
-from opsicle.server.store.rows import Row, fetch_all
+from opsicle.server.store.rows import Row, fetch_all, where
 
 
 class RunRow(Row, frozen=True):
@@ -39,22 +39,29 @@ class WorkerJobRow(Row, frozen=True):
     finished_at: datetime | None
 
 
-def list_newest(db: apsw.Connection, org_id: str, template: str, limit: int) -> list[RunRow]:
+def list_newest(
+    db: apsw.Connection, org_id: str, template: str, limit: int, before: str = "", since: str = ""
+) -> list[RunRow]:
     """Return the newest automations of the templates of that name, newest first.
 
-    One that runs on several machines is one: its parts are left out, and so is what tried a draft.
+    Those whose ids are below `before` and not below `since`, if any: ids grow with time. One that
+    runs on several machines is one: its parts are left out, and so is what tried a draft.
     """
+    wanted = where(
+        "org_id = :org_id AND template = :template",
+        before and "id < :before",
+        since and "id >= :since",
+        "member_of = '' AND version > 0",
+    )
     return fetch_all(
         db,
-        """
+        f"""
         SELECT id, template_id, template, version, requester_id, state, created_at, started_at,
                finished_at
-          FROM automations
-         WHERE org_id = :org_id AND template = :template AND member_of = ''
-           AND version > 0
+          FROM automations {wanted}
          ORDER BY id DESC LIMIT :limit
-        """,
-        {"org_id": org_id, "template": template, "limit": limit},
+        """,  # noqa: S608 - literals of this file
+        {"org_id": org_id, "template": template, "limit": limit, "before": before, "since": since},
         RunRow,
     )
 

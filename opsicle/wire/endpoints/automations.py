@@ -51,7 +51,7 @@ TEMPLATE_RUNS = Endpoint(
     "GET",
     "/api/v1/templates/<name>/recent-runs",
     reply=TemplateRuns,
-    description="Show how the newest automations of one template went.",
+    query={"cursor": str, "since": str, "until": str},
 )
 SHOW = Endpoint(
     "GET",
