@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from opsicle.client.saved_logins import SavedLogin, SavedLogins
+from opsicle.client.saved_logins import SavedLogins
 from tests import private_folders
 from tests.prepared import set_up
 from tests.processes import (
@@ -234,8 +234,7 @@ class Installation:
     is_new: bool = False
     processes: list[Server | Worker] = field(default_factory=list)
     _access: Access | None = None
-    _login: SavedLogin | None = None
-    """The admin's, where it was made beforehand."""
+    _was_set_up_before: bool = False
 
     def __enter__(self) -> Installation:
         self.server = Server(self.folder / "server", self.server_place, self.server_options)
@@ -259,8 +258,9 @@ class Installation:
         folder, login = set_up(self.org)
         shutil.copytree(folder, self.server.folder / "data")
         self.server.start()
-        self._login = msgspec.structs.replace(login, server=self.server.url)
-        SavedLogins(self.admin.config).save("default", self._login)
+        self._was_set_up_before = True
+        login = msgspec.structs.replace(login, server=self.server.url)
+        SavedLogins(self.admin.config).save("default", login)
 
     def worker(self, name: str, place: Place | None = None, *options: str) -> Worker:
         """Enrol and start a worker."""
@@ -314,11 +314,12 @@ class Installation:
     @property
     def _is_called_from_here(self) -> bool:
         """Whether the API is called as the admin: a command takes ten times as long as a call."""
-        return self._login is not None and not self.server_place.prefix
+        return self._was_set_up_before and not self.server_place.prefix
 
     def _api(self) -> Api:
-        assert self._login
-        return Api(Access(self.server.url, self._login.ca_pem, self._login.token))
+        login = SavedLogins(self.admin.config).find("default")
+        assert login
+        return Api(Access(self.server.url, login.ca_pem, login.token))
 
     def push(self, source: str) -> None:
         """Push a template."""

@@ -2,6 +2,7 @@
 
 import { h, replace } from "../lib/dom.js";
 import { showList } from "../lib/keyed.js";
+import { inOrg } from "../lib/org-address.js";
 import { queryText } from "../lib/query.js";
 import { pathOf } from "../lib/templates.js";
 import { ago, duration, durationText } from "../lib/times.js";
@@ -95,8 +96,8 @@ export function runningRow(automation) {
 }
 
 /**
- * An automation that has failed, with the line at which it did once `findLine()` has it, and a
- * way to the `more` of its template that ended so.
+ * An automation that has failed, with the line at which it did once `findLine()` has it (of the
+ * part for one machine that it says, if any), and a way to the `more` of its template that ended so.
  */
 export function failedRow(automation) {
   const { id, state, template, explanation, finished_at: at, more, isOwn } = automation;
@@ -129,6 +130,7 @@ async function showLine(found, code, row) {
     return;
   }
   code.textContent = `${line.number}  ${line.text}`;
+  if (line.part) row.pathname = inOrg(`/automations/${line.part}`);
   row.hash = `L${line.number}`;
 }
 

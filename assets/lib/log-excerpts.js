@@ -5,6 +5,7 @@ import { fromBase64 } from "./bytes.js";
 import { LineBuffer } from "./linebuffer.js";
 
 const LINES_LOOKED_AT = 20; // for the one at which something failed; what cleans up prints few
+const STDERR = 2;
 const NOTE = /^opsicle: /; // what the worker says itself, as that another attempt follows
 
 /**
@@ -15,12 +16,14 @@ export async function failingLine(automation, { signal }) {
   const path = { automation_id: automation.id };
   const ask = (query) => get("/automations/{automation_id}/log/lines", { path, query, signal });
   const { index } = failedPart(automation);
-  const among = async (query) => {
-    const { lines } = await ask({ tail: LINES_LOOKED_AT, ...query });
-    return lines.filter(({ phase }) => index < 0 || phase === index).map(shownLine);
-  };
-  let found = await among({ stream: "stderr" });
-  if (!found.length) found = await among({});
+  const ofPhase = ({ lines }) =>
+    lines.filter(({ phase }) => index < 0 || phase === index).map(shownLine);
+  const last = await ask({ tail: LINES_LOOKED_AT }); // mostly the error is among these
+  const printed = ofPhase(last);
+  let found = printed.filter(({ stream }) => stream === STDERR);
+  if (!found.length && last.lines.length === LINES_LOOKED_AT)
+    found = ofPhase(await ask({ tail: LINES_LOOKED_AT, stream: "stderr" }));
+  if (!found.length) found = printed;
   if (!found.length) found = (await failureExcerpt(automation, 1, { signal })).lines;
   return lastOwn(found) ?? null;
 }

@@ -22,7 +22,7 @@ import { now } from "../lib/times.js";
 
 const DAY_MS = 24 * 3_600_000;
 const SHOWN = 8; // of each; the pages behind have them all
-const FAILURES_SHOWN = 4; // each takes up to three requests, and a first load makes 30
+const FAILURES_SHOWN = 4; // each takes two requests mostly, and a first load makes 30
 const MOST_PAGES = 5; // looked at for a list that leaves something out
 const NAMES_MS = 60_000; // how long titles of templates, and who is there, are taken for known
 const REST_MS = 2_000; // after each look, however much changes meanwhile
@@ -290,7 +290,10 @@ async function ended({ id }, signal) {
   return { ...automation, findLine };
 }
 
+/** Also the `part` whose line it is, if an automation runs on several machines. */
 async function lineOf(automation, signal) {
+  const part = failedPartOf(automation);
+  if (part) return partsLine(part, signal);
   if (!automation.started_at) return null; // it has printed nothing
   // Most days nothing has failed, and a first load is to be small.
   const excerpts = await import("../lib/log-excerpts.js").catch(console.debug);
@@ -301,6 +304,18 @@ async function lineOf(automation, signal) {
     if (error.status !== 410) throw error; // its log has been removed
     return null;
   }
+}
+
+/** The automation of the first of several machines on which it ended badly, if it began there. */
+function failedPartOf({ targets }) {
+  return targets?.find(({ state, automation_id: id }) => id && ENDED_BADLY.includes(state))
+    ?.automation_id;
+}
+
+async function partsLine(part, signal) {
+  const path = { automation_id: part };
+  const line = await lineOf(await get("/automations/{automation_id}", { path, signal }), signal);
+  return line && { ...line, part };
 }
 
 async function templatesWithRuns(runs, known) {

@@ -72,7 +72,7 @@ NAMES_NOTHING = {
     *("reason", "totp", "evidence_digest", "message", "source", "body", "value", "description"),
     *("name", "email", "credential", "password", "current_password", "phase_from", "time_zone"),
     *("config", "labels", "rules", "scopes"),
-    *("?cursor", "?from", "?to", "?stream", "?text"),
+    *("?cursor", "?from", "?to", "?since", "?until", "?stream", "?text"),
 }
 """Texts, names that a thing gets here, and rules, which may name what there is not."""
 

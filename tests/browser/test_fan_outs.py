@@ -13,14 +13,14 @@ from tests.product import Installation
 GATE = "{name: g, approvers: {roles: [admin]}, allowRequester: true}"
 
 
-def test_the_log_of_its_plan_stands_below_the_machines_and_is_no_failure(
+def test_its_plan_is_no_failure_and_home_leads_to_the_line_of_a_machine(
     open_page: OpenPage, installation: Installation
 ) -> None:
     installation.push(
         "apiVersion: v1\ntype: AutomationTemplate\nmetadata: {name: planned-on-each}\nspec:\n"
         "  plan: [{name: look, commands: ['echo looked around']}]\n"
         '  runsOn: {each: {where: "!retired"}}\n'
-        "  template: {phases: [{name: act, commands: ['exit 3']}]}\n"
+        "  template: {phases: [{name: act, commands: ['echo the disk is full >&2; exit 3']}]}\n"
     )
     whole = installation.admin.json("run", "planned-on-each")
 
@@ -33,6 +33,13 @@ def test_the_log_of_its_plan_stands_below_the_machines_and_is_no_failure(
     expect(page.get_by_role("button", name="Go to line")).to_have_count(0)
     expect(page.get_by_role("table").get_by_role("row", name="edge")).to_contain_text("failed")
     assert has_no_horizontal_scroll(page)
+
+    page.goto("/")
+    failed = page.get_by_role("link").filter(has_text="planned-on-each").filter(has_text="disk")
+    failed.click()
+    part = rf"/automations/(?!{whole['id']})\w+#L\d+$"
+    expect(page).to_have_url(re.compile(part))
+    expect(page.get_by_role("main")).to_contain_text("the disk is full")
 
 
 def test_the_machines_are_shown_from_the_approval_to_their_ends(

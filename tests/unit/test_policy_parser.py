@@ -171,8 +171,8 @@ MISTAKES = {
         5,
         "has both",
     ),
-    "nobody in the chat": (
-        HEAD + "  telegram: {chatIds: [1]}\n",
+    "nobody in the group's chat": (
+        HEAD + "  telegram: {chatIds: [-1]}\n",
         "spec.telegram",
         5,
         "names nobody who may agree",

@@ -82,7 +82,11 @@ def test_a_worker_comes_over_to_a_standby_that_its_server_named_and_stays_there(
 
 
 def test_only_a_server_with_the_workers_own_ca_is_asked_or_heard(
-    polling: Polling, fake_server: FakeServer, standby: FakeServer, tmp_path: Path
+    polling: Polling,
+    fake_server: FakeServer,
+    standby: FakeServer,
+    folder: WorkerDataFolder,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "mallory").mkdir()
     mallory = FakeServer(tmp_path / "mallory")
@@ -92,7 +96,7 @@ def test_only_a_server_with_the_workers_own_ca_is_asked_or_heard(
         named = (url_of(fake_server), url_of(mallory), url_of(standby))
         fake_server.latest_reply = standby.latest_reply = PollReply(server_urls=named)
         polling.poller.start()
-        wait_until(lambda: fake_server.polls)
+        wait_until(lambda: url_of(standby) in saved(folder).urls)
 
         fake_server.stop()
         wait_until(lambda: standby.polls, 60)

@@ -63,7 +63,7 @@ def routes(  # noqa: PLR0913, PLR0917 - all that is done with automations
         serve(endpoints.PLANNED, automations.planned.list_next, view),
         serve(endpoints.RECENT_RUNS, automations.recent.list_by_template, view),
         serve(worker_endpoints.LIST_JOBS, automations.recent.of_worker, view),
-        Route(endpoints.TEMPLATE_RUNS, partial(show_runs_of_template, automations), view),
+        Route(endpoints.TEMPLATE_RUNS, partial(template_runs, automations), view),
         serve(endpoints.SHOW, automations.get, view),
         serve(endpoints.ORDERS, order_trails.get, view),
         serve(endpoints.CANCEL, automations.cancel, view),
@@ -115,7 +115,7 @@ def list_automations(automations: Automations, request: Request) -> Reply:
     )
 
 
-def show_runs_of_template(automations: Automations, request: Request, name: str) -> Reply:
+def template_runs(automations: Automations, request: Request, name: str) -> Reply:
     """Show how the newest automations of one template went, 100 at most.
 
     `since` and `until`, between which they were triggered, are times as RFC 3339 has them, or dates
