@@ -140,10 +140,12 @@ end_containers
 rm -f "$base"/session.*
 remove_cgroup
 exec 3>&- 4>&-
-(   asleep=
-    trap '[ -z "$asleep" ] || kill "$asleep"; exit' TERM
+(   asleep= is_over=
+    trap 'is_over=1; [ -z "$asleep" ] || kill "$asleep"' TERM
     sleep "$last" 5>&- & asleep=$!
+    [ -z "$is_over" ] || kill "$asleep" # it was before this shell knew the number
     wait "$asleep"
+    [ -z "$is_over" ] || exit 0
     echo "opsicle: what a daemon prints is lost from here on" >&5
     kill "$out" "$err"
 ) >/dev/null 2>&1 </dev/null & killer=$!

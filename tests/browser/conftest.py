@@ -35,23 +35,6 @@ from tests.support import require
 CHROMIUM = os.environ.get("OPSICLE_TEST_CHROMIUM", "/usr/bin/chromium-headless-shell")
 """Chromium's engine as it is, without the windows around it: those cost half of all its time."""
 
-SAME_FRAME = ("RenderDocument", "ProactivelySwapBrowsingInstance")
-"""By these Chromium makes a frame, and all that draws it, anew for each document of a site: a third
-of what it takes to open one."""
-
-OFF_BY_PLAYWRIGHT = (
-    "AvoidUnnecessaryBeforeUnloadCheckSync",
-    "DestroyProfileOnBrowserClose",
-    "HttpsUpgrades",
-    "HttpsFirstBalancedModeAutoEnable",
-    "MediaRouter",
-    "OptimizationHints",
-    "PaintHolding",
-    "ThirdPartyStoragePartitioning",
-    "AvoidCorsURLLoaderRestartOnRedirect",
-)
-"""What it switches off itself, which the same option given again takes the place of."""
-
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -62,7 +45,6 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--enable-features=NetworkServiceInProcess2",
-    f"--disable-features={','.join([*SAME_FRAME, *OFF_BY_PLAYWRIGHT])}",
 ]
 OPEN = ("--allow-egress", "127.0.0.0/8")
 """The receivers of these tests listen on loopback."""
