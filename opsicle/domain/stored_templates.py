@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +18,8 @@ from opsicle.domain.problems import Problems
 from opsicle.domain.templates import Template
 from opsicle.domain.yaml_documents import load
 
+T = TypeVar("T")
+
 
 class _ApprovalPart(msgspec.Struct):
     approval_policy: PolicyUse | None = None
@@ -25,16 +29,25 @@ _MOST_REMEMBERED, _LONGEST_REMEMBERED = 200, 64 * 1024
 """Documents, and characters of each: a trigger, a lease and an end read the same one again."""
 
 
+def _remembering(decode: Callable[[str | bytes], T]) -> Callable[[str | bytes], T]:
+    """Have a function remember what short documents hold."""
+    remembered = lru_cache(_MOST_REMEMBERED)(decode)
+
+    @wraps(decode)
+    def decoded(document: str | bytes) -> T:
+        is_short = len(document) <= _LONGEST_REMEMBERED
+        return remembered(document) if is_short else decode(document)
+
+    return decoded
+
+
+@_remembering
 def decode_template(document: str | bytes) -> Template:
     """Return the template that a stored document holds.
 
     A policy of an older document that cannot be read becomes one that nobody can satisfy, never
     none. Raises Unreadable.
     """
-    return _cache(document) if len(document) <= _LONGEST_REMEMBERED else _decode(document)
-
-
-def _decode(document: str | bytes) -> Template:
     try:
         return msgspec.json.decode(document, type=Template)
     except msgspec.ValidationError:
@@ -48,27 +61,17 @@ def _decode(document: str | bytes) -> Template:
         raise Unreadable.of("the template") from error
 
 
-_cache = lru_cache(_MOST_REMEMBERED)(_decode)
-
-
+@_remembering
 def decode_approval(document: str | bytes) -> PolicyUse | None:
     """Return what a stored document, or its header alone, says of approvals.
 
     It is as careful as `decode_template`.
     """
-    is_short = len(document) <= _LONGEST_REMEMBERED
-    return _approval_cache(document) if is_short else _decode_approval(document)
-
-
-def _decode_approval(document: str | bytes) -> PolicyUse | None:
     try:
         return msgspec.json.decode(document, type=_ApprovalPart).approval_policy
     except (ValueError, RecursionError):
         tree = stored_json.read(document, dict[str, object], "the template")
         return msgspec.convert(_use_in(tree.get("approval_policy")), PolicyUse)
-
-
-_approval_cache = lru_cache(_MOST_REMEMBERED)(_decode_approval)
 
 
 def _use_in(said: object) -> object:
